@@ -1,0 +1,33 @@
+"""The only reader of time and maker of ids.
+
+While code runs, moments are ticks: integer nanoseconds of the monotonic clock. An *anchor*, taken once per run, turns
+ticks into wall time when somebody reads them, so that the times of one run never go backwards.
+"""
+
+import os
+from datetime import UTC, datetime
+from time import perf_counter_ns, sleep, time_ns
+
+__all__ = ["anchor", "new_token", "seconds", "sleep", "tick", "wall_time"]
+
+tick = perf_counter_ns
+
+
+def anchor() -> int:
+    """The nanoseconds to add to a tick to get nanoseconds since the epoch."""
+    return time_ns() - perf_counter_ns()
+
+
+def wall_time(ticks: int, anchor: int) -> datetime:
+    """The aware UTC time of a tick, to the microsecond."""
+    return datetime.fromtimestamp((ticks + anchor) / 1e9, UTC)
+
+
+def seconds(start: int, end: int) -> float:
+    """The time between two ticks, in seconds."""
+    return (end - start) / 1e9
+
+
+def new_token() -> str:
+    """Sixteen random hexadecimal digits, unique also among forked processes."""
+    return os.urandom(8).hex()

@@ -1,0 +1,1 @@
+"""How a flow runs: context, injection, capture, events, lifecycle, flows and tasks."""

@@ -1,0 +1,86 @@
+"""Asking for the context from anywhere: what flow and task is this code running in?"""
+
+import inspect
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any, ParamSpec, TypeVar
+
+from ..errors import NoActiveTaskError
+from .context import current, enter, leave, no_active_flow
+from .live import Flow, Task
+
+__all__ = ["bind_context", "current_flow", "current_flow_or_none", "current_task", "current_task_or_none"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def current_flow() -> Flow[Any]:
+    """The running flow.
+
+    Raises:
+        NoActiveFlowError: No flow is running here.
+    """
+    flow = current_flow_or_none()
+    if flow is None:
+        raise no_active_flow("current_flow()", current.get())
+    return flow
+
+
+def current_flow_or_none() -> Flow[Any] | None:
+    """The running flow; None where none is running."""
+    scope = current.get()
+    run = None if scope is None else scope.handle.run
+    return None if run is None else run.flow
+
+
+def current_task() -> Task:
+    """The running task.
+
+    Raises:
+        NoActiveTaskError: No task is running here.
+    """
+    task = current_task_or_none()
+    if task is None:
+        raise NoActiveTaskError
+    return task
+
+
+def current_task_or_none() -> Task | None:
+    """The running task; None where none is running."""
+    scope = current.get()
+    return scope if isinstance(scope, Task) and scope.handle.run is not None else None
+
+
+def bind_context(function: Callable[P, R]) -> Callable[P, R]:
+    """The function bound to the present flow and task, for threads and callbacks that you start yourself.
+
+    Only the place in the flow is bound, no other context variables. After the flow has ended, the bound function runs
+    outside all flows. An async function or generator stays one.
+    """
+    scope = current.get()
+    bound: Any
+
+    if inspect.iscoroutinefunction(function):
+
+        async def bound(*args: Any, **kwargs: Any) -> Any:
+            token = enter(scope)
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                leave(token, scope)
+
+    else:
+
+        def bound(*args: Any, **kwargs: Any) -> Any:
+            token = enter(scope)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                leave(token, scope)
+
+    try:
+        update_wrapper(bound, function)
+    except AttributeError:  # a callable object without a writable face
+        pass
+    return bound  # type: ignore[no-any-return]

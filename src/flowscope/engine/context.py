@@ -1,0 +1,105 @@
+"""Where code runs: the one ContextVar, and what it holds.
+
+A context holds a `Scope`, which leads to the running flow through a `Handle` that lets go when the run ends. So a
+stray asyncio task, a bound function or a copied context can neither reach nor keep alive a flow that has ended.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
+from types import MappingProxyType
+from typing import Any, Final
+
+from ..errors import NoActiveFlowError
+
+__all__ = ["NOTHING", "Handle", "RunIdentity", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class RunIdentity:
+    """What tells one run from another, and its tasks from each other."""
+
+    __slots__ = ("anchor", "flow_id", "flow_name", "token")
+
+    def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int) -> None:
+        self.flow_id = flow_id
+        self.flow_name = flow_name
+        self.token = token
+        self.anchor = anchor
+        """What turns the run's ticks into wall time."""
+
+    def task_id(self, order: int) -> str | None:
+        """The id of a task by its execution order; None for 0, the flow itself."""
+        return f"task-{self.token}-{order}" if order else None
+
+
+class Handle:
+    """What contexts hold of a run."""
+
+    __slots__ = ("find_flow", "identity", "provided", "run")
+
+    def __init__(self, run: Any, identity: RunIdentity, find_flow: Any) -> None:
+        self.run: Any = run
+        """The `Run`, while it is running."""
+        self.identity = identity
+        self.find_flow: Any = find_flow
+        """A weak reference to the flow."""
+        self.provided: Mapping[str, Any] = NOTHING
+        """What the flow provides to its tasks, while it is running."""
+
+    def release(self) -> None:
+        """Let go of the run, which has ended."""
+        self.run = None
+        self.provided = NOTHING
+
+
+class Scope:
+    """A place in a run: the flow's own function, or (in the subclass) a task."""
+
+    __slots__ = ("handle",)
+
+    handle: Handle
+
+
+current: Final[ContextVar[Scope | None]] = ContextVar("flowscope", default=None)
+
+enter: Final = current.set
+
+
+def leave(token: Token[Scope | None], scope: Scope | None) -> None:
+    """Go back to where the code was before it entered `scope`.
+
+    Code may be ended in another context than it was begun in: a coroutine closed by the garbage collector, a `with`
+    block left by another asyncio task. That context never entered the scope, unless it was copied inside it.
+    """
+    try:
+        current.reset(token)
+    except ValueError:
+        if current.get() is scope:
+            current.set(None if token.old_value is Token.MISSING else token.old_value)
+
+
+@contextmanager
+def outside() -> Iterator[None]:
+    """Run the block outside all flows."""
+    token = enter(None)
+    try:
+        yield
+    finally:
+        leave(token, None)
+
+
+def no_active_flow(wanted: str, scope: Scope | None) -> NoActiveFlowError:
+    """The error for code that is in no running flow; `wanted` says what needs one."""
+    return NoActiveFlowError(wanted, None if scope is None else scope.handle.identity.flow_name)
+
+
+def _forget_in_child() -> None:
+    """A forked process is not part of the run: what it recorded would be lost."""
+    current.set(None)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,180 @@
+"""`@flow` and `@task`."""
+
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import WRAPPER_ASSIGNMENTS, update_wrapper
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
+
+from ..model.config import FlowConfig
+from .definition import define
+from .drivers import caller_of
+from .flow_target import FlowTarget
+from .live import LIVE_TYPES, Flow
+from .spec import TaskSpec
+
+__all__ = ["flow", "task"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class FlowDecorator(Protocol):
+    """What `@flow(...)` returns."""
+
+    @overload
+    def __call__(self, target: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Flow[R]]: ...
+    @overload
+    def __call__(self, target: Callable[P, R], /) -> Callable[P, Flow[R]]: ...
+
+
+class TaskDecorator(Protocol):
+    """What `@task(...)` returns."""
+
+    def __call__(self, target: F, /) -> F:
+        """Make a task of a function."""
+        ...
+
+
+class TolerantTaskDecorator(Protocol):
+    """What `@task(raise_on_error=False)` returns: the task may return None."""
+
+    @overload
+    def __call__(self, target: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R | None]]: ...
+    @overload
+    def __call__(self, target: Callable[P, R], /) -> Callable[P, R | None]: ...
+
+
+@overload
+def flow(target: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Flow[R]]: ...
+@overload
+def flow(target: Callable[P, R], /) -> Callable[P, Flow[R]]: ...
+@overload
+def flow(
+    *,
+    flow_name: str | None = None,
+    flow_id: str | None = None,
+    flow_config: FlowConfig | None = None,
+    validate: bool = True,
+    tags: tuple[str, ...] = (),
+) -> FlowDecorator: ...
+def flow(
+    target: Callable[..., Any] | None = None,
+    /,
+    *,
+    flow_name: str | None = None,
+    flow_id: str | None = None,
+    flow_config: FlowConfig | None = None,
+    validate: bool = True,
+    tags: tuple[str, ...] = (),
+) -> Any:
+    """Make a flow of a function: calling it gives a `Flow` that is set up and not yet executed.
+
+    Args:
+        target: A sync or async function, method, partial or callable object.
+        flow_name: The name in records; None takes the function's.
+        flow_id: The id of the first execution of each flow made; None makes a new one for each.
+        flow_config: What its flows capture, keep and print; None takes the defaults.
+        validate: Whether arguments are checked and coerced by Pydantic.
+        tags: Words to find its runs by.
+
+    Raises:
+        DefinitionError: `target` cannot be a flow.
+        InjectionError: Its wiring cannot work.
+    """
+    config = flow_config or _DEFAULT_CONFIG
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        planned = FlowTarget(function, LIVE_TYPES, validate=validate)
+        given: dict[str, Any] = {
+            "flow_name": flow_name or planned.name,
+            "flow_config": config,
+            "tags": tuple(tags),
+            **({} if flow_id is None else {"flow_id": flow_id}),
+        }
+
+        def make_flow(*args: Any, **kwargs: Any) -> Flow[Any]:
+            made: Flow[Any] = Flow(**given)
+            return made.setup_planned(planned, args, kwargs)
+
+        return _looks_like(function, make_flow, planned.name)
+
+    return decorate if target is None else decorate(target)
+
+
+@overload
+def task(target: F, /) -> F: ...
+@overload
+def task(
+    *,
+    task_name: str | None = None,
+    raise_on_error: Literal[False],
+    retries: int = 0,
+    retry_delay: float = 0.0,
+    retry_backoff: float = 1.0,
+    retry_jitter: float = 0.0,
+    retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+    timeout: float | None = None,
+    validate: bool = False,
+    tags: tuple[str, ...] = (),
+) -> TolerantTaskDecorator: ...
+@overload
+def task(
+    *,
+    task_name: str | None = None,
+    raise_on_error: bool = True,
+    retries: int = 0,
+    retry_delay: float = 0.0,
+    retry_backoff: float = 1.0,
+    retry_jitter: float = 0.0,
+    retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+    timeout: float | None = None,
+    validate: bool = False,
+    tags: tuple[str, ...] = (),
+) -> TaskDecorator: ...
+def task(target: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+    """Make a task of a function: calling it inside a running flow runs it now, records it, and returns its value.
+
+    The task is a function of the same kind and signature; `__wrapped__` is the undecorated one. A generator's task
+    lasts from the first `next` to its exhaustion or close.
+
+    Args:
+        target: A sync or async function or generator, method, partial or callable object.
+        task_name: The name in records; None takes the function's.
+        raise_on_error: Whether an exception goes on to the caller, as the very object. False: it is logged, and the
+            call returns None.
+        retries: How many extra attempts follow failed ones.
+        retry_delay: Seconds before the first extra attempt.
+        retry_backoff: The factor by which the delay grows from one extra attempt to the next.
+        retry_jitter: How much of itself, at random, is added to each delay: 0.1 adds up to a tenth.
+        retry_on: Which exceptions are retried.
+        timeout: Seconds that an attempt may take; None is no limit. An async task is cancelled at its deadline; a sync
+            task runs in a thread of its own, which is left behind.
+        validate: Whether arguments are checked and coerced by Pydantic.
+        tags: Words to find its calls by.
+
+    Raises:
+        DefinitionError: `target` cannot be a task, or an option cannot work.
+        InjectionError: Its wiring cannot work.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        spec = TaskSpec(define(function, "task"), LIVE_TYPES, **options)
+        return _looks_like(function, caller_of(spec), spec.name)
+
+    return decorate if target is None else decorate(target)
+
+
+def _looks_like(function: Callable[..., Any], wrapper: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """Give the wrapper the face of the function that it stands for."""
+    if inspect.isroutine(function):
+        update_wrapper(wrapper, function)
+    else:  # a partial or callable object: its state is its own
+        assigned = tuple(attribute for attribute in WRAPPER_ASSIGNMENTS if attribute not in {"__name__", "__qualname__"})
+        update_wrapper(wrapper, function, assigned=assigned, updated=())
+        wrapper.__name__ = wrapper.__qualname__ = name
+    wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    return wrapper
+
+
+_DEFAULT_CONFIG = FlowConfig()

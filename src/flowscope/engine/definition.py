@@ -1,0 +1,136 @@
+"""What a function looks like from outside: found out once, when it is decorated or set up."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any, get_type_hints
+
+from ..errors import DefinitionError
+
+__all__ = ["Definition", "Kind", "define"]
+
+
+class Kind(Enum):
+    """How a function is called to its end."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    GENERATOR = "generator"
+    ASYNC_GENERATOR = "async generator"
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it may await."""
+        return self in {Kind.ASYNC, Kind.ASYNC_GENERATOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A callable's name, kind and parameters."""
+
+    target: Callable[..., Any]
+    name: str
+    kind: Kind
+    parameters: tuple[inspect.Parameter, ...]
+    hints: Mapping[str, Any]
+    """Parameter name to its annotation, where that can be resolved."""
+    binds_self: bool
+    """Whether the first positional argument is the object that a method belongs to."""
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The signature, without its return annotation."""
+        return inspect.Signature(self.parameters)
+
+
+def define(target: Callable[..., Any], what: str) -> Definition:
+    """Describe a callable; `what` ("flow", "task") is for the error.
+
+    Raises:
+        DefinitionError: `target` is a class or cannot be called.
+    """
+    if isinstance(target, (type, *_WRAPPED_METHODS)) or not callable(target):
+        hint = f" Put @{type(target).__name__} above the decorator." if isinstance(target, _WRAPPED_METHODS) else ""
+        raise DefinitionError(f"{what} {target!r}", f"wanted a function, found {type(target).__name__}.{hint}")
+    function = _function_of(target)
+    return Definition(
+        target=target,
+        name=getattr(function, "__name__", type(target).__name__) if _is_named(target) else _class_name(target),
+        kind=_kind_of(function),
+        parameters=_parameters_of(target),
+        hints=_hints_of(function),
+        binds_self=_is_unbound_method(function) and target is function,
+    )
+
+
+_WRAPPED_METHODS = (classmethod, staticmethod)
+
+
+def _unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
+    while isinstance(target, partial):
+        target = target.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] # a partial of anything
+    return target  # pyright: ignore[reportUnknownVariableType]
+
+
+def _is_named(target: Callable[..., Any]) -> bool:
+    return isinstance(getattr(_unwrap_partial(target), "__name__", None), str)
+
+
+def _class_name(target: Callable[..., Any]) -> str:
+    return type(_unwrap_partial(target)).__name__
+
+
+def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that runs: inside partials, or a callable object's `__call__`."""
+    target = _unwrap_partial(target)
+    return target if inspect.isroutine(target) else type(target).__call__
+
+
+def _kind_of(function: Callable[..., Any]) -> Kind:
+    if inspect.iscoroutinefunction(function):
+        return Kind.ASYNC
+    if inspect.isasyncgenfunction(function):
+        return Kind.ASYNC_GENERATOR
+    if inspect.isgeneratorfunction(function):
+        return Kind.GENERATOR
+    return Kind.SYNC
+
+
+def _parameters_of(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    try:
+        return tuple(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):  # a builtin that does not tell
+        kinds = (("args", inspect.Parameter.VAR_POSITIONAL), ("kwargs", inspect.Parameter.VAR_KEYWORD))
+        return tuple(inspect.Parameter(name, kind) for name, kind in kinds)
+
+
+def _hints_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except Exception:
+        return _resolvable_hints(function)
+
+
+def _resolvable_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """The annotations one by one: a name that is only imported for type checkers spoils its own parameter alone."""
+    hints: dict[str, Any] = {}
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        lone = partial(get_type_hints, include_extras=True, globalns=getattr(function, "__globals__", {}))
+        try:
+            hints.update(lone(type("_Lone", (), {"__annotations__": {name: annotation}})))
+        except Exception:  # noqa: S112 - it stays unknown, which means unchecked
+            continue
+    return hints
+
+
+def _is_unbound_method(function: Callable[..., Any]) -> bool:
+    scope, _, _ = getattr(function, "__qualname__", "").rpartition(".")
+    if not scope or scope.endswith("<locals>") or inspect.ismethod(function):
+        return False
+    first = next(iter(_parameters_of(function)), None)
+    return first is not None and first.name in {"self", "cls"} and first.kind in _POSITIONAL
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -1,0 +1,139 @@
+"""Executing flows: the sync and the async driver, and `with` blocks, around the decisions of `flow_life`."""
+
+from collections.abc import Mapping
+from contextvars import Token
+from typing import Any
+
+from .context import Scope, enter, leave
+from .flow_life import (
+    FlowState,
+    begin,
+    close_shared,
+    close_shared_async,
+    complete,
+    end,
+    failed,
+    provide,
+    raises,
+    settle,
+    settle_async,
+)
+from .flow_target import BoundTarget
+from .loops import run_in_new_loop
+from .run import Run
+
+__all__ = ["Block", "enter_block", "execute", "execute_async", "exit_block", "exit_block_async"]
+
+
+def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    """Run a flow to its end: an async one in a new event loop."""
+    if bound.target.is_async:
+        run_in_new_loop(lambda: execute_async(flow, state, bound, run_params))
+    else:
+        _execute_sync(flow, state, bound, run_params)
+
+
+def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    run = begin(flow, state, run_params, executing=True)
+    token = enter(run.root)
+    try:
+        try:
+            provide(flow, state, run)
+            value = bound.call(run.handle)
+        except BaseException as error:
+            close_shared(run, error)
+            failed(run, error)
+            if raises(run, error):
+                raise
+        else:
+            _succeed(run, value, close_shared(run, None))
+    finally:
+        leave(token, run.root)
+        end(state, run)
+        settle(run)
+
+
+async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    """Run a flow to its end in the running event loop."""
+    run = begin(flow, state, run_params, executing=True)
+    token = enter(run.root)
+    try:
+        try:
+            provide(flow, state, run)
+            value = await bound.call_async(run.handle)
+        except BaseException as error:
+            await close_shared_async(run, error)
+            failed(run, error)
+            if raises(run, error):
+                raise
+        else:
+            _succeed(run, value, await close_shared_async(run, None))
+    finally:
+        leave(token, run.root)
+        end(state, run)
+        await settle_async(run)
+
+
+def _succeed(run: Run, value: object, late: BaseException | None) -> None:
+    """The function has returned; `late` is what a provider raised while it was closed."""
+    if late is None:
+        complete(run, value)
+        return
+    failed(run, late)
+    if raises(run, late):
+        raise late
+
+
+class Block:
+    """A `with flow:` block that is open."""
+
+    __slots__ = ("run", "token")
+
+    def __init__(self, run: Run, token: Token[Scope | None]) -> None:
+        self.run = run
+        self.token = token
+
+
+def enter_block(flow: Any, state: FlowState) -> None:
+    """Start a run that ends with the block."""
+    run = begin(flow, state, None, executing=False)
+    state.block = block = Block(run, enter(run.root))
+    try:
+        provide(flow, state, run)
+    except BaseException as error:
+        _leave_block(state, block, error)
+        settle(run)
+        raise
+
+
+def exit_block(state: FlowState, error: BaseException | None) -> None:
+    """End the block's run, unless an execution inside the block has been the run."""
+    block: Block = state.block
+    outcome = None if block.run.ended else close_shared(block.run, error)
+    _leave_block(state, block, outcome)
+    settle(block.run)
+    if outcome is not error and outcome is not None:
+        raise outcome
+
+
+async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
+    """End the block's run, unless an execution inside the block has been the run."""
+    block: Block = state.block
+    outcome = None if block.run.ended else await close_shared_async(block.run, error)
+    _leave_block(state, block, outcome)
+    await settle_async(block.run)
+    if outcome is not error and outcome is not None:
+        raise outcome
+
+
+def _leave_block(state: FlowState, block: Block, outcome: BaseException | None) -> None:
+    """`outcome` is the block's error, or else what a provider raised while it was closed."""
+    state.block = None
+    leave(block.token, block.run.root)
+    if block.run.ended:
+        return
+    if outcome is None:
+        complete(block.run, None)
+    else:
+        failed(block.run, outcome)
+    end(state, block.run)

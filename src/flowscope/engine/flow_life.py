@@ -1,0 +1,221 @@
+"""The life of a run: what is decided and recorded at its start, at its outcome and at its end."""
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .._clock import new_token, seconds
+from ..errors import AlreadyRunningError
+from ..model.config import FlowConfig
+from ..model.events import EventType
+from ..model.status import RunStatus
+from ..model.values import safe_repr
+from .bus import Listener
+from .capture import begin_capture, end_capture, write_console
+from .context import current
+from .failure import Failure, message_of
+from .flow_target import BoundTarget
+from .loops import run_in_new_loop, wait_in_thread
+from .run import Run
+from .tally import FAILED
+from .task_life import announce_stop
+
+__all__ = [
+    "FlowState",
+    "begin",
+    "close_shared",
+    "close_shared_async",
+    "complete",
+    "end",
+    "failed",
+    "new_flow_id",
+    "provide",
+    "raises",
+    "settle",
+    "settle_async",
+]
+
+_starting: Final = threading.Lock()
+
+
+def new_flow_id() -> str:
+    """An id that no other flow has."""
+    return f"flow-{new_token()}"
+
+
+class FlowState:
+    """What a `Flow` carries from one execution to the next."""
+
+    __slots__ = ("block", "bound", "data", "executing", "field_names", "listeners", "provided", "run", "seed")
+
+    def __init__(self, field_names: tuple[str, ...]) -> None:
+        self.field_names = field_names
+        """The inputs that a subclass declares."""
+        self.bound: BoundTarget | None = None
+        """What it runs, once it is set up."""
+        self.run: Run | None = None
+        """The present or the latest run."""
+        self.executing = False
+        """Whether its function is being called."""
+        self.block: Any = None
+        """How to leave its `with` block, inside it."""
+        self.data: dict[str, Any] = {}
+        self.seed: Mapping[str, Any] | None = None
+        """What the user had put into the data before the first run."""
+        self.provided: dict[str, Any] = {}
+        self.listeners: list[Listener] = []
+
+    @property
+    def live_run(self) -> Run | None:
+        """The present run."""
+        return self.run if self.run is not None and not self.run.ended else None
+
+
+    def params_of(self, flow: Any) -> dict[str, Any]:
+        """What a record shows as the flow's inputs."""
+        fields = {name: flow.__dict__[name] for name in self.field_names}
+        return {**fields, **self.bound.params} if self.bound is not None else fields
+
+
+def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, executing: bool) -> Run:
+    """Start a run, or let the run of the `with` block around it be the one.
+
+    Raises:
+        AlreadyRunningError: The flow is running already.
+    """
+    with _starting:
+        live = state.live_run
+        if state.executing or (live is not None and not executing):
+            raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
+        state.executing = executing
+        run = live or _new_run(flow, state)
+    run.run_params = dict(run_params or {})
+    if run.config.record_inputs:
+        run.params = state.params_of(flow)
+    if live is None:
+        begin_capture(run)
+        run.outbox.emit(EventType.FLOW_START, {}, None)
+    return run
+
+
+def _new_run(flow: Any, state: FlowState) -> Run:
+    if state.seed is None:
+        state.seed = dict(state.data)
+    else:
+        flow.__dict__["flow_id"] = new_flow_id()
+        state.data = dict(state.seed)
+    config: FlowConfig = flow.flow_config
+    run = Run(flow, flow.flow_id, flow.flow_name, config, flow.tags, state.listeners, write_console)
+    parent = current.get()
+    if parent is not None and parent.handle.run is not None:
+        run.parent_flow_id = parent.handle.run.identity.flow_id
+    state.run = run
+    return run
+
+
+def provide(flow: Any, state: FlowState, run: Run) -> None:
+    """Find out what the run's tasks may be given."""
+    run.handle.provided = {**state.provided, **flow.task_dependencies()}
+
+
+def complete(run: Run, value: object) -> None:
+    """The flow's function has returned."""
+    run.status = RunStatus.COMPLETED
+    run.value = value
+    config = run.config
+    if config.record_return_values and value is not None:
+        run.journal.add_result("flow-return-value", "the return value of the flow", value, None)
+    if config.record_return_values and (value is not None or config.print_none_return_value):
+        run.journal.say(logging.DEBUG, _ReturnValueText(run, value), None)
+
+
+class _ReturnValueText:
+    """A log message that is only written when somebody reads it."""
+
+    __slots__ = ("_redactor", "_value")
+
+    def __init__(self, run: Run, value: object) -> None:
+        self._redactor = run.redactor
+        self._value = value
+
+    def __str__(self) -> str:
+        return f"return value: {safe_repr(self._redactor.mask(self._value))}"
+
+
+def failed(run: Run, error: BaseException) -> None:
+    """The flow's function has raised."""
+    run.failure = failure = Failure(error)
+    run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+    level = logging.ERROR if run.status in FAILED else logging.WARNING
+    told = f"{type(error).__qualname__}: {message_of(error)}"
+    run.journal.say(level, f"flow {run.identity.flow_name!r} {run.status}: {told}", None)
+    if run.config.print_error_stack_trace and run.status in FAILED:
+        run.journal.say(logging.ERROR, failure.text().rstrip(), None)
+
+
+def raises(run: Run, error: BaseException) -> bool:
+    """Whether the exception goes on to whoever executed the flow."""
+    return run.config.raise_flow_error or not isinstance(error, Exception)
+
+
+def close_shared(run: Run, error: BaseException | None) -> BaseException | None:
+    """Close the flow-wide providers; the error with which the flow ends."""
+    if run.shared is None:
+        return error
+    opened = run.shared.opened
+    return run_in_new_loop(lambda: opened.close_async(error)) if opened.awaits else opened.close(error)
+
+
+async def close_shared_async(run: Run, error: BaseException | None) -> BaseException | None:
+    """Close the flow-wide providers; the error with which the flow ends."""
+    return error if run.shared is None else await run.shared.opened.close_async(error)
+
+
+def end(state: FlowState, run: Run) -> None:
+    """End the record: nothing that outlives the flow changes it."""
+    config, identity = run.config, run.identity
+    run.journal.flush(None)
+    if config.print_finished_message:
+        run.journal.say(logging.INFO, f"flow {identity.flow_name!r} finished: {run.status}", None)
+    abandoned = run.close()
+    for call in abandoned:
+        announce_stop(run, call, None)
+    if run.outbox.heard:
+        run.outbox.emit(EventType.FLOW_STOP, _stop_data(run), None, level=_level(run))
+    run.journal.close()
+    run.flow = None
+    state.executing = False
+    end_capture()
+    if config.print_logs:
+        write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
+
+
+def _level(run: Run) -> int:
+    return logging.ERROR if run.status in FAILED else logging.INFO
+
+
+def _stop_data(run: Run) -> dict[str, Any]:
+    tally = run.calls.tally()
+    return {
+        "status": run.status,
+        "duration": seconds(run.started, run.ended),
+        "error": None if run.failure is None else run.failure.info(),
+        "tasks": {"total": tally.count, "failed": tally.failed},
+    }
+
+
+def settle(run: Run) -> None:
+    """Wait until every listener is through."""
+    if not run.outbox.settled:
+        run.outbox.wait_delivered()
+        if run.outbox.awaits:
+            run_in_new_loop(run.outbox.wait_awaited)
+
+
+async def settle_async(run: Run) -> None:
+    """Wait until every listener is through."""
+    if not run.outbox.settled:
+        if run.outbox.delivering:
+            await wait_in_thread(run.outbox.wait_delivered)
+        await run.outbox.wait_awaited()

@@ -1,0 +1,91 @@
+"""What a flow runs: a function with its arguments, bound and checked when the flow is set up."""
+
+from collections.abc import Callable, Mapping, Set
+from typing import Any
+
+from ..errors import DefinitionError
+from .context import Handle
+from .definition import Kind, define
+from .injection import FLOW_NAMES, is_marker, plan_injection
+from .invocation import invoke, invoke_async
+from .parameters import Boundary
+from .run import opened_at
+
+__all__ = ["BoundTarget", "FlowTarget"]
+
+
+class FlowTarget:
+    """A function that can be a flow's; planned once."""
+
+    __slots__ = ("_boundary", "_definition", "_hidden", "_plan", "_plain", "_validate", "name")
+
+    def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
+        self._definition = definition = define(function, "flow")
+        self.name = definition.name
+        if definition.kind in {Kind.GENERATOR, Kind.ASYNC_GENERATOR}:
+            reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
+            raise DefinitionError(f"flow {self.name!r}", reason)
+        self._plan = plan_injection(definition, FLOW_NAMES, live_types)
+        self._plain = not self._plan.parameters
+        self._boundary = Boundary(definition, self._plan.parameters)
+        self._validate = validate
+        self._hidden = self._plan.parameters | {
+            parameter.name for parameter in definition.parameters if is_marker(parameter.default)
+        }
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it has to be awaited."""
+        return self._definition.kind is Kind.ASYNC
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str]) -> "BoundTarget":
+        """Give it its arguments.
+
+        Raises:
+            ParameterError: A value does not fit its parameter.
+            TypeError: An argument is missing or unexpected.
+        """
+        bound = self._boundary.bind(args, kwargs, provided)
+        if self._validate and self._boundary.check(bound):
+            args, kwargs = bound.args, bound.kwargs
+        params = self._boundary.inputs(bound, without=self._hidden)
+        return BoundTarget(self, args, kwargs, params)
+
+    def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a sync function in the run."""
+        function = self._definition.target
+        if self._plain and not handle.provided:
+            return function(*args, **kwargs)
+        return invoke(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+
+    async def call_async(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a function of either kind in the run."""
+        if not self.is_async:
+            return self.call(handle, args, kwargs)
+        function = self._definition.target
+        if self._plain and not handle.provided:
+            return await function(*args, **kwargs)
+        return await invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+
+
+class BoundTarget:
+    """A flow's function with its arguments."""
+
+    __slots__ = ("_args", "_kwargs", "params", "target")
+
+    def __init__(
+        self, target: FlowTarget, args: tuple[Any, ...], kwargs: dict[str, Any], params: Mapping[str, Any]
+    ) -> None:
+        self.target = target
+        self.params = params
+        """What a record shows of the arguments."""
+        self._args = args
+        self._kwargs = kwargs
+
+    def call(self, handle: Handle) -> Any:
+        """Call a sync function in the run."""
+        return self.target.call(handle, self._args, self._kwargs)
+
+    async def call_async(self, handle: Handle) -> Any:
+        """Call a function of either kind in the run."""
+        return await self.target.call_async(handle, self._args, self._kwargs)

@@ -1,0 +1,263 @@
+"""Dependency injection: which parameters are filled by whom, planned once per function.
+
+A parameter that the caller leaves out is filled, in this order, by what the flow was given with `provide()` or
+`task_dependencies()`, by its `Inject` marker, by its name (`this_flow`, …) or by its type (`Flow`, `Task`).
+"""
+
+import inspect
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, Union, final, get_args, get_origin, overload
+
+from ..errors import InjectionError
+from .definition import Definition, define
+
+__all__ = ["FLOW_NAMES", "INJECTED", "TASK_NAMES", "Inject", "Injection", "Plan", "Provider", "Site", "is_marker", "plan_injection"]
+
+T = TypeVar("T")
+Scope = Literal["call", "flow"]
+
+FLOW_NAMES: Final = frozenset({"this_flow", "flow_data"})
+TASK_NAMES: Final = FLOW_NAMES | {"this_task", "task_data"}
+
+
+@final
+class _Injected:
+    """The type of `INJECTED`."""
+
+    def __repr__(self) -> str:
+        return "INJECTED"
+
+    def __reduce__(self) -> str:
+        return "INJECTED"
+
+
+INJECTED: Any = _Injected()
+"""A default that says "injected", of every type: `def step(x: int, flow_data: dict[str, Any] = INJECTED) -> int`."""
+
+
+class Site(Protocol):
+    """The call that parameters are injected into."""
+
+    @property
+    def provided(self) -> Mapping[str, Any]:
+        """What the flow provides by name."""
+        ...
+
+    def named(self, name: str) -> object:
+        """The value of a built-in name: `this_flow`, `flow_data`, `this_task` or `task_data`."""
+        ...
+
+    def report(self, message: str, error: BaseException) -> None:
+        """Log an error that is not the call's own."""
+        ...
+
+
+class Provider:
+    """What `Inject(provider)` leaves as the default of a parameter."""
+
+    __slots__ = ("definition", "function", "plan", "shared")
+
+    plan: "Plan"
+    """The injection of the provider's own parameters; set where a function that uses it is planned."""
+
+    def __init__(self, function: Callable[..., Any], *, shared: bool) -> None:
+        self.function = function
+        self.shared = shared
+        self.definition = define(function, "provider")
+
+    def __repr__(self) -> str:
+        return f"Inject({self.definition.name})"
+
+
+@overload
+def Inject(provider: Callable[..., AsyncGenerator[T, Any]], /, *, scope: Scope = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., Generator[T, Any, Any]], /, *, scope: Scope = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., AsyncIterator[T]], /, *, scope: Scope = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., Iterator[T]], /, *, scope: Scope = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., Coroutine[Any, Any, T]], /, *, scope: Scope = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., T], /, *, scope: Scope = "call") -> T: ...
+def Inject(provider: Callable[..., Any], /, *, scope: Scope = "call") -> Any:  # noqa: N802 - it stands where a value does
+    """A default that is made by a provider: `def load(db: Database = Inject(connect)) -> Rows`.
+
+    Args:
+        provider: A sync or async function, or a generator of either kind that yields the value once; what follows its
+            `yield` runs when the call, or the flow, has ended, the last opened first, with the exception of a failed
+            call raised at the `yield`. Its own parameters are injected likewise.
+        scope: "call" makes a value for each attempt of a call, "flow" one for the whole run.
+
+    Raises:
+        DefinitionError: `provider` cannot be called.
+        InjectionError: `scope` is neither "call" nor "flow".
+    """
+    if scope not in {"call", "flow"}:
+        raise InjectionError("Inject", "scope", f"wanted 'call' or 'flow', found {scope!r}.")
+    return Provider(provider, shared=scope == "flow")
+
+
+class Injection(NamedTuple):
+    """One parameter that is filled when the caller leaves it out."""
+
+    parameter: str
+    position: int
+    """Where a positional argument would fill it; beyond all arguments if it is keyword-only."""
+    positional_only: bool
+    provider: Provider | None
+    name: str | None
+    """The built-in name that fills it."""
+    wanted_type: type | None
+    optional: bool
+    """Whether the parameter has a default of its own to fall back on."""
+
+
+class Plan:
+    """The injections of one function."""
+
+    __slots__ = ("_injections", "_positions", "function", "names", "parameters", "providers")
+
+    def __init__(self, definition: Definition, injections: tuple[Injection, ...]) -> None:
+        self.function = definition.name
+        self.parameters = frozenset(injection.parameter for injection in injections)
+        """What this plan fills."""
+        self.providers = tuple(injection for injection in injections if injection.provider is not None)
+        self._injections = tuple(injection for injection in injections if injection.provider is None)
+        self._positions = {
+            parameter.name: (
+                position if parameter.kind is not parameter.KEYWORD_ONLY else len(definition.parameters),
+                parameter.kind is parameter.POSITIONAL_ONLY,
+            )
+            for position, parameter in enumerate(definition.parameters)
+            if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        }
+        self.names = frozenset(self._positions)
+        """What `provide()` may fill."""
+
+    def absent(self, parameter: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether the caller left this parameter out."""
+        return parameter not in kwargs and self._positions[parameter][0] >= len(args)
+
+    def fill(
+        self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with everything injected that needs no provider.
+
+        Raises:
+            InjectionError: A marked parameter has nobody to fill it, or a `Flow` of another class is wanted.
+        """
+        provided = site.provided
+        values = {name: provided[name] for name in self.names & provided.keys() if self.absent(name, args, kwargs)}
+        for injection in self._injections:
+            parameter = injection.parameter
+            if parameter not in values and self.absent(parameter, args, kwargs):
+                self._fill_one(injection, site, values)
+        return self._merged(args, kwargs, values)
+
+    def _fill_one(self, injection: Injection, site: Site, values: dict[str, Any]) -> None:
+        if injection.name is None:
+            raise InjectionError(
+                self.function, injection.parameter, "nobody provides it. Call flow.provide(name=value) before the run."
+            )
+        value = site.named(injection.name)
+        if injection.wanted_type is None or isinstance(value, injection.wanted_type):
+            values[injection.parameter] = value
+        elif not injection.optional:
+            found, wanted = type(value).__name__, injection.wanted_type.__name__
+            raise InjectionError(self.function, injection.parameter, f"wanted {wanted}, found {found}.")
+
+    def _merged(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        for name, (position, positional_only) in self._positions.items():
+            if positional_only and position == len(args) and name in values:
+                args = (*args, values.pop(name))
+        return args, {**kwargs, **values} if values else kwargs
+
+
+def plan_injection(definition: Definition, names: frozenset[str], live_types: Mapping[str, type]) -> Plan:
+    """Plan the injections of a function.
+
+    Args:
+        definition: The function.
+        names: The built-in names that exist where it runs.
+        live_types: Built-in name to the class that also selects it by annotation.
+
+    Raises:
+        InjectionError: The wiring cannot work.
+    """
+    injections = [
+        injection
+        for position, parameter in enumerate(definition.parameters)
+        if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        and (injection := _injection(definition, position, parameter, names, live_types)) is not None
+    ]
+    return Plan(definition, tuple(injections))
+
+
+def _injection(
+    definition: Definition,
+    position: int,
+    parameter: inspect.Parameter,
+    names: frozenset[str],
+    live_types: Mapping[str, type],
+) -> Injection | None:
+    marked = isinstance(parameter.default, (_Injected, Provider))
+    provider = parameter.default if isinstance(parameter.default, Provider) else None
+    if provider is not None:
+        _check_provider(definition, parameter, provider, live_types)
+    name, wanted_type = _builtin(definition, parameter, names, live_types)
+    if name is None and not marked:
+        return None
+    return Injection(
+        parameter=parameter.name,
+        position=position,
+        positional_only=parameter.kind is parameter.POSITIONAL_ONLY,
+        provider=provider,
+        name=name,
+        wanted_type=wanted_type,
+        optional=parameter.default is not parameter.empty and not marked,
+    )
+
+
+def _builtin(
+    definition: Definition, parameter: inspect.Parameter, names: frozenset[str], live_types: Mapping[str, type]
+) -> tuple[str | None, type | None]:
+    """The built-in name that fills a parameter, and the class it must have if the annotation chose it."""
+    hint = _without_none(definition.hints.get(parameter.name))
+    for name, live_type in live_types.items():
+        if name in names and isinstance(hint, type) and issubclass(hint, live_type):
+            return name, hint
+    return (parameter.name, None) if parameter.name in names else (None, None)
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) in {Union, types.UnionType}:
+        others = [choice for choice in get_args(hint) if choice is not type(None)]
+        return _without_none(others[0]) if len(others) == 1 else None
+    origin = get_origin(hint)
+    return origin if isinstance(origin, type) else hint
+
+
+def _check_provider(
+    definition: Definition, parameter: inspect.Parameter, provider: Provider, live_types: Mapping[str, type]
+) -> None:
+    """Refuse what could never work, deep down as well."""
+    if provider.definition.kind.awaits and not definition.kind.awaits:
+        reason = f"{provider.definition.name}() is async and {definition.name}() is not. Make {definition.name}() async."
+        raise InjectionError(definition.name, parameter.name, reason)
+    provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
+    for needed in provider.definition.parameters:
+        variadic = needed.kind in {needed.VAR_POSITIONAL, needed.VAR_KEYWORD}
+        if needed.default is needed.empty and not variadic and needed.name not in plan.parameters:
+            reason = f"its provider needs {needed.name!r}, which has neither a default nor a marker."
+            raise InjectionError(definition.name, parameter.name, reason)
+
+
+def is_marker(value: object) -> bool:
+    """Whether a default is `INJECTED` or made by `Inject`."""
+    return isinstance(value, (_Injected, Provider))
+

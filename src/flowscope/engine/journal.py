@@ -1,0 +1,190 @@
+"""What code says while it runs: log lines, prints, artifacts, results."""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from .._clock import tick, wall_time
+from ..model.config import FlowConfig
+from ..model.events import EventType
+from ..model.records import LogSource
+from ..model.values import clean_text
+from .call import Call, call_at
+from .context import RunIdentity, Scope
+from .outbox import Outbox
+from .ring import Ring
+
+__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "plain"]
+
+LEVELS: Final = {name: int(getattr(logging, name)) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+
+_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+
+
+class Line(NamedTuple):
+    """One log entry."""
+
+    ticks: int
+    level: int
+    message: object
+    """Text; or something whose `str` is the text when somebody reads it."""
+    logger: str
+    source: LogSource
+    order: int
+    """The execution order of the task that was running, or 0."""
+
+
+class FoundArtifact(NamedTuple):
+    """One artifact."""
+
+    ticks: int
+    key: str | None
+    description: str | None
+    artifact_type: str | None
+    data: object
+    order: int
+
+
+class FoundResult(NamedTuple):
+    """One result."""
+
+    ticks: int
+    key: str
+    description: str
+    value: object
+    order: int
+
+
+class Journal:
+    """The log, artifacts and results of one run, as told by any thread; nothing is taken after `close`."""
+
+    __slots__ = (
+        "_config",
+        "_identity",
+        "_outbox",
+        "_write_console",
+        "artifacts",
+        "hears_logging",
+        "hears_prints",
+        "lines",
+        "partial",
+        "results",
+        "threshold",
+    )
+
+    def __init__(
+        self, identity: RunIdentity, config: FlowConfig, outbox: Outbox, write_console: Callable[[str, LogSource], None]
+    ) -> None:
+        self._identity = identity
+        self._config = config
+        self._outbox = outbox
+        self._write_console = write_console
+        self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
+        """The lowest level that is recorded."""
+        self.hears_prints = config.capture_stdout and self.threshold <= logging.INFO
+        self.hears_logging = config.capture_logging and config.logging_enabled
+        self.lines: Ring[Line] = Ring(config.max_logs)
+        self.partial = PartialLines()
+        self.artifacts: Ring[FoundArtifact] = Ring()
+        self.results: Ring[FoundResult] = Ring()
+
+    def say(
+        self, level: int, message: object, scope: Scope | None, source: LogSource = "log", logger: str = "flowscope"
+    ) -> None:
+        """Record a log entry, if its level is recorded."""
+        if level < self.threshold:
+            return
+        call = call_at(scope, self._identity)
+        text = plain(message) if isinstance(message, str) else message
+        line = Line(tick(), level, text, logger, source, 0 if call is None else call.order)
+        if self._config.log_to_memory:
+            self.lines.append(line)
+        if self._config.log_to_console and source not in {"stdout", "stderr"}:
+            self._write_console(self.format(line) + "\n", "stdout")
+        if self._outbox.heard:
+            self._tell(line, message, scope)
+
+    def _tell(self, line: Line, message: object, scope: Scope | None) -> None:
+        payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
+        data = {"message_data": payload}
+        self._outbox.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
+
+    def take_print(self, text: str, scope: Scope, source: LogSource) -> None:
+        """Record printed text: complete lines now, the rest when it is complete or the task ends."""
+        call = call_at(scope, self._identity)
+        for line in self.partial.add(0 if call is None else call.order, source, text):
+            self.say(logging.INFO, line, scope, source, source)
+
+    def flush(self, call: Call | None) -> None:
+        """Record what waits for the end of its line: in a task that ends, or (None) in the whole run."""
+        for order, source, text in self.partial.take(None if call is None else call.order):
+            scope = call if call is not None and call.order == order else None
+            self.say(logging.INFO, text, scope, source, source)
+
+    def format(self, line: Line) -> str:
+        """`HH:MM:SS.mmm | INFO     | text`, in local time."""
+        moment = wall_time(line.ticks, self._identity.anchor).astimezone()
+        name = logging.getLevelName(line.level)
+        return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} | {name:<8} | {line.message}"
+
+    def add_artifact(
+        self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None
+    ) -> FoundArtifact:
+        """Record an artifact."""
+        order = self._order(scope)
+        found = FoundArtifact(tick(), key, description, artifact_type, data, order)
+        self.artifacts.append(found)
+        payload = {"description": description, "key": key, "data": data, "type": artifact_type}
+        self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
+        return found
+
+    def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> FoundResult:
+        """Record a result."""
+        found = FoundResult(tick(), key, description, value, self._order(scope))
+        self.results.append(found)
+        payload = {"key": key, "description": description, "value": value}
+        self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
+        return found
+
+    def _order(self, scope: Scope | None) -> int:
+        call = call_at(scope, self._identity)
+        return 0 if call is None else call.order
+
+    def close(self) -> None:
+        """Take nothing any more."""
+        self.threshold = sys.maxsize
+        self.hears_prints = self.hears_logging = False
+        for ring in (self.lines, self.artifacts, self.results):
+            ring.close()
+
+
+def plain(text: str) -> str:
+    """The text without ANSI sequences and lone surrogates."""
+    return clean_text(_ANSI.sub("", text) if "\x1b" in text else text)
+
+
+class PartialLines:
+    """Printed text that waits for the rest of its line: joined per task, stream and thread."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        self.waiting: dict[tuple[int, LogSource, int], list[str]] = {}
+
+    def add(self, order: int, source: LogSource, text: str) -> list[str]:
+        """Take in text; return the lines that it completes."""
+        key = (order, source, threading.get_ident())
+        *lines, rest = text.split("\n")
+        if lines:
+            lines[0] = "".join(self.waiting.pop(key, ())) + lines[0]
+        if rest:
+            self.waiting.setdefault(key, []).append(rest)
+        return lines
+
+    def take(self, order: int | None = None) -> list[tuple[int, LogSource, str]]:
+        """What waits, of one task or (None) of all, as lines; it waits no more."""
+        keys = [key for key in tuple(self.waiting) if order is None or key[0] == order]
+        return [(key[0], key[1], "".join(parts)) for key in keys if (parts := self.waiting.pop(key, None))]

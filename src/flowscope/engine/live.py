@@ -1,0 +1,519 @@
+"""What users hold while things run: `Flow` and `Task`. Thin: they delegate to the run and the call behind them."""
+
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Generic, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeVar
+
+from .._clock import seconds, tick
+from ..errors import AlreadyRunningError, NotExecutedError, NotSetUpError
+from ..model.config import FlowConfig
+from ..model.durations import Durations, TaskDurations
+from ..model.events import EventType
+from ..model.records import Artifact, FlowRun, LogEntry, Result
+from ..model.status import RunStatus
+from .bus import Listener, Subscription
+from .call import Call
+from .capture import write_console
+from .context import NOTHING, Handle, RunIdentity, current, no_active_flow
+from .definition import Kind, define
+from .drivers import caller_of
+from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
+from .flow_life import FlowState, new_flow_id
+from .flow_target import BoundTarget, FlowTarget
+from .loops import run_in_new_loop
+from .projection import (
+    artifact_of,
+    durations_of,
+    flow_run_of,
+    log_entries_of,
+    pending_flow_run,
+    result_of,
+    task_durations_of,
+)
+from .run import Run
+from .site import task_data
+from .spec import TaskSpec
+
+__all__ = ["LIVE_TYPES", "Flow", "Task"]
+
+R = TypeVar("R", default=Any)
+
+_log = logging.getLogger("flowscope")
+
+
+class _Recorder:
+    """The logging methods that flows and tasks share."""
+
+    __slots__ = ()
+
+    def _live_run(self) -> Run | None:
+        """The run, while it is running."""
+        raise NotImplementedError
+
+    def _run_or_error(self, wanted: str) -> Run:
+        run = self._live_run()
+        if run is None:
+            raise no_active_flow(wanted, None)
+        return run
+
+    def _say(self, level: int, message: str) -> None:
+        run = self._live_run()
+        if run is None:
+            _log.log(level, "%s", message)
+        else:
+            run.journal.say(level, str(message), current.get())
+
+    def log_debug(self, message: str) -> None:
+        """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope"."""
+        self._say(logging.DEBUG, message)
+
+    def log_info(self, message: str) -> None:
+        """Log at INFO. Where the flow is not running, the message goes to the standard logger "flowscope"."""
+        self._say(logging.INFO, message)
+
+    def log_warning(self, message: str) -> None:
+        """Log at WARNING. Where the flow is not running, the message goes to the standard logger "flowscope"."""
+        self._say(logging.WARNING, message)
+
+    def log_error(self, message: str) -> None:
+        """Log at ERROR. Where the flow is not running, the message goes to the standard logger "flowscope"."""
+        self._say(logging.ERROR, message)
+
+    def _add_artifact(
+        self, key: str | None, description: str | None, artifact_type: str | None, data: object
+    ) -> Artifact:
+        run = self._run_or_error("an artifact")
+        return artifact_of(run, run.journal.add_artifact(key, description, artifact_type, data, current.get()))
+
+    def _add_result(self, key: str, description: str, value: object) -> Result:
+        run = self._run_or_error("a result")
+        return result_of(run, run.journal.add_result(key, description, value, current.get()))
+
+
+class _Stateful(BaseModel):
+    """A model with live state beside its fields: it is neither copied, compared, pickled nor serialised with them."""
+
+    __slots__ = ("__weakref__", "_state")
+
+    @property
+    def _live(self) -> FlowState:
+        state: FlowState | None = getattr(self, "_state", None)
+        if state is None:
+            state = FlowState(tuple(name for name in type(self).model_fields if name not in _OWN_FIELDS))
+            object.__setattr__(self, "_state", state)
+        return state
+
+
+class Flow(_Recorder, _Stateful, Generic[R]):
+    """One run of a flow: set up, executed, then inspected.
+
+    Functions decorated with `@flow` return one. A subclass declares typed inputs as fields and the work as `run()`,
+    and is executed without `setup()`. Two flows are equal if they are the same object.
+    """
+
+    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, use_attribute_docstrings=True)
+
+    flow_id: str = Field(default_factory=new_flow_id)
+    """Unique; every further execution of the same flow gets a new one."""
+    flow_name: str = ""
+    """Filled in by `setup`: the function's name, or the name of the subclass."""
+    flow_config: FlowConfig = Field(default_factory=lambda: _DEFAULT_CONFIG)
+    tags: tuple[str, ...] = ()
+
+    def _live_run(self) -> Run | None:
+        return self._live.live_run
+
+    # Setting up
+
+    def setup(self, target: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> Self:
+        """Choose what runs, and with which arguments.
+
+        Args:
+            target: A sync or async function, method, partial or callable object. None: the subclass's `run()`, else
+                `main()`.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Raises:
+            ParameterError: A value does not fit its parameter.
+            TypeError: An argument is missing or unexpected.
+            DefinitionError: `target` cannot be a flow.
+        """
+        planned = FlowTarget(self._own_target() if target is None else target, LIVE_TYPES)
+        return self.setup_planned(planned, args, kwargs)
+
+    def setup_planned(self, target: FlowTarget, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
+        """Choose what runs, where the function has been planned already, as by `@flow`."""
+        state = self._live
+        state.bound = target.bind(args, kwargs, state.provided.keys())
+        self._name(target.name)
+        self.flow_config.custom_setup(self)
+        return self
+
+    def _own_target(self) -> Callable[..., Any]:
+        run: Callable[..., Any] = getattr(self, "run", self.main)
+        return run
+
+    def _name(self, name: str) -> None:
+        if not self.flow_name:
+            own = type(self).__name__.partition("[")[0]
+            self.__dict__["flow_name"] = name if own == "Flow" else own
+
+    def main(self) -> Any:
+        """What runs where nothing else is set up; a subclass may override it, or define `run()`."""
+        return None
+
+    def provide(self, **dependencies: Any) -> Self:
+        """Make values injectable, by parameter name, in this flow and its tasks."""
+        state = self._live
+        state.provided.update(dependencies)
+        run = state.live_run
+        if run is not None:
+            run.handle.provided = {**run.handle.provided, **dependencies}
+        return self
+
+    def task_dependencies(self) -> Mapping[str, Any]:
+        """A hook for subclasses: more injectable values, by parameter name; called once at the start of each run."""
+        return NOTHING
+
+    def add_listener(self, listener: Listener, *event_types: EventType) -> Subscription:
+        """Call `listener` for this flow's events only: all, or those of the given types."""
+        state = self._live
+        subscription = Subscription(state.listeners, listener, event_types)
+        run = state.live_run
+        if run is not None:
+            run.attentive = True
+        return subscription
+
+    # Executing
+
+    def execute(self) -> Self:
+        """Run to the end, and return this flow.
+
+        A sync flow runs in this thread. An async flow runs in a new event loop: in this thread, or, where a loop is
+        running here, in a new one while this one waits (there, `await` the flow instead).
+
+        Raises:
+            Exception: What the flow's function raised, unless `raise_flow_error` is off.
+            NotSetUpError: There is nothing to run.
+            AlreadyRunningError: It is running.
+        """
+        return self.execute_flow()
+
+    def execute_flow(self, flow_run_params: Mapping[str, Any] | None = None) -> Self:
+        """Run to the end like `execute`, with parameters of this run that go into its record as `run_params`."""
+        execute(self, self._live, self._bound(), flow_run_params)
+        return self
+
+    async def execute_async(self, flow_run_params: Mapping[str, Any] | None = None) -> Self:
+        """Run to the end in the running event loop, and return this flow; a sync flow runs in this thread."""
+        await execute_async(self, self._live, self._bound(), flow_run_params)
+        return self
+
+    def __await__(self) -> Generator[Any, Any, Self]:
+        """`await flow` is `await flow.execute_async()`."""
+        return self.execute_async().__await__()
+
+    def _bound(self) -> BoundTarget:
+        """What to run; a subclass sets itself up."""
+        state = self._live
+        if state.bound is None:
+            if not hasattr(self, "run") and type(self).main is Flow.main:
+                self._name("Flow")
+                raise NotSetUpError(self.flow_name)
+            self.setup()
+        if state.bound is None:  # an overridden setup() that did nothing
+            raise NotSetUpError(self.flow_name)
+        return state.bound
+
+    def __enter__(self) -> Self:
+        """Start a run that lasts as long as the block: tasks called in it belong to this flow."""
+        self._name("Flow")
+        enter_block(self, self._live)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        exit_block(self._live, error)
+
+    async def __aenter__(self) -> Self:
+        """Start a run that lasts as long as the block: tasks called in it belong to this flow."""
+        self._name("Flow")
+        enter_block(self, self._live)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await exit_block_async(self._live, error)
+
+    # Saying things
+
+    @property
+    def flow_data(self) -> dict[str, Any]:
+        """The dictionary that the flow and its tasks share; injected as `flow_data`.
+
+        A further execution starts with what was put in before the first one.
+        """
+        return self._live.data
+
+    def add_flow_artifact(
+        self,
+        description: str | None = None,
+        key: str | None = None,
+        data: Any = None,
+        artifact_type: str | None = None,
+    ) -> Artifact:
+        """Record something worth keeping, under the task that is running.
+
+        Raises:
+            NoActiveFlowError: The flow is not running.
+        """
+        return self._add_artifact(key, description, artifact_type, data)
+
+    def add_flow_result(self, key: str, description: str = "", value: Any = None) -> Result:
+        """Record a named outcome, under the task that is running.
+
+        Raises:
+            NoActiveFlowError: The flow is not running.
+        """
+        return self._add_result(key, description, value)
+
+    # Inspecting
+
+    @property
+    def return_value(self) -> R:
+        """What the flow's function returned, as the very object.
+
+        Raises:
+            NotExecutedError: The flow has not ended.
+            Exception: The flow's error, if it failed.
+        """
+        run = self._live.run
+        if run is None or not run.ended:
+            raise NotExecutedError(self.flow_name, self.status)
+        if run.failure is not None:
+            raise run.failure.error
+        value: R = run.value
+        return value
+
+    @property
+    def flow_error(self) -> BaseException | None:
+        """The exception that the flow's function raised, as the very object."""
+        run = self._live.run
+        return None if run is None or run.failure is None else run.failure.error
+
+    @property
+    def status(self) -> RunStatus:
+        """`pending` before the first execution, then the state of the latest one."""
+        run = self._live.run
+        if run is None:
+            return RunStatus.PENDING
+        return run.status if run.ended else RunStatus.RUNNING
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended with a value."""
+        return self.status is RunStatus.COMPLETED
+
+    @property
+    def executed_tasks(self) -> Sequence["Task"]:
+        """The calls of its tasks in the order of their start; empty with `add_task_to_self=False`."""
+        run = self._live.run
+        calls: Sequence[Any] = () if run is None else run.calls.all()
+        return calls
+
+    @property
+    def flow_run(self) -> FlowRun[R]:
+        """The record as of now, also while the flow is running."""
+        state = self._live
+        if state.run is not None:
+            return flow_run_of(state.run)
+        self._name("Flow")
+        return pending_flow_run(self.flow_id, self.flow_name, self.flow_config, state.params_of(self), self.tags)
+
+    def log_messages(self) -> list[str]:
+        """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
+        run = self._live.run
+        return [] if run is None else [run.journal.format(line) for line in run.journal.lines.items()]
+
+    def captured_logs(self) -> list[LogEntry]:
+        """The log as records."""
+        run = self._live.run
+        return [] if run is None else log_entries_of(run)
+
+    def print_log_messages(self) -> Self:
+        """Print the log to the real standard output."""
+        write_console("".join(f"{message}\n" for message in self.log_messages()), "stdout")
+        return self
+
+    def durations(self) -> Durations:
+        """How long the flow took, and its tasks by name; empty before the execution."""
+        run = self._live.run
+        return Durations(flow_name=self.flow_name, flow_status=self.status) if run is None else durations_of(run)
+
+    def durations_with_tasks_status(self) -> TaskDurations:
+        """How long the flow took, and each of its tasks; empty before the execution."""
+        run = self._live.run
+        if run is None:
+            return TaskDurations(flow_name=self.flow_name, flow_status=self.status)
+        return task_durations_of(run)
+
+    def flow_output(self) -> dict[str, Any]:
+        """The return value as `output` (None if there is none) and the `durations`."""
+        run = self._live.run
+        return {"output": None if run is None else run.value, "durations": self.durations()}
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Task(_Recorder, Call):
+    """One live call of a task function; inside it, `this_task`.
+
+    It may also be made by hand and run inside a flow, once: `Task(function, 1, b=2).execute_sync()`. All keyword
+    arguments go to the function; `task_name` and `raise_on_error` are set as attributes.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
+        self.spec = spec = TaskSpec(define(target, "task"), LIVE_TYPES)
+        spec.new_call = lambda: self
+        self.handle = Handle(None, RunIdentity("", "", "", 0), lambda: None)
+        self.args = args
+        self.kwargs = kwargs
+        self.order = self.started = self.ended = 0
+        self.attempt = 1
+        self.status = RunStatus.PENDING
+        self.value = None
+        self.data = None
+        self.deadline = None
+
+    def execute_sync(self) -> Any:
+        """Run in the running flow, and return the function's value.
+
+        Raises:
+            NoActiveFlowError: No flow is running here.
+            AlreadyRunningError: It has been executed.
+        """
+        caller = self._caller()
+        if self.spec.kind is Kind.ASYNC:
+            return run_in_new_loop(lambda: caller(*self.args, **(self.kwargs or {})))
+        return caller(*self.args, **(self.kwargs or {}))
+
+    async def execute_async(self) -> Any:
+        """Run in the running flow, and return the function's value; the function may be sync or async."""
+        answer = self._caller()(*self.args, **(self.kwargs or {}))
+        return await answer if self.spec.kind is Kind.ASYNC else answer
+
+    def _caller(self) -> Callable[..., Any]:
+        if self.status is not RunStatus.PENDING:
+            raise AlreadyRunningError(f"task {self.task_name!r}", self.status)
+        return caller_of(self.spec)
+
+    def _live_run(self) -> Run | None:
+        run: Run | None = self.handle.run
+        return run
+
+    @property
+    def task_id(self) -> str:
+        """Unique; empty before the start."""
+        return self.handle.identity.task_id(self.order) or ""
+
+    @property
+    def task_name(self) -> str:
+        """The function's name, or the one that was given."""
+        name: str = self.spec.name
+        return name
+
+    @task_name.setter
+    def task_name(self, name: str) -> None:
+        self.spec.name = name
+
+    @property
+    def raise_on_error(self) -> bool:
+        """Whether its exception goes on to the caller."""
+        tolerant: bool = self.spec.raise_on_error
+        return tolerant
+
+    @raise_on_error.setter
+    def raise_on_error(self, value: bool) -> None:
+        self.spec.raise_on_error = value
+
+    @property
+    def flow(self) -> Flow[Any]:
+        """The flow it belongs to.
+
+        Raises:
+            NoActiveFlowError: It belongs to none, or nobody holds its flow any more.
+        """
+        flow: Flow[Any] | None = self.handle.find_flow()
+        if flow is None:
+            raise no_active_flow(f"task {self.task_name!r}", None)
+        return flow
+
+    @property
+    def task_data(self) -> dict[str, Any]:
+        """The dictionary of this call; injected as `task_data`."""
+        return task_data(self)
+
+    @property
+    def task_return_value(self) -> Any:
+        """What its function returned; None before the end, and where return values are not recorded."""
+        return self.value
+
+    @property
+    def task_error(self) -> BaseException | None:
+        """What its function raised, as the very object; None once nobody holds its flow any more."""
+        run = self._live_run()
+        if run is None:
+            flow: Flow[Any] | None = self.handle.find_flow()
+            run = None if flow is None else flow._live.run  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the two live objects of one run
+        failure = run.failures.get(self.order) if run is not None and run.handle is self.handle else None
+        return None if failure is None else failure.error
+
+    @property
+    def remaining(self) -> float | None:
+        """Seconds to the deadline of this attempt, at least 0.0; None without a `timeout`."""
+        return None if self.deadline is None else max(0.0, seconds(tick(), self.deadline))
+
+    def add_artifact(
+        self,
+        description: str | None = None,
+        key: str | None = None,
+        data: Any = None,
+        artifact_type: str | None = None,
+    ) -> Artifact:
+        """Record something worth keeping, under the task that is running.
+
+        Raises:
+            NoActiveFlowError: The flow has ended.
+        """
+        return self._add_artifact(key, description, artifact_type, data)
+
+    def add_result(self, key: str, description: str = "", value: Any = None) -> Result:
+        """Record a named outcome, under the task that is running.
+
+        Raises:
+            NoActiveFlowError: The flow has ended.
+        """
+        return self._add_result(key, description, value)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.task_name!r} {self.status}>"
+
+
+LIVE_TYPES: Mapping[str, type] = {"this_flow": Flow, "this_task": Task}
+"""The built-in names that a parameter's annotation may stand for."""
+
+_OWN_FIELDS = frozenset(Flow.model_fields)
+_DEFAULT_CONFIG = FlowConfig()

@@ -1,0 +1,150 @@
+"""One run's events: built only if somebody listens, numbered, and delivered in order.
+
+Whoever posts an event first delivers it, and all that are posted meanwhile, by other threads or by the listeners
+themselves: so every listener sees the sequence 1, 2, 3, … and no lock is held while it runs.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable
+from typing import Any
+
+from .._clock import tick, wall_time
+from ..model.events import EventData, EventType, FlowEvent
+from .bus import Listener, complain, flow_events, notify
+from .call import call_at
+from .context import RunIdentity, Scope, outside
+from .redaction import Redactor
+from .ring import Ring
+
+__all__ = ["Outbox"]
+
+
+class Outbox:
+    """The way from one run to its listeners and into its record."""
+
+    __slots__ = (
+        "_awaited",
+        "_changed",
+        "_closed",
+        "delivering",
+        "_identity",
+        "_queue",
+        "_redactor",
+        "_sequence",
+        "kept",
+        "listeners",
+    )
+
+    def __init__(
+        self, identity: RunIdentity, listeners: list[Listener], kept: Ring[FlowEvent] | None, redactor: Redactor
+    ) -> None:
+        self.listeners = listeners
+        """Those of this flow; those of the bus come after them."""
+        self.kept = kept
+        """The events that go into the record."""
+        self._identity = identity
+        self._redactor = redactor
+        self._sequence = 0
+        self._queue: deque[FlowEvent] = deque()
+        self._awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
+        self.delivering = False
+        """Whether some thread is calling listeners."""
+        self._closed = False
+        self._changed = threading.Condition(threading.Lock())
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody wants events."""
+        return bool(flow_events.event_listeners or self.listeners or self.kept is not None)
+
+    def emit(
+        self,
+        kind: EventType,
+        data: dict[str, Any],
+        scope: Scope | None,
+        *,
+        source: str | None = None,
+        level: int = logging.INFO,
+    ) -> None:
+        """Tell whoever listens. After FLOW_STOP nothing is told any more."""
+        if not self.heard:
+            return
+        identity = self._identity
+        call = call_at(scope, identity)
+        event_data = EventData.model_construct(
+            data=self._redactor.mask(data),
+            event_source=source or ("flow" if call is None else "task"),
+            flow_name=identity.flow_name,
+            flow_run_id=identity.flow_id,
+            log_level=level,
+            task_name=None if call is None else call.spec.name,
+            task_run_id=None if call is None else identity.task_id(call.order),
+        )
+        self._post(kind, event_data)
+
+    def _post(self, kind: EventType, event_data: EventData) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = kind is EventType.FLOW_STOP
+            self._sequence += 1
+            event = FlowEvent.model_construct(
+                event_id=f"event-{self._identity.token}-{self._sequence}",
+                sequence=self._sequence,
+                event_type=kind,
+                timestamp=wall_time(tick(), self._identity.anchor),
+                event_data=event_data,
+            )
+            if self.kept is not None:
+                self.kept.append(event)
+            self._queue.append(event)
+            if self.delivering:
+                return
+            self.delivering = True
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while True:
+            with self._changed:
+                if not self._queue:
+                    self._rest()
+                    return
+                event = self._queue.popleft()
+            try:
+                with outside():
+                    self._awaited.extend(notify(event, (*self.listeners, *flow_events.event_listeners)))
+            except BaseException:  # an interrupt: the next event delivers what is left
+                with self._changed:
+                    self._rest()
+                raise
+
+    def _rest(self) -> None:
+        self.delivering = False
+        self._changed.notify_all()
+
+    @property
+    def settled(self) -> bool:
+        """Whether every listener is through with every event."""
+        return not self.delivering and not self._awaited
+
+    @property
+    def awaits(self) -> bool:
+        """Whether async listeners have to be awaited."""
+        return bool(self._awaited)
+
+    def wait_delivered(self) -> None:
+        """Wait until the thread that is delivering has delivered all."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.delivering)
+
+    async def wait_awaited(self) -> None:
+        """Await what async listeners returned, in order."""
+        while self._awaited:
+            listener, answer = self._awaited.popleft()
+            try:
+                with outside():
+                    await answer
+            except Exception as error:
+                complain(listener, error)

@@ -1,0 +1,190 @@
+"""From a run, live or ended, to its records: the only place where records are built."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from .._clock import seconds, tick, wall_time
+from ..model.config import FlowConfig
+from ..model.durations import Durations, TaskDuration, TaskDurations
+from ..model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
+from ..model.status import RunStatus
+from ..model.values import clean_text
+from .call import Call
+from .failure import Failure
+from .journal import FoundArtifact, FoundResult, Line
+from .redaction import Redactor
+from .run import Run
+from .spec import TaskSpec
+
+__all__ = ["artifact_of", "durations_of", "flow_run_of", "log_entries_of", "pending_flow_run", "result_of", "task_durations_of"]
+
+
+def flow_run_of(run: Run) -> FlowRun[Any]:
+    """The whole record, as of now."""
+    identity, config, mask = run.identity, run.config, run.redactor.mask
+    calls = run.calls.all()
+    lines, events = run.journal.lines, run.outbox.kept
+    return FlowRun[Any].model_construct(
+        schema_version=1,
+        flow_id=identity.flow_id,
+        flow_name=identity.flow_name,
+        parent_flow_id=run.parent_flow_id,
+        status=run.status,
+        start_time=wall_time(run.started, identity.anchor),
+        end_time=wall_time(run.ended, identity.anchor) if run.ended else None,
+        duration=seconds(run.started, run.ended or tick()),
+        config=config,
+        params=mask(dict(run.params)),
+        run_params=mask(dict(run.run_params)),
+        return_value=mask(run.value) if config.record_return_values else None,
+        error=None if run.failure is None else run.failure.info(),
+        tasks=_TaskProjection(run).records(calls),
+        logs=log_entries_of(run),
+        events=events.items() if events is not None else [],
+        artifacts=[artifact_of(run, found) for found in run.journal.artifacts.items()],
+        results=[result_of(run, found) for found in run.journal.results.items()],
+        tags=run.tags,
+        dropped=Dropped(
+            tasks=0 if run.calls.kept else run.calls.tally().count,
+            logs=lines.dropped,
+            events=events.dropped if events is not None else 0,
+        ),
+    )
+
+
+def pending_flow_run(
+    flow_id: str, flow_name: str, config: FlowConfig, params: Mapping[str, Any], tags: tuple[str, ...]
+) -> FlowRun[Any]:
+    """The record of a flow that has not been executed."""
+    return FlowRun[Any].model_construct(
+        flow_id=flow_id,
+        flow_name=flow_name,
+        status=RunStatus.PENDING,
+        config=config,
+        params=Redactor(config.redact).mask(dict(params)) if config.record_inputs else {},
+        tags=tags,
+    )
+
+
+class _TaskProjection:
+    """Turns calls into records; what is the same for all calls of a task is found out once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._identity = run.identity
+        self._now = tick()
+        self._masks_args: dict[int, bool] = {}
+
+    def records(self, calls: list[Call]) -> list[TaskRun]:
+        return [self._record(call) for call in calls]
+
+    def _record(self, call: Call) -> TaskRun:
+        identity, spec = self._identity, call.spec
+        mask = self._run.redactor.mask
+        ended, kwargs, parent = call.ended, call.kwargs, call.parent
+        failure: Failure | None = self._run.failures.get(call.order)
+        return TaskRun.model_construct(
+            task_id=identity.task_id(call.order),
+            task_name=spec.name,
+            parent_task_id=identity.task_id(parent.order) if isinstance(parent, Call) else None,
+            execution_order=call.order,
+            status=call.status,
+            start_time=wall_time(call.started, identity.anchor),
+            end_time=wall_time(ended, identity.anchor) if ended else None,
+            duration=seconds(call.started, ended or self._now),
+            attempts=call.attempt,
+            input_args=self._inputs(spec, call.args),
+            input_kwargs=mask(kwargs) if kwargs else {},
+            return_value=mask(call.value),
+            error=None if failure is None else failure.info(),
+            executor="inline",
+            abandoned_thread=self._abandoned_thread(call.order),
+            tags=spec.tags,
+        )
+
+    def _inputs(self, spec: TaskSpec, args: tuple[Any, ...]) -> list[Any]:
+        redactor = self._run.redactor
+        names = spec.positional_names
+        key = id(names)
+        if key not in self._masks_args:
+            self._masks_args[key] = any(map(redactor.hides, names))
+        return redactor.mask_positional(names, args) if self._masks_args[key] else [redactor.mask(arg) for arg in args]
+
+    def _abandoned_thread(self, order: int) -> str | None:
+        thread = self._run.abandoned_threads.get(order)
+        return thread.name if thread is not None and thread.is_alive() else None
+
+
+def log_entries_of(run: Run) -> list[LogEntry]:
+    """The log."""
+    return [_log_entry(run, line) for line in run.journal.lines.items()]
+
+
+def _log_entry(run: Run, line: Line) -> LogEntry:
+    return LogEntry.model_construct(
+        timestamp=wall_time(line.ticks, run.identity.anchor),
+        level=logging.getLevelName(line.level),
+        level_number=line.level,
+        message=str(line.message),
+        logger=line.logger,
+        source=line.source,
+        task_id=run.identity.task_id(line.order),
+    )
+
+
+def artifact_of(run: Run, found: FoundArtifact) -> Artifact:
+    """The record of an artifact."""
+    return Artifact(
+        key=_text(found.key),
+        description=_text(found.description),
+        artifact_type=_text(found.artifact_type),
+        data=run.redactor.mask(found.data),
+        timestamp=wall_time(found.ticks, run.identity.anchor),
+        task_id=run.identity.task_id(found.order),
+    )
+
+
+def result_of(run: Run, found: FoundResult) -> Result:
+    """The record of a result."""
+    return Result(
+        key=clean_text(found.key),
+        description=clean_text(found.description),
+        value=run.redactor.mask(found.value),
+        timestamp=wall_time(found.ticks, run.identity.anchor),
+        task_id=run.identity.task_id(found.order),
+    )
+
+
+def _text(text: str | None) -> str | None:
+    return None if text is None else clean_text(text)
+
+
+def durations_of(run: Run) -> Durations:
+    """How long it took, by task name."""
+    timings = run.calls.tally().timings()
+    return Durations(
+        flow_name=run.identity.flow_name,
+        flow_status=run.status,
+        flow_duration=seconds(run.started, run.ended or tick()),
+        flow_tasks={name: timing.total for name, timing in timings.items()},
+        calls=timings,
+    )
+
+
+def task_durations_of(run: Run) -> TaskDurations:
+    """How long it took, by call."""
+    now = tick()
+    return TaskDurations(
+        flow_name=run.identity.flow_name,
+        flow_status=run.status,
+        flow_duration=seconds(run.started, run.ended or now),
+        flow_tasks={
+            call.order: TaskDuration(
+                task_name=call.spec.name,
+                task_duration=seconds(call.started, call.ended or now),
+                task_status=call.status,
+            )
+            for call in run.calls.all()
+        },
+    )

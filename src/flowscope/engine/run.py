@@ -1,0 +1,136 @@
+"""One run of a flow, live: its parts, and how it begins and ends."""
+
+import copy
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, Final
+
+from .._clock import anchor, new_token, tick
+from ..model.config import FlowConfig
+from ..model.records import LogSource
+from ..model.status import RunStatus
+from .bus import Listener
+from .call import Call
+from .context import Handle, RunIdentity, Scope
+from .failure import Failure
+from .journal import Journal
+from .outbox import Outbox
+from .injection import Plan
+from .providers import Opened, SharedProviders
+from .redaction import Redactor
+from .ring import Ring
+from .site import CallSite
+from .tally import CallStore
+
+__all__ = ["Run", "opened_at"]
+
+_shared_lock: Final = threading.Lock()
+
+
+class Run:
+    """The state of one run. What is added to it from any thread never fails; after `close` it does not change."""
+
+    __slots__ = (
+        "abandoned_threads",
+        "attentive",
+        "calls",
+        "config",
+        "ended",
+        "failure",
+        "failures",
+        "flow",
+        "handle",
+        "identity",
+        "journal",
+        "keeps_inputs",
+        "keeps_values",
+        "next_order",
+        "outbox",
+        "params",
+        "parent_flow_id",
+        "redactor",
+        "root",
+        "run_params",
+        "shared",
+        "started",
+        "status",
+        "tags",
+        "value",
+        "waiting_prints",
+    )
+
+    def __init__(
+        self,
+        flow: object,
+        flow_id: str,
+        flow_name: str,
+        config: FlowConfig,
+        tags: tuple[str, ...],
+        listeners: list[Listener],
+        write_console: Callable[[str, LogSource], None],
+    ) -> None:
+        self.flow: Any = flow
+        """The flow, while it is running."""
+        self.config = config
+        self.tags = tags
+        self.identity = RunIdentity(flow_id, flow_name, new_token(), anchor())
+        self.handle = Handle(self, self.identity, weakref.ref(flow))
+        self.root = Scope()
+        """The place of the flow's own function."""
+        self.root.handle = self.handle
+        self.parent_flow_id: str | None = None
+        self.params: Mapping[str, Any] = {}
+        self.run_params: Mapping[str, Any] = {}
+        self.status = RunStatus.RUNNING
+        self.value: Any = None
+        self.failure: Failure | None = None
+        self.failures: dict[int, Failure] = {}
+        """What tasks failed with, by execution order."""
+        self.abandoned_threads: dict[int, threading.Thread] = {}
+        """Threads that were left behind at a deadline, by execution order."""
+        self.calls = CallStore(kept=config.add_task_to_self)
+        self.next_order = count(1).__next__
+        self.keeps_values = config.add_task_to_self and config.record_return_values
+        self.keeps_inputs = config.add_task_to_self and config.record_inputs
+        self.redactor = Redactor(config.redact)
+        kept = Ring[Any](config.max_events) if config.capture_events else None
+        self.outbox = Outbox(self.identity, listeners, kept, self.redactor)
+        self.journal = Journal(self.identity, config, self.outbox, write_console)
+        self.attentive = bool(listeners or config.capture_events or config.print_finished_message)
+        """Whether the life of a task is news to somebody besides the listeners of the bus."""
+        self.shared: SharedProviders | None = None
+        """The values of `scope="flow"` providers, if there are any."""
+        self.waiting_prints = self.journal.partial.waiting
+        """Not empty while some task has printed part of a line."""
+        self.started = tick()
+        self.ended = 0
+
+    def shared_providers(self) -> SharedProviders:
+        """What makes and holds the values of `scope="flow"` providers."""
+        with _shared_lock:
+            if self.shared is None:
+                self.shared = SharedProviders(CallSite(self.handle, None))
+            return self.shared
+
+    def close(self) -> list[Call]:
+        """End the run, and tell which calls were still open: they are recorded as abandoned."""
+        self.ended = tick()
+        self.handle.release()
+        abandoned = self.calls.close(self._abandon)
+        self.journal.flush(None)
+        return abandoned
+
+    def _abandon(self, call: Call) -> Call:
+        frozen = copy.copy(call)
+        frozen.ended = self.ended
+        frozen.status = RunStatus.ABANDONED
+        return frozen
+
+
+def opened_at(handle: Handle, call: Call | None, plan: Plan) -> Opened:
+    """What injects into one call, or (None) into the flow's own function."""
+    run: Run | None = handle.run
+    shared = run.shared_providers() if plan.providers and run is not None else None
+    return Opened(CallSite(handle, call), shared)

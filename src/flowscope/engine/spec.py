@@ -1,0 +1,116 @@
+"""The definition of a task: its function and its options, checked when it is decorated."""
+
+import random
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+from ..errors import DefinitionError, InjectionError, ParameterError
+from .definition import Definition, Kind
+from .injection import TASK_NAMES, Plan, plan_injection
+from .parameters import Boundary
+
+__all__ = ["TaskSpec"]
+
+_GENERATORS: Final = (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
+
+
+class TaskSpec:
+    """What `@task` found out about a function, and how its calls are to be made."""
+
+    __slots__ = (
+        "_boundary",
+        "binds_self",
+                "kind",
+        "name",
+        "new_call",
+        "plain",
+        "plan",
+        "positional_names",
+        "raise_on_error",
+        "retries",
+        "retry_backoff",
+        "retry_delay",
+        "retry_jitter",
+        "retry_on",
+        "tags",
+        "target",
+        "timeout",
+        "validate",
+    )
+
+    def __init__(
+        self,
+        definition: Definition,
+        live_types: Mapping[str, type],
+        *,
+        task_name: str | None = None,
+        raise_on_error: bool = True,
+        retries: int = 0,
+        retry_delay: float = 0.0,
+        retry_backoff: float = 1.0,
+        retry_jitter: float = 0.0,
+        retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+        timeout: float | None = None,
+        validate: bool = False,
+        tags: tuple[str, ...] = (),
+    ) -> None:
+        self.target: Callable[..., Any] = definition.target
+        self.name = task_name or definition.name
+        self.kind = definition.kind
+        self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
+        """Makes the object that a call lives in."""
+        self.plan: Plan = plan_injection(definition, TASK_NAMES, live_types)
+        self._boundary = Boundary(definition, self.plan.names)
+        self.binds_self = definition.binds_self
+        names = tuple(parameter.name for parameter in definition.parameters)
+        self.positional_names = names[1:] if definition.binds_self else names
+        self.raise_on_error = raise_on_error
+        self.retries = retries
+        self.retry_delay = retry_delay
+        self.retry_backoff = retry_backoff
+        self.retry_jitter = retry_jitter
+        self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+        self.timeout = timeout
+        self.validate = validate
+        self.tags = tuple(tags)
+        self.plain = not (validate or self.plan.parameters or timeout is not None)
+        """Whether calling it takes nothing but calling its function."""
+        self._check()
+
+    def _check(self) -> None:
+        if self.kind in _GENERATORS and (self.retries or self.timeout is not None):
+            self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
+        if self.retries < 0 or self.retries != int(self.retries):
+            self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
+        if min(self.retry_delay, self.retry_backoff, self.retry_jitter) < 0:
+            self._refuse("retry_delay, retry_backoff and retry_jitter cannot be negative.")
+        if self.timeout is not None and not self.timeout > 0:
+            self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
+        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in self.retry_on):
+            self._refuse(f"retry_on is {self.retry_on!r}, wanted subclasses of Exception.")
+
+    def _refuse(self, reason: str) -> None:
+        raise DefinitionError(f"task {self.name!r}", reason)
+
+    def checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments, validated if the task asks for it.
+
+        Raises:
+            ParameterError: A value does not fit its parameter.
+            TypeError: An argument is missing or unexpected.
+        """
+        if not self.validate:
+            return args, kwargs
+        bound = self._boundary.bind(args, kwargs)
+        return (bound.args, bound.kwargs) if self._boundary.check(bound) else (args, kwargs)
+
+    def retries_after(self, attempt: int, error: BaseException) -> bool:
+        """Whether another attempt follows: not after what would only fail again."""
+        hopeless = isinstance(error, (ParameterError, InjectionError))
+        return attempt <= self.retries and isinstance(error, self.retry_on) and not hopeless
+
+    def pause_after(self, attempt: int) -> float:
+        """Seconds to wait after a failed attempt: exponential backoff with proportional jitter."""
+        pause = self.retry_delay * self.retry_backoff ** (attempt - 1)
+        return pause * (1 + self.retry_jitter * random.random())  # noqa: S311 - spreads retries, guards nothing

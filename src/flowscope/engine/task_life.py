@@ -1,0 +1,165 @@
+"""The life of a call: what is decided and recorded at its start, at each failure and at its end.
+
+The drivers only call functions and wait; every decision is here, once for sync, async and generators.
+"""
+
+import logging
+from enum import Enum
+from typing import Any, Final, Literal
+
+from .._clock import seconds, tick
+from ..model.events import EventType
+from ..model.status import RunStatus
+from .bus import flow_events
+from .call import Call
+from .context import current, no_active_flow
+from .failure import Failure, add_note, message_of
+from .run import Run
+from .spec import TaskSpec
+from .tally import FAILED
+
+__all__ = ["RAISE", "TOLERATE", "Verdict", "begin", "complete", "failed"]
+
+_RUNNING: Final = RunStatus.RUNNING
+_COMPLETED: Final = RunStatus.COMPLETED
+
+
+class _Verdict(Enum):
+    RAISE = "raise"
+    TOLERATE = "tolerate"
+
+
+RAISE: Final = _Verdict.RAISE
+"""The exception goes on to the caller."""
+TOLERATE: Final = _Verdict.TOLERATE
+"""The call returns None."""
+Verdict = float | Literal[_Verdict.RAISE, _Verdict.TOLERATE]
+"""What follows a failed attempt; a number is the seconds to wait before the next one."""
+
+
+def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
+    """Start a call in the running flow.
+
+    Raises:
+        NoActiveFlowError: No flow is running here.
+    """
+    parent = current.get()
+    if parent is None or (run := parent.handle.run) is None:
+        raise no_active_flow(f"task {spec.name!r}", parent)
+    call: Call = spec.new_call()
+    call.handle = parent.handle
+    call.spec = spec
+    call.parent = parent
+    if run.keeps_inputs:
+        call.args = args[1:] if spec.binds_self else args
+        call.kwargs = kwargs or None
+    else:
+        call.args = ()
+        call.kwargs = None
+    call.status = _RUNNING
+    call.value = None
+    call.attempt = 1
+    call.data = None
+    call.deadline = None
+    call.ended = 0
+    call.order = run.next_order()
+    call.started = tick()
+    run.calls.add(call)
+    if run.attentive or flow_events.event_listeners:
+        _announce_start(run, call)
+    return call
+
+
+def _announce_start(run: Run, call: Call) -> None:
+    try:
+        run.outbox.emit(EventType.TASK_START, {}, call)
+    except BaseException as error:  # an interrupt while listeners were called
+        failed(call, error)
+        raise
+
+
+def complete(call: Call, value: object) -> None:
+    """End a call with a value. The record of a flow that has ended meanwhile does not change."""
+    ended = tick()
+    run: Run | None = call.handle.run
+    if run is None:
+        return
+    call.ended = ended
+    call.status = _COMPLETED
+    if run.keeps_values:
+        call.value = value
+    if run.waiting_prints:
+        run.journal.flush(call)
+    if run.attentive or flow_events.event_listeners:
+        _announce_stop(run, call, None)
+
+
+def failed(call: Call, error: BaseException) -> Verdict:
+    """Decide and record what follows an exception."""
+    ended = tick()
+    spec: TaskSpec = call.spec
+    run: Run | None = call.handle.run
+    if spec.retries and spec.retries_after(call.attempt, error):
+        return _retry(run, call, error)
+    raises = spec.raise_on_error or not isinstance(error, Exception)
+    if run is None:
+        return RAISE if raises else TOLERATE
+    call.ended = ended
+    if call.status is not RunStatus.TIMED_OUT:
+        call.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+    if raises:
+        identity = run.identity
+        place = f"flow {identity.flow_name!r} ({identity.flow_id})"
+        add_note(error, f"in task {spec.name!r} ({identity.task_id(call.order)}) of {place}")
+    failure = Failure(error)
+    if run.calls.kept:
+        run.failures[call.order] = failure
+    if run.waiting_prints:
+        run.journal.flush(call)
+    _log_failure(run, call, failure)
+    if run.attentive or flow_events.event_listeners:
+        _announce_stop(run, call, failure)
+    return RAISE if raises else TOLERATE
+
+
+def _retry(run: Run | None, call: Call, error: BaseException) -> float:
+    spec: TaskSpec = call.spec
+    pause = spec.pause_after(call.attempt)
+    if run is not None:
+        told = f"{type(error).__qualname__}: {message_of(error)}"
+        count = f"attempt {call.attempt} of {spec.retries + 1}"
+        run.journal.say(logging.WARNING, f"task {spec.name!r}: {count} failed, next in {pause:g} s: {told}", call)
+        if run.outbox.heard:
+            data = {"attempt": call.attempt, "delay": pause, "error": Failure(error).info()}
+            run.outbox.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
+    call.attempt += 1
+    call.status = _RUNNING
+    return pause
+
+
+def _log_failure(run: Run, call: Call, failure: Failure) -> None:
+    error = failure.error
+    level = logging.ERROR if call.status in FAILED else logging.WARNING
+    told = f"{type(error).__qualname__}: {message_of(error)}"
+    run.journal.say(level, f"task {call.spec.name!r} {call.status}: {told}", call)
+    if run.config.print_error_stack_trace and call.status in FAILED:
+        run.journal.say(logging.ERROR, failure.text().rstrip(), call)
+
+
+def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
+    duration = seconds(call.started, call.ended)
+    if run.config.print_finished_message:
+        run.journal.say(logging.INFO, f"task {call.spec.name!r} finished: {call.status} in {duration:.6f} s", call)
+    announce_stop(run, call, failure)
+
+
+def announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
+    """Tell that a call has ended."""
+    data = {
+        "status": call.status,
+        "duration": seconds(call.started, call.ended),
+        "attempt": call.attempt,
+        "error": None if failure is None else failure.info(),
+    }
+    level = logging.ERROR if call.status in FAILED else logging.INFO
+    run.outbox.emit(EventType.TASK_STOP, data, call, level=level)

@@ -1,0 +1,1 @@
+"""What is recorded: frozen Pydantic models without behaviour."""

@@ -1,0 +1,65 @@
+"""What a flow captures, keeps and prints."""
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+__all__ = ["DEFAULT_REDACTED", "FlowConfig", "LogLevel"]
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+DEFAULT_REDACTED: Final = ("password", "token", "secret", "api_key", "authorization")
+
+
+class FlowConfig(BaseModel):
+    """How a flow records; frozen, so that one config may serve many flows.
+
+    A subclass may change defaults, add fields and define `custom_setup`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    add_task_to_self: bool = True
+    """Keep every task. False: tasks are counted and timed by name, not kept, in constant memory."""
+    log_to_console: bool = False
+    """Also write log entries and captured prints to the real standard output and error."""
+    log_to_memory: bool = True
+    """Keep log entries. False: message events still flow."""
+    logging_enabled: bool = True
+    """Log at all. False: nothing is captured and no message is made."""
+    log_level: LogLevel = "DEBUG"
+    """The lowest level that is recorded."""
+    print_logs: bool = False
+    """Print the whole log once, when the flow has ended."""
+    print_none_return_value: bool = False
+    """Log a return value of None as well."""
+    print_finished_message: bool = False
+    """Log a message when a task or the flow has ended."""
+    print_error_stack_trace: bool = False
+    """Log the traceback of an error as well."""
+    raise_flow_error: bool = True
+    """Re-raise the exception of a failed flow. False: it is only kept as `flow_error`."""
+    capture_events: bool = False
+    """Keep the flow's events in its record."""
+    capture_stdout: bool = True
+    """Record what is written to `sys.stdout` and `sys.stderr`."""
+    capture_logging: bool = True
+    """Record what is logged through the standard `logging` module."""
+    record_inputs: bool = True
+    """Keep the arguments of the flow and of its tasks."""
+    record_return_values: bool = True
+    """Keep what the flow and its tasks return in their records."""
+    max_logs: int | None = Field(default=None, ge=0)
+    """Keep only so many of the newest log entries; None keeps all."""
+    max_events: int | None = Field(default=None, ge=0)
+    """Keep only so many of the newest events; None keeps all."""
+    redact: tuple[str, ...] = DEFAULT_REDACTED
+    """The arguments, mapping keys and model fields to mask in records, whatever their case and `-` or `_`."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    def custom_setup(self, flow: Any) -> None:
+        """A hook for subclasses, called at the end of `flow.setup()`. What it raises, `setup` raises."""

@@ -1,0 +1,59 @@
+"""How long a flow and its tasks took."""
+
+from pydantic import BaseModel, ConfigDict
+
+from .status import RunStatus
+
+__all__ = ["Durations", "TaskDuration", "TaskDurations", "TaskTiming"]
+
+
+class TaskTiming(BaseModel):
+    """The calls of all tasks of one name, in seconds."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    count: int
+    """How many calls have ended."""
+    total: float
+    min: float
+    max: float
+    mean: float
+
+
+class Durations(BaseModel):
+    """How long a flow took, and its tasks by name, in seconds."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    flow_name: str
+    flow_status: RunStatus
+    flow_duration: float = 0.0
+    """Until now, if the flow is running; 0.0 before its execution."""
+    flow_tasks: dict[str, float] = {}
+    """Task name to the total of its calls."""
+    calls: dict[str, TaskTiming] = {}
+    """Task name to the figures of its calls."""
+
+
+class TaskDuration(BaseModel):
+    """One call of a task."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    task_name: str
+    task_duration: float
+    """In seconds; until now, if the task is running."""
+    task_status: RunStatus
+
+
+class TaskDurations(BaseModel):
+    """How long a flow took, and each of its tasks, in seconds."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    flow_name: str
+    flow_status: RunStatus
+    flow_duration: float = 0.0
+    """Until now, if the flow is running; 0.0 before its execution."""
+    flow_tasks: dict[int, TaskDuration] = {}
+    """Execution order to the call."""

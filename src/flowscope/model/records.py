@@ -1,0 +1,183 @@
+"""The run record: what `flow.flow_run` returns and frontends read as JSON."""
+
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal
+
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from typing_extensions import TypeVar
+
+from .config import FlowConfig
+from .events import FlowEvent
+from .status import RunStatus
+from .values import RECORDED
+
+__all__ = ["Artifact", "Dropped", "ErrorInfo", "FlowRun", "LogEntry", "LogSource", "Result", "TaskRun"]
+
+R = TypeVar("R", default=Any)
+
+LogSource = Literal["log", "stdout", "stderr", "logging"]
+
+_FROZEN = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+
+class ErrorInfo(BaseModel):
+    """An exception, as text."""
+
+    model_config = _FROZEN
+
+    type: str
+    """The qualified name of its class."""
+    module: str
+    """The module of its class."""
+    message: str
+    traceback: str
+    """As Python prints it, causes included."""
+    notes: list[str] = []
+    cause: "ErrorInfo | None" = None
+    """Its `__cause__`, else its `__context__` unless that is suppressed."""
+
+
+class LogEntry(BaseModel):
+    """One line that was logged or printed."""
+
+    model_config = _FROZEN
+
+    timestamp: datetime
+    """Aware, in UTC."""
+    level: str
+    """The level's name, such as "INFO"."""
+    level_number: int
+    """The level as the standard `logging` module numbers it."""
+    message: str
+    """Plain text, without ANSI sequences."""
+    logger: str
+    """The name of the logger; "flowscope" for the flow's own log."""
+    source: LogSource
+    task_id: str | None = None
+    """The task that was running; None outside tasks."""
+
+
+class Artifact(BaseModel):
+    """Something worth keeping that a run made."""
+
+    model_config = _FROZEN
+
+    key: str | None = None
+    description: str | None = None
+    artifact_type: str | None = None
+    data: Annotated[Any, RECORDED] = None
+    timestamp: datetime
+    """Aware, in UTC."""
+    task_id: str | None = None
+    """The task that was running; None outside tasks."""
+
+
+class Result(BaseModel):
+    """A named outcome of a run."""
+
+    model_config = _FROZEN
+
+    key: str
+    description: str = ""
+    value: Annotated[Any, RECORDED] = None
+    timestamp: datetime
+    """Aware, in UTC."""
+    task_id: str | None = None
+    """The task that was running; None outside tasks."""
+
+
+class TaskRun(BaseModel):
+    """One call of a task."""
+
+    model_config = _FROZEN
+
+    task_id: str
+    task_name: str
+    parent_task_id: str | None = None
+    """The task that called it; None if the flow did."""
+    execution_order: int
+    """1 for the first task that started in the flow."""
+    status: RunStatus
+    start_time: datetime
+    """Aware, in UTC."""
+    end_time: datetime | None = None
+    """Aware, in UTC; None while running."""
+    duration: float
+    """In seconds of the monotonic clock; until now, while running."""
+    attempts: int = 1
+    """How many times its function was called."""
+    input_args: Annotated[list[Any], RECORDED] = []
+    """The positional arguments, without `self` and without injected values."""
+    input_kwargs: Annotated[dict[str, Any], RECORDED] = {}
+    """The keyword arguments, without injected values."""
+    return_value: Annotated[Any, RECORDED] = None
+    error: ErrorInfo | None = None
+    executor: str = "inline"
+    """Where it ran; `inline` for a direct call."""
+    abandoned_thread: str | None = None
+    """The thread that was left behind at the deadline, while it still runs."""
+    tags: tuple[str, ...] = ()
+
+
+class Dropped(BaseModel):
+    """How many records were not kept, because of `add_task_to_self`, `max_logs` and `max_events`."""
+
+    model_config = _FROZEN
+
+    tasks: int = 0
+    logs: int = 0
+    events: int = 0
+
+
+class _RecordedConfig(FlowConfig):
+    """A config read back from JSON whose own class, with fields that `FlowConfig` lacks, is unknown."""
+
+    model_config = ConfigDict(extra="allow", title="FlowConfig")
+
+
+def _read_config(value: object, handler: ValidatorFunctionWrapHandler) -> FlowConfig:
+    try:
+        config: FlowConfig = handler(value)
+    except ValidationError as error:
+        if any(problem["type"] != "extra_forbidden" for problem in error.errors()):
+            raise
+        return _RecordedConfig.model_validate(value)
+    return config
+
+
+class FlowRun(BaseModel, Generic[R]):
+    """The record of one run of a flow.
+
+    It loads back from its own JSON. Users' values are references to the live objects until they are serialised.
+    """
+
+    model_config = _FROZEN
+
+    schema_version: Literal[1] = 1
+    flow_id: str
+    flow_name: str
+    parent_flow_id: str | None = None
+    """The flow inside which this one was executed."""
+    status: RunStatus
+    start_time: datetime | None = None
+    """Aware, in UTC; None before the execution."""
+    end_time: datetime | None = None
+    """Aware, in UTC; None until the end."""
+    duration: float = 0.0
+    """In seconds of the monotonic clock; until now, while running."""
+    config: Annotated[SerializeAsAny[FlowConfig], WrapValidator(_read_config)] = FlowConfig()
+    params: Annotated[dict[str, Any], RECORDED] = {}
+    """The flow function's arguments by name, or the fields of a subclass of `Flow`."""
+    run_params: Annotated[dict[str, Any], RECORDED] = {}
+    """What was given to `execute_flow`."""
+    return_value: Annotated[R | None, RECORDED] = None
+    error: ErrorInfo | None = None
+    tasks: list[TaskRun] = []
+    """In the order of their start."""
+    logs: list[LogEntry] = []
+    events: list[FlowEvent] = []
+    """Filled if `capture_events` is set."""
+    artifacts: list[Artifact] = []
+    results: list[Result] = []
+    tags: tuple[str, ...] = ()
+    dropped: Dropped = Dropped()

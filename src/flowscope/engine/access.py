@@ -59,28 +59,20 @@ def bind_context(function: Callable[P, R]) -> Callable[P, R]:
     outside all flows. An async function or generator stays one.
     """
     scope = current.get()
-    bound: Any
 
-    if inspect.iscoroutinefunction(function):
+    async def bound_async(*args: Any, **kwargs: Any) -> Any:
+        token = enter(scope)
+        try:
+            return await function(*args, **kwargs)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType] # it is a coroutine function
+        finally:
+            leave(token, scope)
 
-        async def bound(*args: Any, **kwargs: Any) -> Any:
-            token = enter(scope)
-            try:
-                return await function(*args, **kwargs)
-            finally:
-                leave(token, scope)
+    def bound(*args: Any, **kwargs: Any) -> Any:
+        token = enter(scope)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            leave(token, scope)
 
-    else:
-
-        def bound(*args: Any, **kwargs: Any) -> Any:
-            token = enter(scope)
-            try:
-                return function(*args, **kwargs)
-            finally:
-                leave(token, scope)
-
-    try:
-        update_wrapper(bound, function)
-    except AttributeError:  # a callable object without a writable face
-        pass
-    return bound  # type: ignore[no-any-return]
+    chosen: Any = bound_async if inspect.iscoroutinefunction(function) else bound
+    return update_wrapper(chosen, function)

@@ -9,9 +9,12 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import Final, Self, final
+from typing import TYPE_CHECKING, Final, Self, final
 
 from ..model.events import EventType, FlowEvent
+
+if TYPE_CHECKING:  # it imports asyncio, which takes its time
+    from .stream import EventStream
 
 __all__ = ["EventBus", "Listener", "Subscription", "flow_events", "notify"]
 
@@ -84,7 +87,7 @@ class EventBus:
             max_pending: How many events may wait for the consumer. Beyond it the oldest are dropped, and counted in
                 the stream's `dropped`: a run never waits for its listeners.
         """
-        from .stream import EventStream  # noqa: PLC0415 - it imports asyncio, which takes its time
+        from .stream import EventStream  # noqa: PLC0415 - as above
 
         return EventStream(self.event_listeners, flow_id, max_pending)
 

@@ -113,7 +113,7 @@ def begin_capture(run: Run) -> None:
         if run.journal.hears_logging and not _installation.hooked:
             _installation.hooked = True
             _installation.call_handlers = logging.Logger.callHandlers
-            logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign]
+            logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign,assignment]
 
 
 def end_capture() -> None:

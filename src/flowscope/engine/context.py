@@ -5,8 +5,7 @@ stray asyncio task, a bound function or a copied context can neither reach nor k
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any, Final
@@ -81,14 +80,16 @@ def leave(token: Token[Scope | None], scope: Scope | None) -> None:
             current.set(None if token.old_value is Token.MISSING else token.old_value)
 
 
-@contextmanager
-def outside() -> Iterator[None]:
-    """Run the block outside all flows."""
-    token = enter(None)
-    try:
-        yield
-    finally:
-        leave(token, None)
+class outside:  # noqa: N801 - used like a function
+    """A block that runs outside all flows."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        self._token = enter(None)
+
+    def __exit__(self, *details: object) -> None:
+        leave(self._token, None)
 
 
 def no_active_flow(wanted: str, scope: Scope | None) -> NoActiveFlowError:

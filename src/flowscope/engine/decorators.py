@@ -3,7 +3,9 @@
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
-from typing import Any, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overload
+
+from typing_extensions import Unpack
 
 from ..model.config import FlowConfig
 from .definition import define
@@ -40,7 +42,9 @@ class TolerantTaskDecorator(Protocol):
     """What `@task(raise_on_error=False)` returns: the task may return None."""
 
     @overload
-    def __call__(self, target: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Coroutine[Any, Any, R | None]]: ...
+    def __call__(
+        self, target: Callable[P, Coroutine[Any, Any, R]], /
+    ) -> Callable[P, Coroutine[Any, Any, R | None]]: ...
     @overload
     def __call__(self, target: Callable[P, R], /) -> Callable[P, R | None]: ...
 
@@ -82,7 +86,7 @@ def flow(
         DefinitionError: `target` cannot be a flow.
         InjectionError: Its wiring cannot work.
     """
-    config = flow_config or _DEFAULT_CONFIG
+    config = flow_config or FlowConfig.default()
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         planned = FlowTarget(function, LIVE_TYPES, validate=validate)
@@ -102,24 +106,29 @@ def flow(
     return decorate if target is None else decorate(target)
 
 
+class TaskOptions(TypedDict, total=False):
+    """The options of `@task`, beside `raise_on_error`."""
+
+    task_name: str | None
+    retries: int
+    retry_delay: float
+    retry_backoff: float
+    retry_jitter: float
+    retry_on: type[Exception] | tuple[type[Exception], ...]
+    timeout: float | None
+    validate: bool
+    tags: tuple[str, ...]
+
+
 @overload
 def task(target: F, /) -> F: ...
 @overload
-def task(
-    *,
-    task_name: str | None = None,
-    raise_on_error: Literal[False],
-    retries: int = 0,
-    retry_delay: float = 0.0,
-    retry_backoff: float = 1.0,
-    retry_jitter: float = 0.0,
-    retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
-    timeout: float | None = None,
-    validate: bool = False,
-    tags: tuple[str, ...] = (),
-) -> TolerantTaskDecorator: ...
+def task(*, raise_on_error: Literal[True] = True, **options: Unpack[TaskOptions]) -> TaskDecorator: ...
 @overload
+def task(*, raise_on_error: Literal[False], **options: Unpack[TaskOptions]) -> TolerantTaskDecorator: ...
 def task(
+    target: Callable[..., Any] | None = None,
+    /,
     *,
     task_name: str | None = None,
     raise_on_error: bool = True,
@@ -131,8 +140,7 @@ def task(
     timeout: float | None = None,
     validate: bool = False,
     tags: tuple[str, ...] = (),
-) -> TaskDecorator: ...
-def task(target: Callable[..., Any] | None = None, /, **options: Any) -> Any:
+) -> Any:
     """Make a task of a function: calling it inside a running flow runs it now, records it, and returns its value.
 
     The task is a function of the same kind and signature; `__wrapped__` is the undecorated one. A generator's task
@@ -159,7 +167,20 @@ def task(target: Callable[..., Any] | None = None, /, **options: Any) -> Any:
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        spec = TaskSpec(define(function, "task"), LIVE_TYPES, **options)
+        spec = TaskSpec(
+            define(function, "task"),
+            LIVE_TYPES,
+            task_name=task_name,
+            raise_on_error=raise_on_error,
+            retries=retries,
+            retry_delay=retry_delay,
+            retry_backoff=retry_backoff,
+            retry_jitter=retry_jitter,
+            retry_on=retry_on,
+            timeout=timeout,
+            validate=validate,
+            tags=tags,
+        )
         return _looks_like(function, caller_of(spec), spec.name)
 
     return decorate if target is None else decorate(target)
@@ -170,11 +191,10 @@ def _looks_like(function: Callable[..., Any], wrapper: Callable[..., Any], name:
     if inspect.isroutine(function):
         update_wrapper(wrapper, function)
     else:  # a partial or callable object: its state is its own
-        assigned = tuple(attribute for attribute in WRAPPER_ASSIGNMENTS if attribute not in {"__name__", "__qualname__"})
+        assigned = tuple(
+            attribute for attribute in WRAPPER_ASSIGNMENTS if attribute not in {"__name__", "__qualname__"}
+        )
         update_wrapper(wrapper, function, assigned=assigned, updated=())
         wrapper.__name__ = wrapper.__qualname__ = name
     wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return wrapper
-
-
-_DEFAULT_CONFIG = FlowConfig()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from ..errors import DefinitionError
 
@@ -52,8 +52,9 @@ def define(target: Callable[..., Any], what: str) -> Definition:
         DefinitionError: `target` is a class or cannot be called.
     """
     if isinstance(target, (type, *_WRAPPED_METHODS)) or not callable(target):
-        hint = f" Put @{type(target).__name__} above the decorator." if isinstance(target, _WRAPPED_METHODS) else ""
-        raise DefinitionError(f"{what} {target!r}", f"wanted a function, found {type(target).__name__}.{hint}")
+        name = type(target).__name__
+        hint = f" Put @{name} above the decorator." if isinstance(target, _WRAPPED_METHODS) else ""
+        raise DefinitionError(f"{what} {target!r}", f"wanted a function, found {name}.{hint}")
     function = _function_of(target)
     return Definition(
         target=target,
@@ -65,13 +66,15 @@ def define(target: Callable[..., Any], what: str) -> Definition:
     )
 
 
-_WRAPPED_METHODS = (classmethod, staticmethod)
+_WRAPPED_METHODS: Any = (classmethod, staticmethod)
+_PARTIAL: Any = partial
 
 
 def _unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
-    while isinstance(target, partial):
-        target = target.func  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] # a partial of anything
-    return target  # pyright: ignore[reportUnknownVariableType]
+    inner: Any = target
+    while isinstance(inner, _PARTIAL):
+        inner = inner.func
+    return cast("Callable[..., Any]", inner)
 
 
 def _is_named(target: Callable[..., Any]) -> bool:

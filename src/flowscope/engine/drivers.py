@@ -135,9 +135,9 @@ def _in_time(call: Call, timeout: float, *args: Any, **kwargs: Any) -> Any:
 async def _in_time_async(call: Call, timeout: float, *args: Any, **kwargs: Any) -> Any:  # noqa: ASYNC109 - it is the task's
     """Await, and cancel at the deadline."""
     call.deadline = tick() + int(timeout * 1e9)
-    deadline = deadline_in(timeout)
+    limit = deadline_in(timeout)
     try:
-        async with deadline as limit:
+        async with limit:
             return await call.spec.target(*args, **kwargs)
     except TimeoutError as error:
         if not limit.expired():

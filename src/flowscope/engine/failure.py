@@ -54,8 +54,8 @@ def add_note(error: BaseException, note: str) -> None:
 
 
 def _notes_of(error: BaseException) -> tuple[str, ...]:
-    notes = getattr(error, "__notes__", ())
-    return tuple(clean_text(str(note)) for note in notes) if isinstance(notes, (list, tuple)) else ()
+    notes: list[object] = list(getattr(error, "__notes__", ()))
+    return tuple(clean_text(str(note)) for note in notes)
 
 
 def _describe(

@@ -71,7 +71,6 @@ class FlowState:
         """The present run."""
         return self.run if self.run is not None and not self.run.ended else None
 
-
     def params_of(self, flow: Any) -> dict[str, Any]:
         """What a record shows as the flow's inputs."""
         fields = {name: flow.__dict__[name] for name in self.field_names}
@@ -106,7 +105,15 @@ def _new_run(flow: Any, state: FlowState) -> Run:
         flow.__dict__["flow_id"] = new_flow_id()
         state.data = dict(state.seed)
     config: FlowConfig = flow.flow_config
-    run = Run(flow, flow.flow_id, flow.flow_name, config, flow.tags, state.listeners, write_console)
+    run = Run(
+        flow,
+        flow_id=flow.flow_id,
+        flow_name=flow.flow_name,
+        config=config,
+        tags=flow.tags,
+        listeners=state.listeners,
+        write_console=write_console,
+    )
     parent = current.get()
     if parent is not None and parent.handle.run is not None:
         run.parent_flow_id = parent.handle.run.identity.flow_id

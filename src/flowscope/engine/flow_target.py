@@ -17,7 +17,7 @@ __all__ = ["BoundTarget", "FlowTarget"]
 class FlowTarget:
     """A function that can be a flow's; planned once."""
 
-    __slots__ = ("_boundary", "_definition", "_hidden", "_plan", "_plain", "_validate", "name")
+    __slots__ = ("_boundary", "_definition", "_hidden", "_plain", "_plan", "_validate", "name")
 
     def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
         self._definition = definition = define(function, "flow")

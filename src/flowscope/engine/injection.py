@@ -12,7 +12,18 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, Union, fi
 from ..errors import InjectionError
 from .definition import Definition, define
 
-__all__ = ["FLOW_NAMES", "INJECTED", "TASK_NAMES", "Inject", "Injection", "Plan", "Provider", "Site", "is_marker", "plan_injection"]
+__all__ = [
+    "FLOW_NAMES",
+    "INJECTED",
+    "TASK_NAMES",
+    "Inject",
+    "Injection",
+    "Plan",
+    "Provider",
+    "Site",
+    "is_marker",
+    "plan_injection",
+]
 
 T = TypeVar("T")
 Scope = Literal["call", "flow"]
@@ -83,7 +94,7 @@ def Inject(provider: Callable[..., Coroutine[Any, Any, T]], /, *, scope: Scope =
 @overload
 def Inject(provider: Callable[..., T], /, *, scope: Scope = "call") -> T: ...
 def Inject(provider: Callable[..., Any], /, *, scope: Scope = "call") -> Any:  # noqa: N802 - it stands where a value does
-    """A default that is made by a provider: `def load(db: Database = Inject(connect)) -> Rows`.
+    """A default that is made by a provider: `db: Database = Inject(connect)`.
 
     Args:
         provider: A sync or async function, or a generator of either kind that yields the value once; what follows its
@@ -141,9 +152,7 @@ class Plan:
         """Whether the caller left this parameter out."""
         return parameter not in kwargs and self._positions[parameter][0] >= len(args)
 
-    def fill(
-        self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def fill(self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments with everything injected that needs no provider.
 
         Raises:
@@ -247,7 +256,9 @@ def _check_provider(
 ) -> None:
     """Refuse what could never work, deep down as well."""
     if provider.definition.kind.awaits and not definition.kind.awaits:
-        reason = f"{provider.definition.name}() is async and {definition.name}() is not. Make {definition.name}() async."
+        reason = (
+            f"{provider.definition.name}() is async and {definition.name}() is not. Make {definition.name}() async."
+        )
         raise InjectionError(definition.name, parameter.name, reason)
     provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
     for needed in provider.definition.parameters:
@@ -260,4 +271,3 @@ def _check_provider(
 def is_marker(value: object) -> bool:
     """Whether a default is `INJECTED` or made by `Inject`."""
     return isinstance(value, (_Injected, Provider))
-

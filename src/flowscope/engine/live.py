@@ -121,7 +121,7 @@ class Flow(_Recorder, _Stateful, Generic[R]):
     """Unique; every further execution of the same flow gets a new one."""
     flow_name: str = ""
     """Filled in by `setup`: the function's name, or the name of the subclass."""
-    flow_config: FlowConfig = Field(default_factory=lambda: _DEFAULT_CONFIG)
+    flow_config: FlowConfig = Field(default_factory=FlowConfig.default)
     tags: tuple[str, ...] = ()
 
     def _live_run(self) -> Run | None:
@@ -161,7 +161,7 @@ class Flow(_Recorder, _Stateful, Generic[R]):
     def _name(self, name: str) -> None:
         if not self.flow_name:
             own = type(self).__name__.partition("[")[0]
-            self.__dict__["flow_name"] = name if own == "Flow" else own
+            vars(self)["flow_name"] = name if own == "Flow" else own
 
     def main(self) -> Any:
         """What runs where nothing else is set up; a subclass may override it, or define `run()`."""
@@ -325,7 +325,7 @@ class Flow(_Recorder, _Stateful, Generic[R]):
     def executed_tasks(self) -> Sequence["Task"]:
         """The calls of its tasks in the order of their start; empty with `add_task_to_self=False`."""
         run = self._live.run
-        calls: Sequence[Any] = () if run is None else run.calls.all()
+        calls: list[Any] = [] if run is None else list(run.calls.all())
         return calls
 
     @property
@@ -516,4 +516,3 @@ LIVE_TYPES: Mapping[str, type] = {"this_flow": Flow, "this_task": Task}
 """The built-in names that a parameter's annotation may stand for."""
 
 _OWN_FIELDS = frozenset(Flow.model_fields)
-_DEFAULT_CONFIG = FlowConfig()

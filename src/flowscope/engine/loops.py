@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 __all__ = [
@@ -24,7 +25,13 @@ T = TypeVar("T")
 
 
 class Deadline(Protocol):
-    """What `asyncio.timeout` yields."""
+    """What `asyncio.timeout` gives: a block with a time limit."""
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
+    ) -> bool | None: ...
 
     def expired(self) -> bool:
         """Whether the time is over."""
@@ -38,7 +45,7 @@ async def sleep(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-def deadline_in(seconds: float) -> AbstractAsyncContextManager[Deadline]:
+def deadline_in(seconds: float) -> Deadline:
     """Cancel the block after that time."""
     import asyncio
 
@@ -55,7 +62,7 @@ def new_lock() -> AbstractAsyncContextManager[None]:
 def loop_is_running() -> bool:
     """Whether an event loop is running in this thread."""
     asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None
+    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - documented, for this
 
 
 def run_in_new_loop(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -117,4 +124,3 @@ def run_in_thread(function: Callable[[], T], timeout: float | None = None, name:
     if succeeded:
         return value  # type: ignore[no-any-return] # what the function returned
     raise value
-

@@ -28,11 +28,11 @@ class Outbox:
         "_awaited",
         "_changed",
         "_closed",
-        "delivering",
         "_identity",
         "_queue",
         "_redactor",
         "_sequence",
+        "delivering",
         "kept",
         "listeners",
     )

@@ -14,6 +14,10 @@ from .definition import Definition, define
 
 __all__ = ["Boundary"]
 
+_MAPPING: Final[Any] = Mapping
+_SET: Final[Any] = Set
+_SEQUENCE: Final[Any] = (Sequence, deque)
+_TEXT: Final[Any] = (str, bytes, bytearray)
 _NO_CONSTRAINT: Final = (Any, object, inspect.Parameter.empty)
 
 
@@ -99,6 +103,7 @@ class _Checker:
     def __init__(self, function: str, parameter: inspect.Parameter, adapter: TypeAdapter[Any]) -> None:
         self._function = function
         self._parameter = parameter.name
+        self._named = parameter.kind is parameter.VAR_KEYWORD
         self._adapter = adapter
 
     def check(self, value: Any) -> Any:
@@ -120,10 +125,9 @@ class _ItemsChecker(_Checker):
 
     def check(self, value: Any) -> Any:
         check = super().check
-        if isinstance(value, dict):
-            named: dict[str, Any] = value
-            checked = {name: check(item) for name, item in named.items()}
-            return value if all(checked[name] is item for name, item in named.items()) else checked
+        if self._named:
+            checked = {name: check(item) for name, item in value.items()}
+            return value if all(checked[name] is item for name, item in value.items()) else checked
         listed = tuple(check(item) for item in value)
         return value if all(new is old for new, old in zip(listed, value, strict=True)) else listed
 
@@ -160,25 +164,24 @@ def _adapter(hint: Any) -> TypeAdapter[Any] | None:
 def _settled(value: Any, checked: Any) -> Any:
     """The value itself if the check changed nothing, else the checked one."""
     if type(checked).__name__ == "ValidatorIterator":
-        if hasattr(type(value), "__next__"):
+        if hasattr(value, "__next__"):
             return value
-        checked = list(checked)
-        return value if _same_items(list(value), checked) else checked
+        items: list[Any] = list(checked)
+        return value if _same_items(list(value), items) else items
     return value if _same(value, checked) else checked
 
 
 def _same(value: Any, checked: Any) -> bool:
     if value is checked:
         return True
-    kind = type(value)
-    if type(checked) is not kind:
+    if type(checked) is not type(value):
         return False
-    if isinstance(value, Mapping):
+    if isinstance(value, _MAPPING):
         keys, values = list(value.keys()), list(value.values())
         return _same_items(keys, list(checked.keys())) and _same_items(values, list(checked.values()))
-    if isinstance(value, Set):
+    if isinstance(value, _SET):
         return {(type(item), item) for item in value} == {(type(item), item) for item in checked}
-    if isinstance(value, (Sequence, deque)) and not isinstance(value, (str, bytes, bytearray)):
+    if isinstance(value, _SEQUENCE) and not isinstance(value, _TEXT):
         return _same_items(list(value), list(checked))
     return _equal(value, checked)
 

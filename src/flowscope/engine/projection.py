@@ -17,7 +17,15 @@ from .redaction import Redactor
 from .run import Run
 from .spec import TaskSpec
 
-__all__ = ["artifact_of", "durations_of", "flow_run_of", "log_entries_of", "pending_flow_run", "result_of", "task_durations_of"]
+__all__ = [
+    "artifact_of",
+    "durations_of",
+    "flow_run_of",
+    "log_entries_of",
+    "pending_flow_run",
+    "result_of",
+    "task_durations_of",
+]
 
 
 def flow_run_of(run: Run) -> FlowRun[Any]:

@@ -112,9 +112,7 @@ class Opened:
             error = self._outcome(name, error, raised)
         return error
 
-    def _outcome(
-        self, name: str, error: BaseException | None, raised: BaseException | None
-    ) -> BaseException | None:
+    def _outcome(self, name: str, error: BaseException | None, raised: BaseException | None) -> BaseException | None:
         if error is None:
             return raised
         if raised is not None and raised is not error:
@@ -136,7 +134,9 @@ def _close(name: str, generator: Generator[Any, Any, Any], error: BaseException 
     return InjectionError(name, "yield", "the provider yielded more than once.")
 
 
-async def _close_async(name: str, generator: AsyncGenerator[Any, Any], error: BaseException | None) -> BaseException | None:
+async def _close_async(
+    name: str, generator: AsyncGenerator[Any, Any], error: BaseException | None
+) -> BaseException | None:
     try:
         if error is None:
             await anext(generator)

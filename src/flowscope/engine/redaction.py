@@ -19,7 +19,9 @@ MASK: Final = "**********"
 
 _MAX_DEPTH: Final = 100
 _ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes})
-_LISTS: Final = (list, tuple, set, frozenset, deque)
+_DICT: Final[Any] = dict
+_MODEL: Final[Any] = BaseModel
+_LISTS: Final[Any] = (list, tuple, set, frozenset, deque)
 
 
 class Redactor:
@@ -52,19 +54,19 @@ class Redactor:
         return masked
 
     def _mask(self, value: Any, inside: set[int]) -> Any:
-        kind = type(value)
+        kind: Any = type(value)
         if kind in _ATOMS or id(value) in inside or len(inside) >= _MAX_DEPTH:
             return value
         inside.add(id(value))
         try:
-            if issubclass(kind, dict):
+            if issubclass(kind, _DICT):
                 return self._mask_dict(value, kind, inside)
             if issubclass(kind, _LISTS):
                 return self._mask_list(value, kind, inside)
-            if issubclass(kind, BaseModel):
+            if issubclass(kind, _MODEL):
                 changes = self._changes({**value.__dict__, **(value.__pydantic_extra__ or {})}, inside)
                 return value.model_copy(update=changes) if changes else value
-            if hasattr(kind, "__dataclass_fields__"):
+            if _is_dataclass(kind):
                 return self._mask_dataclass(value, inside)
             return value
         finally:
@@ -73,7 +75,7 @@ class Redactor:
     def _changes(self, named: dict[Any, Any], inside: set[int]) -> dict[Any, Any]:
         """The items that have to be replaced."""
         changes: dict[Any, Any] = {}
-        for name, item in list(dict.items(named)):
+        for name, item in list(_DICT.items(named)):
             masked = self._mask_item(name, item, inside)
             if masked is not item:
                 changes[name] = masked
@@ -84,23 +86,27 @@ class Redactor:
             return self._mask(item, inside)
         return item if type(item) in {SecretStr, SecretBytes} else MASK
 
-    def _mask_dict(self, value: dict[Any, Any], kind: type, inside: set[int]) -> Any:
+    def _mask_dict(self, value: dict[Any, Any], kind: Any, inside: set[int]) -> Any:
         changes = self._changes(value, inside)
         if not changes:
             return value
         masked = copy.copy(value) if kind is not dict else dict(value)
         for name, item in changes.items():
-            dict.__setitem__(masked, name, item)
+            _DICT.__setitem__(masked, name, item)
         return masked
 
-    def _mask_list(self, value: Any, kind: type, inside: set[int]) -> Any:
+    def _mask_list(self, value: Any, kind: Any, inside: set[int]) -> Any:
         items = list(value)
         masked = [self._mask(item, inside) for item in items]
         if all(new is old for new, old in zip(masked, items, strict=True)):
             return value
         if hasattr(kind, "_make"):
-            return kind._make(masked)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownVariableType] # a named tuple
-        return deque(masked, value.maxlen) if issubclass(kind, deque) else (tuple if issubclass(kind, tuple) else list)(masked)
+            return kind._make(masked)
+        return (
+            deque(masked, value.maxlen)
+            if issubclass(kind, deque)
+            else (tuple if issubclass(kind, tuple) else list)(masked)
+        )
 
     def _mask_dataclass(self, value: Any, inside: set[int]) -> Any:
         names = [field.name for field in dataclasses.fields(value)]
@@ -111,6 +117,10 @@ class Redactor:
         for name, item in changes.items():
             object.__setattr__(masked, name, item)
         return masked
+
+
+def _is_dataclass(kind: type) -> bool:
+    return hasattr(kind, "__dataclass_fields__")
 
 
 def _normal(name: str) -> str:

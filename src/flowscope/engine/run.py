@@ -15,9 +15,9 @@ from .bus import Listener
 from .call import Call
 from .context import Handle, RunIdentity, Scope
 from .failure import Failure
+from .injection import Plan
 from .journal import Journal
 from .outbox import Outbox
-from .injection import Plan
 from .providers import Opened, SharedProviders
 from .redaction import Redactor
 from .ring import Ring
@@ -64,6 +64,7 @@ class Run:
     def __init__(
         self,
         flow: object,
+        *,
         flow_id: str,
         flow_name: str,
         config: FlowConfig,

@@ -21,7 +21,7 @@ class TaskSpec:
     __slots__ = (
         "_boundary",
         "binds_self",
-                "kind",
+        "kind",
         "name",
         "new_call",
         "plain",
@@ -87,7 +87,7 @@ class TaskSpec:
             self._refuse("retry_delay, retry_backoff and retry_jitter cannot be negative.")
         if self.timeout is not None and not self.timeout > 0:
             self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
-        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in self.retry_on):
+        if any(not issubclass(kind, Exception) for kind in self.retry_on):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
             self._refuse(f"retry_on is {self.retry_on!r}, wanted subclasses of Exception.")
 
     def _refuse(self, reason: str) -> None:

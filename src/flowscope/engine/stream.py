@@ -21,9 +21,7 @@ class EventStream:
     the FLOW_STOP of the flow that it follows, or when nobody holds it any more.
     """
 
-    def __init__(
-        self, listeners: "list[Callable[[FlowEvent], object]]", flow_id: str | None, max_pending: int
-    ) -> None:
+    def __init__(self, listeners: "list[Callable[[FlowEvent], object]]", flow_id: str | None, max_pending: int) -> None:
         if max_pending < 1:
             raise ValueError(f"max_pending is {max_pending!r}, wanted at least 1")
         self.dropped = 0

@@ -1,6 +1,7 @@
 """What a flow captures, keeps and prints."""
 
-from typing import Any, Final, Literal
+from functools import cache
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -55,6 +56,12 @@ class FlowConfig(BaseModel):
     """Keep only so many of the newest events; None keeps all."""
     redact: tuple[str, ...] = DEFAULT_REDACTED
     """The arguments, mapping keys and model fields to mask in records, whatever their case and `-` or `_`."""
+
+    @classmethod
+    @cache
+    def default(cls) -> Self:
+        """The config with all defaults, one object for all."""
+        return cls()
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -15,7 +15,7 @@ from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
 from re import Pattern
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -27,7 +27,10 @@ __all__ = ["RECORDED", "clean_text", "safe_repr", "to_json_value", "type_name"]
 MAX_DEPTH: Final = 100
 MAX_REPR: Final = 1_000
 
-_NATIVE: Final = (date, time, timedelta, Decimal, UUID, PurePath, Pattern, complex)
+_DICT: Final[Any] = dict
+_MODEL: Final[Any] = BaseModel
+_LIST: Final[Any] = (list, tuple, set, frozenset, deque)
+_NATIVE: Final[Any] = (date, time, timedelta, Decimal, UUID, PurePath, Pattern, complex)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
 _MAX_INT: Final = 2**1024
@@ -57,8 +60,7 @@ def clean_text(text: str) -> str:
 
 def to_json_value(value: object) -> Any:
     """The value as `None`, `bool`, `int`, `float`, `str`, `list` and `dict` only."""
-    kind = type(value)
-    if value is None or kind is bool or (kind is int and -_MAX_INT < value < _MAX_INT):  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue] # kind is int
+    if value is None or value is True or value is False:
         return value
     try:
         return _Walk().write(value)
@@ -79,7 +81,7 @@ class _Walk:
         self._inside: set[int] = set()
 
     def write(self, value: Any) -> Any:
-        kind = type(value)
+        kind: Any = type(value)
         leaf = _LEAVES.get(kind)
         if leaf is not None:
             return leaf(value)
@@ -96,12 +98,12 @@ class _Walk:
         finally:
             self._inside.discard(id(value))
 
-    def _compound(self, value: Any, kind: type) -> Any:
-        if issubclass(kind, dict):
-            return {_key(key): self.write(item) for key, item in list(dict.items(value))}
-        if issubclass(kind, (list, tuple, set, frozenset, deque)):
+    def _compound(self, value: Any, kind: Any) -> Any:
+        if issubclass(kind, _DICT):
+            return {_key(key): self.write(item) for key, item in list(_DICT.items(value))}
+        if issubclass(kind, _LIST):
             return [self.write(item) for item in list(value)]
-        if issubclass(kind, BaseModel) or hasattr(kind, "__dataclass_fields__"):
+        if issubclass(kind, _MODEL) or _is_dataclass(kind):
             return self._fields(value, kind)
         if issubclass(kind, Enum):
             return self.write(value.value)
@@ -110,11 +112,11 @@ class _Walk:
             return _write_float(float(plain)) if type(plain) is kind else self.write(plain)
         return _leaf(value, kind)
 
-    def _fields(self, value: Any, kind: type) -> Any:
+    def _fields(self, value: Any, kind: Any) -> Any:
         """A model or dataclass by its own serialiser, or, where that cannot do it, field by field."""
         named = _field_values(value, kind)
         serializer = getattr(kind, "__pydantic_serializer__", None)
-        if serializer is not None and not any(hasattr(type(item), "__next__") for item in named.values()):
+        if serializer is not None and not any(hasattr(item, "__next__") for item in named.values()):
             try:
                 return self.write(serializer.to_python(value, mode="json", warnings=False, fallback=self.write))
             except Exception:  # noqa: S110 - a field that it refuses: written below
@@ -122,16 +124,20 @@ class _Walk:
         return {clean_text(name): self.write(item) for name, item in named.items()}
 
 
-def _field_values(value: Any, kind: type) -> dict[str, Any]:
-    if issubclass(kind, BaseModel):
+def _is_dataclass(kind: type) -> bool:
+    return hasattr(kind, "__dataclass_fields__")
+
+
+def _field_values(value: Any, kind: Any) -> dict[str, Any]:
+    if issubclass(kind, _MODEL):
         return {**value.__dict__, **(value.__pydantic_extra__ or {})}
     names = [field.name for field in fields(value)]
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
-def _leaf(value: Any, kind: type) -> Any:
+def _leaf(value: Any, kind: Any) -> Any:
     """A value that holds no other, of a type that is not in `_LEAVES` itself."""
-    for base in (str, int, float):
+    for base in _SCALARS:
         if issubclass(kind, base):
             return _LEAVES[base](base.__add__(value, base()))
     if issubclass(kind, (bytes, bytearray, memoryview)):
@@ -175,6 +181,8 @@ def _itself(value: Any) -> Any:
     return value
 
 
+_SCALARS: Final[tuple[Any, ...]] = (str, int, float)
+
 _LEAVES: Final[dict[type, Callable[[Any], Any]]] = {
     type(None): _itself,
     bool: _itself,
@@ -189,15 +197,14 @@ class _Recorded:
     """Annotates a field that holds users' values: validated as annotated, serialised by `to_json_value`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source).copy()
-        schema["serialization"] = core_schema.plain_serializer_function_ser_schema(to_json_value)  # type: ignore[index,typeddict-unknown-key,unused-ignore] # every schema that values can have takes one
-        return schema
+        schema: Any = dict(handler(source))
+        schema["serialization"] = core_schema.plain_serializer_function_ser_schema(to_json_value)
+        return cast("CoreSchema", schema)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """The schema of the annotation itself: what is written has its form, and any value has none."""
-        bare = schema.copy()
-        bare.pop("serialization", None)
-        return handler(bare)
+        bare: Any = {key: part for key, part in schema.items() if key != "serialization"}
+        return handler(cast("CoreSchema", bare))
 
 
 RECORDED: Final = _Recorded()

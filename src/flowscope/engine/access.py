@@ -1,5 +1,7 @@
 """Asking for the context from anywhere: what flow and task is this code running in?"""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from functools import update_wrapper

@@ -135,7 +135,7 @@ def write_console(text: str, source: LogSource) -> None:
         real.write(text)
     except UnicodeEncodeError:
         real.write(text.encode("ascii", "backslashreplace").decode("ascii"))
-    except (OSError, ValueError, AttributeError):  # closed, broken, or none at all
+    except Exception:  # closed, broken, or none at all
         return
 
 

@@ -1,5 +1,7 @@
 """`@flow` and `@task`."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Coroutine
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextvars import Token
-from typing import Any
+from typing import Any, TypeVar
 
 from .context import Scope, enter, leave
 from .flow_life import (
@@ -13,7 +13,7 @@ from .flow_life import (
     complete,
     end,
     failed,
-    provide,
+    open_run,
     raises,
     settle,
     settle_async,
@@ -21,6 +21,8 @@ from .flow_life import (
 from .flow_target import BoundTarget
 from .loops import run_in_new_loop
 from .run import Run
+
+T = TypeVar("T")
 
 __all__ = ["Block", "enter_block", "execute", "execute_async", "exit_block", "exit_block_async"]
 
@@ -38,7 +40,7 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
     token = enter(run.root)
     try:
         try:
-            provide(flow, state, run)
+            open_run(flow, state, run)
             value = bound.call(run.handle)
         except BaseException as error:
             close_shared(run, error)
@@ -53,14 +55,14 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         settle(run)
 
 
-async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
-    """Run a flow to its end in the running event loop."""
+async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> T:
+    """Run a flow to its end in the running event loop, and return it."""
     run = begin(flow, state, run_params, executing=True)
     token = enter(run.root)
     try:
         try:
-            provide(flow, state, run)
-            value = await bound.call_async(run.handle)
+            open_run(flow, state, run)
+            value = (await bound.start(run.handle)) if bound.target.is_async else bound.call(run.handle)
         except BaseException as error:
             await close_shared_async(run, error)
             failed(run, error)
@@ -72,6 +74,7 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
         leave(token, run.root)
         end(state, run)
         await settle_async(run)
+    return flow
 
 
 def _succeed(run: Run, value: object, late: BaseException | None) -> None:
@@ -99,7 +102,7 @@ def enter_block(flow: Any, state: FlowState) -> None:
     run = begin(flow, state, None, executing=False)
     state.block = block = Block(run, enter(run.root))
     try:
-        provide(flow, state, run)
+        open_run(flow, state, run)
     except BaseException as error:
         _leave_block(state, block, error)
         settle(run)

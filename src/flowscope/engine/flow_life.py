@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._clock import new_token, seconds
+from .._clock import anchor, new_token, seconds
 from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
@@ -13,7 +13,7 @@ from ..model.status import RunStatus
 from ..model.values import safe_repr
 from .bus import Listener
 from .capture import begin_capture, end_capture, write_console
-from .context import current
+from .context import RunIdentity, current
 from .failure import Failure, message_of
 from .flow_target import BoundTarget
 from .loops import run_in_new_loop, wait_in_thread
@@ -30,18 +30,19 @@ __all__ = [
     "end",
     "failed",
     "new_flow_id",
-    "provide",
+    "open_run",
     "raises",
     "settle",
     "settle_async",
 ]
 
 _starting: Final = threading.Lock()
+_ID_PREFIX: Final = "flow-"
 
 
 def new_flow_id() -> str:
     """An id that no other flow has."""
-    return f"flow-{new_token()}"
+    return _ID_PREFIX + new_token()
 
 
 class FlowState:
@@ -92,9 +93,6 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, 
     run.run_params = dict(run_params or {})
     if run.config.record_inputs:
         run.params = state.params_of(flow)
-    if live is None:
-        begin_capture(run)
-        run.outbox.emit(EventType.FLOW_START, {}, None)
     return run
 
 
@@ -105,10 +103,10 @@ def _new_run(flow: Any, state: FlowState) -> Run:
         flow.__dict__["flow_id"] = new_flow_id()
         state.data = dict(state.seed)
     config: FlowConfig = flow.flow_config
+    token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(_ID_PREFIX)
     run = Run(
         flow,
-        flow_id=flow.flow_id,
-        flow_name=flow.flow_name,
+        identity=RunIdentity(flow.flow_id, flow.flow_name, token, anchor()),
         config=config,
         tags=flow.tags,
         listeners=state.listeners,
@@ -117,12 +115,16 @@ def _new_run(flow: Any, state: FlowState) -> Run:
     parent = current.get()
     if parent is not None and parent.handle.run is not None:
         run.parent_flow_id = parent.handle.run.identity.flow_id
+    begin_capture(run)
     state.run = run
     return run
 
 
-def provide(flow: Any, state: FlowState, run: Run) -> None:
-    """Find out what the run's tasks may be given."""
+def open_run(flow: Any, state: FlowState, run: Run) -> None:
+    """Announce a run, and find out what its tasks may be given; what this raises is the failure of the run."""
+    if not run.announced:
+        run.announced = True
+        run.outbox.emit(EventType.FLOW_START, {}, None)
     run.handle.provided = {**state.provided, **flow.task_dependencies()}
 
 
@@ -181,20 +183,19 @@ async def close_shared_async(run: Run, error: BaseException | None) -> BaseExcep
 
 def end(state: FlowState, run: Run) -> None:
     """End the record: nothing that outlives the flow changes it."""
-    config, identity = run.config, run.identity
-    run.journal.flush(None)
-    if config.print_finished_message:
-        run.journal.say(logging.INFO, f"flow {identity.flow_name!r} finished: {run.status}", None)
-    abandoned = run.close()
-    for call in abandoned:
-        announce_stop(run, call, None)
-    if run.outbox.heard:
-        run.outbox.emit(EventType.FLOW_STOP, _stop_data(run), None, level=_level(run))
-    run.journal.close()
-    run.flow = None
-    state.executing = False
-    end_capture()
-    if config.print_logs:
+    try:
+        run.journal.flush(None)
+        if run.config.print_finished_message:
+            run.journal.say(logging.INFO, f"flow {run.identity.flow_name!r} finished: {run.status}", None)
+        for call in run.close():
+            announce_stop(run, call, None)
+        if run.outbox.heard:
+            run.outbox.emit(EventType.FLOW_STOP, _stop_data(run), None, level=_level(run))
+    finally:
+        run.release()
+        state.executing = False
+        end_capture()
+    if run.config.print_logs:
         write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
 
 
@@ -214,15 +215,19 @@ def _stop_data(run: Run) -> dict[str, Any]:
 
 def settle(run: Run) -> None:
     """Wait until every listener is through."""
-    if not run.outbox.settled:
-        run.outbox.wait_delivered()
-        if run.outbox.awaits:
-            run_in_new_loop(run.outbox.wait_awaited)
+    if run.outbox.settled:
+        return
+    delivery = run.outbox.delivery
+    delivery.wait_delivered()
+    if delivery.awaits:
+        run_in_new_loop(delivery.wait_awaited)
 
 
 async def settle_async(run: Run) -> None:
     """Wait until every listener is through."""
-    if not run.outbox.settled:
-        if run.outbox.delivering:
-            await wait_in_thread(run.outbox.wait_delivered)
-        await run.outbox.wait_awaited()
+    if run.outbox.settled:
+        return
+    delivery = run.outbox.delivery
+    if delivery.delivering:
+        await wait_in_thread(delivery.wait_delivered)
+    await delivery.wait_awaited()

@@ -1,6 +1,6 @@
 """What a flow runs: a function with its arguments, bound and checked when the flow is set up."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Coroutine, Mapping, Set
 from typing import Any
 
 from ..errors import DefinitionError
@@ -58,14 +58,13 @@ class FlowTarget:
             return function(*args, **kwargs)
         return invoke(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
 
-    async def call_async(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a function of either kind in the run."""
-        if not self.is_async:
-            return self.call(handle, args, kwargs)
+    def start(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
+        """Call an async function in the run; it runs when it is awaited."""
         function = self._definition.target
         if self._plain and not handle.provided:
-            return await function(*args, **kwargs)
-        return await invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+            coroutine: Coroutine[Any, Any, Any] = function(*args, **kwargs)
+            return coroutine
+        return invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
 
 
 class BoundTarget:
@@ -86,6 +85,6 @@ class BoundTarget:
         """Call a sync function in the run."""
         return self.target.call(handle, self._args, self._kwargs)
 
-    async def call_async(self, handle: Handle) -> Any:
-        """Call a function of either kind in the run."""
-        return await self.target.call_async(handle, self._args, self._kwargs)
+    def start(self, handle: Handle) -> Coroutine[Any, Any, Any]:
+        """Call an async function in the run; it runs when it is awaited."""
+        return self.target.start(handle, self._args, self._kwargs)

@@ -15,7 +15,7 @@ from ..model.values import clean_text
 from .call import Call, call_at
 from .context import RunIdentity, Scope
 from .outbox import Outbox
-from .ring import Ring
+from .ring import Keeper, Kept, Ring
 
 __all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "plain"]
 
@@ -86,10 +86,10 @@ class Journal:
         """The lowest level that is recorded."""
         self.hears_prints = config.capture_stdout and self.threshold <= logging.INFO
         self.hears_logging = config.capture_logging and config.logging_enabled
-        self.lines: Ring[Line] = Ring(config.max_logs)
+        self.lines: Keeper[Line] = Kept() if config.max_logs is None else Ring(config.max_logs)
         self.partial = PartialLines()
-        self.artifacts: Ring[FoundArtifact] = Ring()
-        self.results: Ring[FoundResult] = Ring()
+        self.artifacts: Kept[FoundArtifact] = Kept()
+        self.results: Kept[FoundResult] = Kept()
 
     def say(
         self, level: int, message: object, scope: Scope | None, source: LogSource = "log", logger: str = "flowscope"
@@ -157,8 +157,9 @@ class Journal:
         """Take nothing any more."""
         self.threshold = sys.maxsize
         self.hears_prints = self.hears_logging = False
-        for ring in (self.lines, self.artifacts, self.results):
-            ring.close()
+        self.lines.close()
+        self.artifacts.close()
+        self.results.close()
 
 
 def plain(text: str) -> str:

@@ -1,5 +1,7 @@
 """What users hold while things run: `Flow` and `Task`. Thin: they delegate to the run and the call behind them."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
@@ -99,13 +101,20 @@ class _Stateful(BaseModel):
 
     __slots__ = ("__weakref__", "_state")
 
+    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, defer_build=True)
+
     @property
     def _live(self) -> FlowState:
-        state: FlowState | None = getattr(self, "_state", None)
-        if state is None:
-            state = FlowState(tuple(name for name in type(self).model_fields if name not in _OWN_FIELDS))
+        try:
+            return _stored_state(self)
+        except AttributeError:
+            own = type(self) is Flow
+            state = FlowState(() if own else tuple(name for name in type(self).model_fields if name not in _OWN_FIELDS))
             object.__setattr__(self, "_state", state)
-        return state
+            return state
+
+
+_stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
 
 
 class Flow(_Recorder, _Stateful, Generic[R]):
@@ -114,8 +123,6 @@ class Flow(_Recorder, _Stateful, Generic[R]):
     Functions decorated with `@flow` return one. A subclass declares typed inputs as fields and the work as `run()`,
     and is executed without `setup()`. Two flows are equal if they are the same object.
     """
-
-    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, use_attribute_docstrings=True)
 
     flow_id: str = Field(default_factory=new_flow_id)
     """Unique; every further execution of the same flow gets a new one."""
@@ -216,7 +223,7 @@ class Flow(_Recorder, _Stateful, Generic[R]):
 
     def __await__(self) -> Generator[Any, Any, Self]:
         """`await flow` is `await flow.execute_async()`."""
-        return self.execute_async().__await__()
+        return execute_async(self, self._live, self._bound(), None).__await__()
 
     def _bound(self) -> BoundTarget:
         """What to run; a subclass sets itself up."""
@@ -322,7 +329,7 @@ class Flow(_Recorder, _Stateful, Generic[R]):
         return self.status is RunStatus.COMPLETED
 
     @property
-    def executed_tasks(self) -> Sequence["Task"]:
+    def executed_tasks(self) -> Sequence[Task]:
         """The calls of its tasks in the order of their start; empty with `add_task_to_self=False`."""
         run = self._live.run
         calls: list[Any] = [] if run is None else list(run.calls.all())
@@ -516,3 +523,5 @@ LIVE_TYPES: Mapping[str, type] = {"this_flow": Flow, "this_task": Task}
 """The built-in names that a parameter's annotation may stand for."""
 
 _OWN_FIELDS = frozenset(Flow.model_fields)
+
+Flow.model_config["defer_build"] = False  # what users declare in subclasses is checked when it is declared

@@ -7,8 +7,8 @@ themselves: so every listener sees the sequence 1, 2, 3, … and no lock is held
 import logging
 import threading
 from collections import deque
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from .._clock import tick, wall_time
 from ..model.events import EventData, EventType, FlowEvent
@@ -16,29 +16,22 @@ from .bus import Listener, complain, flow_events, notify
 from .call import call_at
 from .context import RunIdentity, Scope, outside
 from .redaction import Redactor
-from .ring import Ring
+from .ring import Keeper
 
-__all__ = ["Outbox"]
+__all__ = ["Delivery", "Outbox"]
 
 
 class Outbox:
     """The way from one run to its listeners and into its record."""
 
-    __slots__ = (
-        "_awaited",
-        "_changed",
-        "_closed",
-        "_identity",
-        "_queue",
-        "_redactor",
-        "_sequence",
-        "delivering",
-        "kept",
-        "listeners",
-    )
+    __slots__ = ("_delivery", "_identity", "_redactor", "kept", "listeners")
 
     def __init__(
-        self, identity: RunIdentity, listeners: list[Listener], kept: Ring[FlowEvent] | None, redactor: Redactor
+        self,
+        identity: RunIdentity,
+        listeners: list[Listener],
+        kept: Keeper[FlowEvent] | None,
+        redactor: Redactor,
     ) -> None:
         self.listeners = listeners
         """Those of this flow; those of the bus come after them."""
@@ -46,18 +39,25 @@ class Outbox:
         """The events that go into the record."""
         self._identity = identity
         self._redactor = redactor
-        self._sequence = 0
-        self._queue: deque[FlowEvent] = deque()
-        self._awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
-        self.delivering = False
-        """Whether some thread is calling listeners."""
-        self._closed = False
-        self._changed = threading.Condition(threading.Lock())
+        self._delivery: Delivery | None = None
 
     @property
     def heard(self) -> bool:
         """Whether anybody wants events."""
         return bool(flow_events.event_listeners or self.listeners or self.kept is not None)
+
+    @property
+    def delivery(self) -> "Delivery":
+        """Made for the first event: a run that nobody listens to has none."""
+        with _making:
+            if self._delivery is None:
+                self._delivery = Delivery(self.listeners)
+            return self._delivery
+
+    @property
+    def settled(self) -> bool:
+        """Whether every listener is through with every event."""
+        return self._delivery is None or self._delivery.settled
 
     def emit(
         self,
@@ -82,24 +82,45 @@ class Outbox:
             task_name=None if call is None else call.spec.name,
             task_run_id=None if call is None else identity.task_id(call.order),
         )
-        self._post(kind, event_data)
 
-    def _post(self, kind: EventType, event_data: EventData) -> None:
-        with self._changed:
-            if self._closed:
-                return
-            self._closed = kind is EventType.FLOW_STOP
-            self._sequence += 1
+        def build(sequence: int) -> FlowEvent:
             event = FlowEvent.model_construct(
-                event_id=f"event-{self._identity.token}-{self._sequence}",
-                sequence=self._sequence,
+                event_id=f"event-{identity.token}-{sequence}",
+                sequence=sequence,
                 event_type=kind,
-                timestamp=wall_time(tick(), self._identity.anchor),
+                timestamp=wall_time(tick(), identity.anchor),
                 event_data=event_data,
             )
             if self.kept is not None:
                 self.kept.append(event)
-            self._queue.append(event)
+            return event
+
+        self.delivery.post(build, last=kind is EventType.FLOW_STOP)
+
+
+class Delivery:
+    """Numbers events and hands them to listeners, one at a time."""
+
+    __slots__ = ("_awaited", "_changed", "_closed", "_listeners", "_queue", "_sequence", "delivering")
+
+    def __init__(self, listeners: list[Listener]) -> None:
+        self._listeners = listeners
+        self._sequence = 0
+        self._queue: deque[FlowEvent] = deque()
+        self._awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
+        self._closed = False
+        self._changed = threading.Condition(threading.Lock())
+        self.delivering = False
+        """Whether some thread is calling listeners."""
+
+    def post(self, build: Callable[[int], FlowEvent], *, last: bool) -> None:
+        """Build the next event and have it delivered; nothing follows the last one."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = last
+            self._sequence += 1
+            self._queue.append(build(self._sequence))
             if self.delivering:
                 return
             self.delivering = True
@@ -114,7 +135,7 @@ class Outbox:
                 event = self._queue.popleft()
             try:
                 with outside():
-                    self._awaited.extend(notify(event, (*self.listeners, *flow_events.event_listeners)))
+                    self._awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners)))
             except BaseException:  # an interrupt: the next event delivers what is left
                 with self._changed:
                     self._rest()
@@ -148,3 +169,6 @@ class Outbox:
                     await answer
             except Exception as error:
                 complain(listener, error)
+
+
+_making: Final = threading.Lock()

@@ -14,10 +14,10 @@ from .definition import Definition, define
 
 __all__ = ["Boundary"]
 
-_MAPPING: Final[Any] = Mapping
-_SET: Final[Any] = Set
-_SEQUENCE: Final[Any] = (Sequence, deque)
-_TEXT: Final[Any] = (str, bytes, bytearray)
+_MAPPING: Any = Mapping
+_SET: Any = Set
+_SEQUENCE: Any = (Sequence, deque)
+_TEXT: Any = (str, bytes, bytearray)
 _NO_CONSTRAINT: Final = (Any, object, inspect.Parameter.empty)
 
 
@@ -28,6 +28,9 @@ class Boundary:
         self._definition = definition
         self._signature = definition.signature
         self._injectable = injectable
+        simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in definition.parameters)
+        self._simple = len(definition.parameters) if simple else -1
+        """How many positional arguments fill all parameters, if that is all there is to it."""
         self._required = tuple(
             parameter.name
             for parameter in definition.parameters
@@ -43,6 +46,9 @@ class Boundary:
         Raises:
             TypeError: An argument is missing that nobody injects, or one is unexpected.
         """
+        if len(args) == self._simple and not kwargs:
+            names = self._signature.parameters
+            return inspect.BoundArguments(self._signature, dict(zip(names, args, strict=True)))  # pyright: ignore[reportArgumentType] # annotated as an OrderedDict
         name = self._definition.name
         try:
             bound = self._signature.bind_partial(*args, **kwargs)

@@ -1,5 +1,7 @@
 """From a run, live or ended, to its records: the only place where records are built."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +15,7 @@ from ..model.values import clean_text
 from .call import Call
 from .failure import Failure
 from .journal import FoundArtifact, FoundResult, Line
-from .redaction import Redactor
+from .redaction import redactor_for
 from .run import Run
 from .spec import TaskSpec
 
@@ -33,12 +35,12 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
     identity, config, mask = run.identity, run.config, run.redactor.mask
     calls = run.calls.all()
     lines, events = run.journal.lines, run.outbox.kept
-    return FlowRun[Any].model_construct(
+    return FlowRun.model_construct(
         schema_version=1,
         flow_id=identity.flow_id,
         flow_name=identity.flow_name,
         parent_flow_id=run.parent_flow_id,
-        status=run.status,
+        status=run.status if run.ended else RunStatus.RUNNING,
         start_time=wall_time(run.started, identity.anchor),
         end_time=wall_time(run.ended, identity.anchor) if run.ended else None,
         duration=seconds(run.started, run.ended or tick()),
@@ -65,12 +67,12 @@ def pending_flow_run(
     flow_id: str, flow_name: str, config: FlowConfig, params: Mapping[str, Any], tags: tuple[str, ...]
 ) -> FlowRun[Any]:
     """The record of a flow that has not been executed."""
-    return FlowRun[Any].model_construct(
+    return FlowRun.model_construct(
         flow_id=flow_id,
         flow_name=flow_name,
         status=RunStatus.PENDING,
         config=config,
-        params=Redactor(config.redact).mask(dict(params)) if config.record_inputs else {},
+        params=redactor_for(config.redact).mask(dict(params)) if config.record_inputs else {},
         tags=tags,
     )
 
@@ -173,7 +175,7 @@ def durations_of(run: Run) -> Durations:
     timings = run.calls.tally().timings()
     return Durations(
         flow_name=run.identity.flow_name,
-        flow_status=run.status,
+        flow_status=run.status if run.ended else RunStatus.RUNNING,
         flow_duration=seconds(run.started, run.ended or tick()),
         flow_tasks={name: timing.total for name, timing in timings.items()},
         calls=timings,
@@ -185,7 +187,7 @@ def task_durations_of(run: Run) -> TaskDurations:
     now = tick()
     return TaskDurations(
         flow_name=run.identity.flow_name,
-        flow_status=run.status,
+        flow_status=run.status if run.ended else RunStatus.RUNNING,
         flow_duration=seconds(run.started, run.ended or now),
         flow_tasks={
             call.order: TaskDuration(

@@ -8,20 +8,21 @@ import copy
 import dataclasses
 from collections import deque
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-__all__ = ["MASK", "Redactor"]
+__all__ = ["MASK", "Redactor", "redactor_for"]
 
 MASK: Final = "**********"
 """What Pydantic writes for a `SecretStr` too."""
 
 _MAX_DEPTH: Final = 100
-_ATOMS: Final = frozenset({type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes})
-_DICT: Final[Any] = dict
-_MODEL: Final[Any] = BaseModel
-_LISTS: Final[Any] = (list, tuple, set, frozenset, deque)
+_ATOMS: Any = frozenset({type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes})
+_DICT: Any = dict
+_MODEL: Any = BaseModel
+_LISTS: Any = (list, tuple, set, frozenset, deque)
 
 
 class Redactor:
@@ -117,6 +118,12 @@ class Redactor:
         for name, item in changes.items():
             object.__setattr__(masked, name, item)
         return masked
+
+
+@lru_cache
+def redactor_for(names: tuple[str, ...]) -> Redactor:
+    """The redactor that masks these names."""
+    return Redactor(names)
 
 
 def _is_dataclass(kind: type) -> bool:

@@ -7,22 +7,23 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, Final
 
-from .._clock import anchor, new_token, tick
+from .._clock import tick
 from ..model.config import FlowConfig
+from ..model.events import FlowEvent
 from ..model.records import LogSource
 from ..model.status import RunStatus
 from .bus import Listener
 from .call import Call
+from .calls import CallStore, CountedCalls, KeptCalls
 from .context import Handle, RunIdentity, Scope
 from .failure import Failure
 from .injection import Plan
 from .journal import Journal
 from .outbox import Outbox
 from .providers import Opened, SharedProviders
-from .redaction import Redactor
-from .ring import Ring
+from .redaction import redactor_for
+from .ring import Keeper, Kept, Ring
 from .site import CallSite
-from .tally import CallStore
 
 __all__ = ["Run", "opened_at"]
 
@@ -34,6 +35,7 @@ class Run:
 
     __slots__ = (
         "abandoned_threads",
+        "announced",
         "attentive",
         "calls",
         "config",
@@ -65,8 +67,7 @@ class Run:
         self,
         flow: object,
         *,
-        flow_id: str,
-        flow_name: str,
+        identity: RunIdentity,
         config: FlowConfig,
         tags: tuple[str, ...],
         listeners: list[Listener],
@@ -76,7 +77,7 @@ class Run:
         """The flow, while it is running."""
         self.config = config
         self.tags = tags
-        self.identity = RunIdentity(flow_id, flow_name, new_token(), anchor())
+        self.identity = identity
         self.handle = Handle(self, self.identity, weakref.ref(flow))
         self.root = Scope()
         """The place of the flow's own function."""
@@ -91,12 +92,14 @@ class Run:
         """What tasks failed with, by execution order."""
         self.abandoned_threads: dict[int, threading.Thread] = {}
         """Threads that were left behind at a deadline, by execution order."""
-        self.calls = CallStore(kept=config.add_task_to_self)
+        self.calls: CallStore = KeptCalls() if config.add_task_to_self else CountedCalls()
         self.next_order = count(1).__next__
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
-        self.redactor = Redactor(config.redact)
-        kept = Ring[Any](config.max_events) if config.capture_events else None
+        self.redactor = redactor_for(config.redact)
+        kept: Keeper[FlowEvent] | None = None
+        if config.capture_events:
+            kept = Kept() if config.max_events is None else Ring(config.max_events)
         self.outbox = Outbox(self.identity, listeners, kept, self.redactor)
         self.journal = Journal(self.identity, config, self.outbox, write_console)
         self.attentive = bool(listeners or config.capture_events or config.print_finished_message)
@@ -105,6 +108,8 @@ class Run:
         """The values of `scope="flow"` providers, if there are any."""
         self.waiting_prints = self.journal.partial.waiting
         """Not empty while some task has printed part of a line."""
+        self.announced = False
+        """Whether its FLOW_START has been told."""
         self.started = tick()
         self.ended = 0
 
@@ -119,9 +124,14 @@ class Run:
         """End the run, and tell which calls were still open: they are recorded as abandoned."""
         self.ended = tick()
         self.handle.release()
-        abandoned = self.calls.close(self._abandon)
-        self.journal.flush(None)
-        return abandoned
+        return self.calls.close(self._abandon)
+
+    def release(self) -> None:
+        """Let go of what only a run in progress needs."""
+        self.ended = self.ended or tick()
+        self.handle.release()
+        self.journal.close()
+        self.flow = None
 
     def _abandon(self, call: Call) -> Call:
         frozen = copy.copy(call)

@@ -18,7 +18,7 @@ class FlowConfig(BaseModel):
     A subclass may change defaults, add fields and define `custom_setup`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     add_task_to_self: bool = True
     """Keep every task. False: tasks are counted and timed by name, not kept, in constant memory."""

@@ -10,7 +10,7 @@ __all__ = ["Durations", "TaskDuration", "TaskDurations", "TaskTiming"]
 class TaskTiming(BaseModel):
     """The calls of all tasks of one name, in seconds."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     count: int
     """How many calls have ended."""
@@ -23,7 +23,7 @@ class TaskTiming(BaseModel):
 class Durations(BaseModel):
     """How long a flow took, and its tasks by name, in seconds."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     flow_name: str
     flow_status: RunStatus
@@ -38,7 +38,7 @@ class Durations(BaseModel):
 class TaskDuration(BaseModel):
     """One call of a task."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     task_name: str
     task_duration: float
@@ -49,7 +49,7 @@ class TaskDuration(BaseModel):
 class TaskDurations(BaseModel):
     """How long a flow took, and each of its tasks, in seconds."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     flow_name: str
     flow_status: RunStatus

@@ -27,7 +27,7 @@ class EventType(StrEnum):
 class EventData(BaseModel):
     """Where an event comes from, and its payload."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     data: Annotated[dict[str, Any], RECORDED] = {}
     """The payload; its form depends on the event's type."""
@@ -46,7 +46,7 @@ class EventData(BaseModel):
 class FlowEvent(BaseModel):
     """Something that happened in a run."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     event_id: str
     sequence: int

@@ -3,7 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from typing_extensions import TypeVar
 
 from .config import FlowConfig
@@ -17,7 +25,7 @@ R = TypeVar("R", default=Any)
 
 LogSource = Literal["log", "stdout", "stderr", "logging"]
 
-_FROZEN = ConfigDict(frozen=True, use_attribute_docstrings=True)
+_FROZEN = ConfigDict(frozen=True, defer_build=True)
 
 
 class ErrorInfo(BaseModel):
@@ -165,7 +173,7 @@ class FlowRun(BaseModel, Generic[R]):
     """Aware, in UTC; None until the end."""
     duration: float = 0.0
     """In seconds of the monotonic clock; until now, while running."""
-    config: Annotated[SerializeAsAny[FlowConfig], WrapValidator(_read_config)] = FlowConfig()
+    config: Annotated[SerializeAsAny[FlowConfig], WrapValidator(_read_config)] = Field(default_factory=FlowConfig)
     params: Annotated[dict[str, Any], RECORDED] = {}
     """The flow function's arguments by name, or the fields of a subclass of `Flow`."""
     run_params: Annotated[dict[str, Any], RECORDED] = {}
@@ -180,4 +188,4 @@ class FlowRun(BaseModel, Generic[R]):
     artifacts: list[Artifact] = []
     results: list[Result] = []
     tags: tuple[str, ...] = ()
-    dropped: Dropped = Dropped()
+    dropped: Dropped = Field(default_factory=Dropped)

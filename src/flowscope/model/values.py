@@ -27,10 +27,10 @@ __all__ = ["RECORDED", "clean_text", "safe_repr", "to_json_value", "type_name"]
 MAX_DEPTH: Final = 100
 MAX_REPR: Final = 1_000
 
-_DICT: Final[Any] = dict
-_MODEL: Final[Any] = BaseModel
-_LIST: Final[Any] = (list, tuple, set, frozenset, deque)
-_NATIVE: Final[Any] = (date, time, timedelta, Decimal, UUID, PurePath, Pattern, complex)
+_DICT: Any = dict
+_MODEL: Any = BaseModel
+_LIST: Any = (list, tuple, set, frozenset, deque)
+_NATIVE: Any = (date, time, timedelta, Decimal, UUID, PurePath, Pattern, complex)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
 _MAX_INT: Final = 2**1024
@@ -88,7 +88,7 @@ class _Walk:
         if id(value) in self._inside:
             return _described(value, "<contains itself>")
         if len(self._inside) >= MAX_DEPTH:
-            cut = kind is dict and value.keys() == {"__repr__", "__type__"}
+            cut = kind is _DICT and value.keys() == {"__repr__", "__type__"}
             return value if cut else _described(value, f"<deeper than {MAX_DEPTH} levels>")
         self._inside.add(id(value))
         try:

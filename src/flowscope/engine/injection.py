@@ -94,7 +94,7 @@ def Inject(provider: Callable[..., Coroutine[Any, Any, T]], /, *, scope: Scope =
 @overload
 def Inject(provider: Callable[..., T], /, *, scope: Scope = "call") -> T: ...
 def Inject(provider: Callable[..., Any], /, *, scope: Scope = "call") -> Any:  # noqa: N802 - it stands where a value does
-    """A default that is made by a provider: `db: Database = Inject(connect)`.
+    """A default that a provider makes for each call, or once for the whole run.
 
     Args:
         provider: A sync or async function, or a generator of either kind that yields the value once; what follows its

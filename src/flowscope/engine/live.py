@@ -2,40 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self
 
-from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
 from .._clock import seconds, tick
-from ..errors import AlreadyRunningError, NotExecutedError, NotSetUpError
-from ..model.config import FlowConfig
-from ..model.durations import Durations, TaskDurations
+from ..errors import AlreadyRunningError, NotSetUpError
 from ..model.events import EventType
-from ..model.records import Artifact, FlowRun, LogEntry, Result
+from ..model.records import Artifact, Result
 from ..model.status import RunStatus
 from .bus import Listener, Subscription
 from .call import Call
-from .capture import write_console
-from .context import NOTHING, Handle, RunIdentity, current, no_active_flow
+from .context import NOTHING, Handle, RunIdentity, no_active_flow
 from .definition import Kind, define
 from .drivers import caller_of
 from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
-from .flow_life import FlowState, new_flow_id
 from .flow_target import BoundTarget, FlowTarget
+from .inspection import FlowInspection
 from .loops import run_in_new_loop
-from .projection import (
-    artifact_of,
-    durations_of,
-    flow_run_of,
-    log_entries_of,
-    pending_flow_run,
-    result_of,
-    task_durations_of,
-)
+from .recorder import Recorder
 from .run import Run
 from .site import task_data
 from .spec import TaskSpec
@@ -44,92 +31,13 @@ __all__ = ["LIVE_TYPES", "Flow", "Task"]
 
 R = TypeVar("R", default=Any)
 
-_log = logging.getLogger("flowscope")
 
-
-class _Recorder:
-    """The logging methods that flows and tasks share."""
-
-    __slots__ = ()
-
-    def _live_run(self) -> Run | None:
-        """The run, while it is running."""
-        raise NotImplementedError
-
-    def _run_or_error(self, wanted: str) -> Run:
-        run = self._live_run()
-        if run is None:
-            raise no_active_flow(wanted, None)
-        return run
-
-    def _say(self, level: int, message: str) -> None:
-        run = self._live_run()
-        if run is None:
-            _log.log(level, "%s", message)
-        else:
-            run.journal.say(level, str(message), current.get())
-
-    def log_debug(self, message: str) -> None:
-        """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.DEBUG, message)
-
-    def log_info(self, message: str) -> None:
-        """Log at INFO. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.INFO, message)
-
-    def log_warning(self, message: str) -> None:
-        """Log at WARNING. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.WARNING, message)
-
-    def log_error(self, message: str) -> None:
-        """Log at ERROR. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.ERROR, message)
-
-    def _add_artifact(
-        self, key: str | None, description: str | None, artifact_type: str | None, data: object
-    ) -> Artifact:
-        run = self._run_or_error("an artifact")
-        return artifact_of(run, run.journal.add_artifact(key, description, artifact_type, data, current.get()))
-
-    def _add_result(self, key: str, description: str, value: object) -> Result:
-        run = self._run_or_error("a result")
-        return result_of(run, run.journal.add_result(key, description, value, current.get()))
-
-
-class _Stateful(BaseModel):
-    """A model with live state beside its fields: it is neither copied, compared, pickled nor serialised with them."""
-
-    __slots__ = ("__weakref__", "_state")
-
-    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, defer_build=True)
-
-    @property
-    def _live(self) -> FlowState:
-        try:
-            return _stored_state(self)
-        except AttributeError:
-            own = type(self) is Flow
-            state = FlowState(() if own else tuple(name for name in type(self).model_fields if name not in _OWN_FIELDS))
-            object.__setattr__(self, "_state", state)
-            return state
-
-
-_stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
-
-
-class Flow(_Recorder, _Stateful, Generic[R]):
+class Flow(Recorder, FlowInspection[R], Generic[R]):
     """One run of a flow: set up, executed, then inspected.
 
     Functions decorated with `@flow` return one. A subclass declares typed inputs as fields and the work as `run()`,
     and is executed without `setup()`. Two flows are equal if they are the same object.
     """
-
-    flow_id: str = Field(default_factory=new_flow_id)
-    """Unique; every further execution of the same flow gets a new one."""
-    flow_name: str = ""
-    """Filled in by `setup`: the function's name, or the name of the subclass."""
-    flow_config: FlowConfig = Field(default_factory=FlowConfig.default)
-    tags: tuple[str, ...] = ()
 
     def _live_run(self) -> Run | None:
         return self._live.live_run
@@ -164,11 +72,6 @@ class Flow(_Recorder, _Stateful, Generic[R]):
     def _own_target(self) -> Callable[..., Any]:
         run: Callable[..., Any] = getattr(self, "run", self.main)
         return run
-
-    def _name(self, name: str) -> None:
-        if not self.flow_name:
-            own = type(self).__name__.partition("[")[0]
-            vars(self)["flow_name"] = name if own == "Flow" else own
 
     def main(self) -> Any:
         """What runs where nothing else is set up; a subclass may override it, or define `run()`."""
@@ -294,87 +197,11 @@ class Flow(_Recorder, _Stateful, Generic[R]):
     # Inspecting
 
     @property
-    def return_value(self) -> R:
-        """What the flow's function returned, as the very object.
-
-        Raises:
-            NotExecutedError: The flow has not ended.
-            Exception: The flow's error, if it failed.
-        """
-        run = self._live.run
-        if run is None or not run.ended:
-            raise NotExecutedError(self.flow_name, self.status)
-        if run.failure is not None:
-            raise run.failure.error
-        value: R = run.value
-        return value
-
-    @property
-    def flow_error(self) -> BaseException | None:
-        """The exception that the flow's function raised, as the very object."""
-        run = self._live.run
-        return None if run is None or run.failure is None else run.failure.error
-
-    @property
-    def status(self) -> RunStatus:
-        """`pending` before the first execution, then the state of the latest one."""
-        run = self._live.run
-        if run is None:
-            return RunStatus.PENDING
-        return run.status if run.ended else RunStatus.RUNNING
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether it has ended with a value."""
-        return self.status is RunStatus.COMPLETED
-
-    @property
     def executed_tasks(self) -> Sequence[Task]:
         """The calls of its tasks in the order of their start; empty with `add_task_to_self=False`."""
         run = self._live.run
         calls: list[Any] = [] if run is None else list(run.calls.all())
         return calls
-
-    @property
-    def flow_run(self) -> FlowRun[R]:
-        """The record as of now, also while the flow is running."""
-        state = self._live
-        if state.run is not None:
-            return flow_run_of(state.run)
-        self._name("Flow")
-        return pending_flow_run(self.flow_id, self.flow_name, self.flow_config, state.params_of(self), self.tags)
-
-    def log_messages(self) -> list[str]:
-        """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
-        run = self._live.run
-        return [] if run is None else [run.journal.format(line) for line in run.journal.lines.items()]
-
-    def captured_logs(self) -> list[LogEntry]:
-        """The log as records."""
-        run = self._live.run
-        return [] if run is None else log_entries_of(run)
-
-    def print_log_messages(self) -> Self:
-        """Print the log to the real standard output."""
-        write_console("".join(f"{message}\n" for message in self.log_messages()), "stdout")
-        return self
-
-    def durations(self) -> Durations:
-        """How long the flow took, and its tasks by name; empty before the execution."""
-        run = self._live.run
-        return Durations(flow_name=self.flow_name, flow_status=self.status) if run is None else durations_of(run)
-
-    def durations_with_tasks_status(self) -> TaskDurations:
-        """How long the flow took, and each of its tasks; empty before the execution."""
-        run = self._live.run
-        if run is None:
-            return TaskDurations(flow_name=self.flow_name, flow_status=self.status)
-        return task_durations_of(run)
-
-    def flow_output(self) -> dict[str, Any]:
-        """The return value as `output` (None if there is none) and the `durations`."""
-        run = self._live.run
-        return {"output": None if run is None else run.value, "durations": self.durations()}
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -383,7 +210,7 @@ class Flow(_Recorder, _Stateful, Generic[R]):
         return id(self)
 
 
-class Task(_Recorder, Call):
+class Task(Recorder, Call):
     """One live call of a task function; inside it, `this_task`.
 
     It may also be made by hand and run inside a flow, once: `Task(function, 1, b=2).execute_sync()`. All keyword
@@ -521,7 +348,5 @@ class Task(_Recorder, Call):
 
 LIVE_TYPES: Mapping[str, type] = {"this_flow": Flow, "this_task": Task}
 """The built-in names that a parameter's annotation may stand for."""
-
-_OWN_FIELDS = frozenset(Flow.model_fields)
 
 Flow.model_config["defer_build"] = False  # what users declare in subclasses is checked when it is declared

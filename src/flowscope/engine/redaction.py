@@ -55,7 +55,7 @@ class Redactor:
         return masked
 
     def _mask(self, value: Any, inside: set[int]) -> Any:
-        kind: Any = type(value)
+        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # of anything
         if kind in _ATOMS or id(value) in inside or len(inside) >= _MAX_DEPTH:
             return value
         inside.add(id(value))

@@ -81,7 +81,7 @@ class _Walk:
         self._inside: set[int] = set()
 
     def write(self, value: Any) -> Any:
-        kind: Any = type(value)
+        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # of anything
         leaf = _LEAVES.get(kind)
         if leaf is not None:
             return leaf(value)

@@ -1,0 +1,184 @@
+"""Showing a run while it runs: as lines, or, on a terminal, as a tree that is drawn anew a few times a second."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from types import TracebackType
+from typing import Final, Protocol, Self, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..model.events import EventType, FlowEvent
+from .progress import Group, Progress, Row
+from .text import clock, duration
+
+__all__ = ["Display", "LiveDisplay", "PlainDisplay", "display_for"]
+
+SECONDS_BETWEEN_DRAWINGS: Final = 0.2
+MAX_WAITING_LINES: Final = 200
+
+
+class Display(Protocol):
+    """A listener that shows what it hears, inside its `with` block."""
+
+    def __call__(self, event: FlowEvent) -> None: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+
+def display_for(console: Console, progress: Progress, log_level: int) -> Display:
+    """The tree for a terminal, lines for everything else."""
+    if console.file.isatty() and console.is_interactive:
+        return LiveDisplay(console, progress, log_level)
+    return PlainDisplay(console.file, progress, log_level)
+
+
+class PlainDisplay:
+    """One line for each log entry, each task that ends, and the start and the end of each flow."""
+
+    def __init__(self, stream: TextIO, progress: Progress, log_level: int) -> None:
+        self._stream = stream
+        self._progress = progress
+        self._log_level = log_level
+
+    def __call__(self, event: FlowEvent) -> None:
+        group = self._progress.take(event)
+        told = _log_line(event, self._log_level) or _life_line(event, group)
+        if told is not None:
+            self._write(told)
+
+    def _write(self, line: str) -> None:
+        try:
+            self._stream.write(f"{line}\n")
+        except (OSError, ValueError):  # whoever read it has gone: the run goes on
+            return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
+
+
+class LiveDisplay:
+    """The tree of tasks, with the log scrolling above it.
+
+    Drawing is the work of a thread of its own: a run of many tasks pays for the counting alone. Of a flood of log
+    entries only the newest are shown; all are in the record.
+    """
+
+    def __init__(self, console: Console, progress: Progress, log_level: int) -> None:
+        self._console = console
+        self._progress = progress
+        self._log_level = log_level
+        self._lines: list[str] = []
+        self._flooded = 0
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._draw_until_end, name="flowscope-display", daemon=True)
+        self._live = Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),
+            redirect_stderr=True,
+        )
+
+    def __call__(self, event: FlowEvent) -> None:
+        self._progress.take(event)
+        line = _log_line(event, self._log_level)
+        if line is None:
+            return
+        with self._lock:
+            if len(self._lines) < MAX_WAITING_LINES:
+                self._lines.append(line)
+            else:
+                self._flooded += 1
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._draw()
+        self._live.stop()
+
+    def _draw_until_end(self) -> None:
+        while not self._ended.wait(SECONDS_BETWEEN_DRAWINGS):
+            self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            lines, self._lines = self._lines, []
+            flooded, self._flooded = self._flooded, 0
+        if flooded:
+            lines.append(f"... and {flooded} more log entries")
+        if lines:
+            self._console.print(Text("\n".join(lines)), soft_wrap=True)
+        self._live.update(_tree(self._progress.rows()), refresh=True)
+
+
+def _log_line(event: FlowEvent, log_level: int) -> str | None:
+    """A log entry that is to be shown, as the library writes it."""
+    data = event.event_data
+    if event.event_type is not EventType.FLOW_MESSAGE or data.log_level < log_level:
+        return None
+    level = logging.getLevelName(data.log_level)
+    return f"{clock(event.timestamp)} | {level:<8} | {data.data['message_data']['message_text']}"
+
+
+def _life_line(event: FlowEvent, group: Group) -> str | None:
+    kind, data = event.event_type, event.event_data
+    if kind is EventType.FLOW_START:
+        return f"{clock(event.timestamp)} | flow {data.flow_name!r} started"
+    if kind is EventType.FLOW_STOP:
+        return f"{clock(event.timestamp)} | flow {data.flow_name!r} {_outcome(data.data)}"
+    if kind is EventType.TASK_STOP:
+        return f"{clock(event.timestamp)} | task {group.path!r} {_outcome(data.data)}"
+    return None
+
+
+def _outcome(payload: dict[str, object]) -> str:
+    took = payload["duration"]
+    return f"{payload['status']} in {duration(took)}" if isinstance(took, float) else str(payload["status"])
+
+
+def _tree(rows: list[Row]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "right", "left", "right", "right", "right"):
+        table.add_column(justify=justify, no_wrap=True)
+    for row in rows:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: Row) -> list[Text]:
+    several = row.ended + row.running > 1
+    troubles = [f"{row.failed} failed"] * bool(row.failed) + [f"{row.stopped} stopped"] * bool(row.stopped)
+    return [
+        Text("  " * row.depth + row.name, style="bold" if row.depth == 0 else ""),
+        Text(f"{row.ended} done" if row.depth else ""),
+        Text(f"{row.running} running" if row.running else "", style="cyan"),
+        Text(duration(row.total) if several else "", style="dim"),
+        Text(f"max {duration(row.longest)}" if several else duration(row.longest)),
+        Text(", ".join(troubles), style="red"),
+    ]

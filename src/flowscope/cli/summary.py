@@ -1,0 +1,85 @@
+"""The last word on a run: how it ended, how long its tasks took, and what it made."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..engine.live import Flow
+from ..model.durations import Durations
+from ..model.status import RunStatus
+from .progress import Found, Kept, Progress
+from .text import MAX_LENGTH, duration, short
+
+__all__ = ["print_summary"]
+
+_STYLES = {RunStatus.COMPLETED: "bold green", RunStatus.CANCELLED: "bold yellow"}
+
+
+def print_summary(console: Console, flow: Flow[Any], progress: Progress, record: str | None) -> None:
+    """Print what there is to say; `record` is where the run JSON went."""
+    durations = flow.durations()
+    _print(console, _headline(durations, progress))
+    if durations.calls:
+        console.print(_timings(durations))
+    failures = ((found.name, found.description) for found in progress.failures.first)
+    _print_section(console, "failed tasks", failures, progress.failures)
+    artifacts = ((found.name, found.description) for found in progress.artifacts.first)
+    _print_section(console, "artifacts", artifacts, progress.artifacts)
+    results = ((found.name, _result(found)) for found in progress.results.first)
+    _print_section(console, "results", results, progress.results)
+    if progress.return_value is not None:
+        _print(console, Text.assemble(("returned  ", "bold"), short(progress.return_value.value)))
+    if record is not None:
+        _print(console, Text.assemble(("record    ", "bold"), record))
+
+
+def _print(console: Console, line: Text) -> None:
+    console.print(line, soft_wrap=True)
+
+
+def _headline(durations: Durations, progress: Progress) -> Text:
+    status = durations.flow_status
+    line = Text.assemble(
+        (durations.flow_name, "bold"),
+        " ",
+        (str(status), _STYLES.get(status, "bold red")),
+        f" in {duration(durations.flow_duration)}",
+    )
+    error = progress.error
+    return line if error is None else line.append(f": {short_text(f'{error.type}: {error.message}')}")
+
+
+def _timings(durations: Durations) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("task", overflow="fold")
+    for heading in ("count", "total", "mean", "max"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, timing in durations.calls.items():
+        times = (duration(seconds) for seconds in (timing.total, timing.mean, timing.max))
+        table.add_row(Text(name), str(timing.count), *times)
+    return table
+
+
+def _print_section(console: Console, title: str, items: Iterable[tuple[str, str]], kept: Kept) -> None:
+    if not kept.count:
+        return
+    _print(console, Text(f"{title}: {kept.count}", style="bold"))
+    for name, told in items:
+        _print(console, Text(f"  {name}  {short_text(told)}".rstrip()))
+    if kept.count > len(kept.first):
+        _print(console, Text(f"  ... and {kept.count - len(kept.first)} more"))
+
+
+def _result(found: Found) -> str:
+    value = "" if found.value is None else short(found.value)
+    return ": ".join(part for part in (found.description, value) if part)
+
+
+def short_text(text: str) -> str:
+    """The text on one line of at most 200 characters."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - 3]}..."

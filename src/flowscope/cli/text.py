@@ -1,0 +1,42 @@
+"""How times and values are written."""
+
+from datetime import datetime
+from reprlib import Repr
+from typing import Final
+
+from ..model.values import clean_text, safe_repr
+from .errors import one_line
+
+__all__ = ["clock", "duration", "short"]
+
+MAX_LENGTH: Final = 200
+
+_SHORT: Final = Repr()
+_SHORT.maxstring = _SHORT.maxother = MAX_LENGTH
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = _SHORT.maxset = 10
+
+
+def duration(seconds: float) -> str:
+    """Such as `0.3 ms`, `4.25 s` or `2 min 5 s`."""
+    if seconds < 1:
+        return f"{seconds * 1_000:.1f} ms"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def clock(moment: datetime) -> str:
+    """`HH:MM:SS.mmm`, in local time."""
+    local = moment.astimezone()
+    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+def short(value: object) -> str:
+    """The value's `repr` on one line of at most 200 characters; a long container is not written out before it is cut."""
+    try:
+        text = clean_text(_SHORT.repr(value))
+    except Exception:
+        text = safe_repr(value)
+    line = one_line(text)
+    return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - 3]}..."

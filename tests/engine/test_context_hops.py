@@ -1,0 +1,336 @@
+"""The context survives every hop that asyncio makes, and every one the user binds."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import pytest
+
+from flowscope import (
+    Flow,
+    NoActiveFlowError,
+    bind_context,
+    current_flow,
+    current_flow_or_none,
+    current_task,
+    current_task_or_none,
+    flow,
+    task,
+)
+
+
+@task
+def note(value: int = 0) -> int:
+    print(f"note {value}")
+    return value
+
+
+@task
+async def anote(value: int = 0) -> int:
+    await asyncio.sleep(0)
+    print(f"note {value}")
+    await asyncio.sleep(0)
+    return value
+
+
+def in_thread(function: Callable[[], object]) -> list[object]:
+    """What the function returned or raised in a thread of its own."""
+    outcome: list[object] = []
+
+    def run() -> None:
+        try:
+            outcome.append(function())
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return outcome
+
+
+def prints_by_task(run: Flow[Any]) -> dict[str | None, str]:
+    return {entry.task_id: entry.message for entry in run.captured_logs() if entry.source == "stdout"}
+
+
+async def test_gather_create_task_and_task_group_stay_in_the_flow() -> None:
+    """Tasks started by gather, create_task, ensure_future and TaskGroup are recorded with their own prints."""
+
+    @flow
+    async def fan_out() -> list[int]:
+        gathered = await asyncio.gather(*(anote(i) for i in range(10)))
+        created = await asyncio.create_task(anote(10))
+        ensured = await asyncio.ensure_future(anote(11))
+        async with asyncio.TaskGroup() as group:
+            grouped = [group.create_task(anote(i)) for i in (12, 13)]
+        return [*gathered, created, ensured, *(g.result() for g in grouped)]
+
+    run = await fan_out()
+    assert run.return_value == list(range(14))
+    expected = {t.task_id: f"note {t.return_value}" for t in run.flow_run.tasks}
+    assert len(expected) == 14
+    assert prints_by_task(run) == expected
+
+
+async def test_children_of_a_task_group_name_the_task_that_started_them() -> None:
+    """What a task starts concurrently is its child, however many siblings run at the same time."""
+
+    @task
+    async def parent(base: int) -> None:
+        await asyncio.gather(*(anote(base + i) for i in range(3)))
+
+    @flow
+    async def family() -> None:
+        await asyncio.gather(parent(10), parent(20), parent(30))
+
+    tasks = (await family()).flow_run.tasks
+    by_id = {t.task_id: t for t in tasks}
+    children = [t for t in tasks if t.task_name == "anote"]
+    assert len(children) == 9
+    for child in children:
+        assert child.parent_task_id is not None
+        base = by_id[child.parent_task_id].input_args[0]
+        assert child.return_value // 10 * 10 == base
+
+
+async def test_to_thread_stays_in_the_task() -> None:
+    """asyncio.to_thread carries the flow and the task that called it."""
+
+    @task
+    async def hop() -> str:
+        await asyncio.to_thread(note, 1)
+        return (await asyncio.to_thread(current_task)).task_id
+
+    @flow
+    async def hopping() -> str:
+        return await hop()
+
+    run = await hopping()
+    first, second = run.flow_run.tasks
+    assert run.return_value == first.task_id == second.parent_task_id
+
+
+async def test_a_bare_executor_thread_is_outside() -> None:
+    """run_in_executor carries no context: a task there raises and is not recorded, and with a bound one it is."""
+
+    @flow
+    async def pooled() -> int:
+        loop = asyncio.get_running_loop()
+        with pytest.raises(NoActiveFlowError):
+            await loop.run_in_executor(None, note)
+        return await loop.run_in_executor(None, bind_context(note), 5)
+
+    run = await pooled()
+    assert run.return_value == 5
+    assert len(run.executed_tasks) == 1
+
+
+def test_a_bare_thread_is_outside_and_a_bound_one_inside() -> None:
+    """A raw thread has no flow, says so, and prints to the real stdout; a bound function has flow and task."""
+
+    @task
+    def spawn() -> list[object]:
+        bare = in_thread(note)
+        bound = in_thread(bind_context(lambda: note(7)))
+        return [*bare, *bound, *in_thread(current_task_or_none), *in_thread(bind_context(current_task))]
+
+    @flow
+    def threads() -> list[object]:
+        return spawn()
+
+    run = threads().execute()
+    error, value, without, within = run.return_value
+    assert isinstance(error, NoActiveFlowError)
+    assert "bind_context" in str(error)
+    assert value == 7
+    assert without is None
+    assert within is run.executed_tasks[0]
+    assert [t.task_name for t in run.flow_run.tasks] == ["spawn", "note"]
+    assert run.flow_run.tasks[1].parent_task_id == run.flow_run.tasks[0].task_id
+
+
+def test_one_bound_function_serves_many_threads_at_once() -> None:
+    """The same bound function may run in many threads at the same time, and leaves no scope behind in any."""
+    together = threading.Barrier(8)
+
+    def work(i: int) -> int:
+        together.wait()
+        return note(i)
+
+    @flow
+    def pool() -> list[object]:
+        with ThreadPoolExecutor(8) as executor:
+            values = list(executor.map(bind_context(work), range(64)))
+            left = list(executor.map(lambda _: current_flow_or_none(), range(16)))
+        return [values, left]
+
+    run = pool().execute()
+    values, left = run.return_value
+    assert values == list(range(64))
+    assert left == [None] * 16
+    assert prints_by_task(run) == {t.task_id: f"note {t.return_value}" for t in run.flow_run.tasks}
+    assert sorted(t.execution_order for t in run.flow_run.tasks) == list(range(1, 65))
+
+
+async def test_loop_callbacks_stay_in_the_flow() -> None:
+    """call_soon, call_later and add_done_callback run where they were scheduled."""
+
+    @flow
+    async def callbacks() -> None:
+        loop = asyncio.get_running_loop()
+        done = [loop.create_future() for _ in range(3)]
+
+        def call(future: asyncio.Future[int], value: int) -> None:
+            future.set_result(note(value))
+
+        loop.call_soon(call, done[0], 0)
+        loop.call_later(0, call, done[1], 1)
+        done[1].add_done_callback(lambda _: call(done[2], 2))
+        await asyncio.gather(*done)
+
+    run = await callbacks()
+    assert sorted(t.return_value for t in run.flow_run.tasks) == [0, 1, 2]
+
+
+async def test_execute_inside_a_running_loop_sees_the_callers_context() -> None:
+    """`execute()` of an async flow in a running loop runs in another thread, with the caller's context copied."""
+    request: ContextVar[str] = ContextVar("request", default="unset")
+    request.set("r-1")
+    here = threading.get_ident()
+
+    @flow
+    async def inner() -> tuple[str, bool]:
+        seen = request.get()
+        request.set("changed")
+        await anote(1)
+        return seen, threading.get_ident() == here
+
+    @flow
+    async def outer() -> Flow[tuple[str, bool]]:
+        nested = inner().execute()
+        assert nested.flow_run.parent_flow_id == current_flow().flow_id
+        await anote(2)
+        return nested
+
+    alone = inner().execute()
+    assert alone.return_value == ("r-1", False)
+    assert alone.flow_run.parent_flow_id is None
+    run = await outer()
+    assert run.return_value.return_value == ("r-1", False)
+    assert [t.return_value for t in run.flow_run.tasks] == [2]
+    assert [t.return_value for t in run.return_value.flow_run.tasks] == [1]
+    assert request.get() == "r-1"
+
+
+async def test_a_block_left_in_another_asyncio_task_ends_the_run() -> None:
+    """A `with` block entered in one asyncio task and left in another ends, and leaks into neither."""
+    block = Flow[None](flow_name="wandering")
+
+    async def begin() -> None:
+        block.__enter__()
+        note(1)
+
+    async def finish() -> None:
+        assert current_flow_or_none() is None
+        block.__exit__(None, None, None)
+        assert current_flow_or_none() is None
+
+    await asyncio.create_task(begin())
+    await asyncio.create_task(finish())
+    assert block.succeeded
+    assert len(block.executed_tasks) == 1
+    assert current_flow_or_none() is None
+
+
+async def test_code_still_in_the_block_of_an_ended_run_is_outside() -> None:
+    """Where another asyncio task has ended the block's run, the task that entered it is in no flow."""
+    block = Flow[None](flow_name="ended elsewhere")
+    open_now, ended = asyncio.Event(), asyncio.Event()
+
+    async def begin() -> None:
+        await block.__aenter__()
+        open_now.set()
+        await ended.wait()
+        assert current_flow_or_none() is None
+        with pytest.raises(NoActiveFlowError, match="ended elsewhere"):
+            note(1)
+
+    entered = asyncio.create_task(begin())
+    await open_now.wait()
+    await block.__aexit__(None, None, None)
+    ended.set()
+    await entered
+
+
+async def test_generator_tasks_do_not_leak_into_their_consumer() -> None:
+    """Between the steps of a generator task its consumer is where it was, in threads and across interleaving."""
+
+    @task
+    def numbers(n: int) -> Iterator[int]:
+        for i in range(n):
+            print(f"in {n}")
+            yield i
+
+    @task
+    async def letters(n: int) -> AsyncIterator[int]:
+        for i in range(n):
+            await asyncio.sleep(0)
+            yield i
+
+    @flow
+    async def consume() -> list[object]:
+        outside: list[object] = []
+        for _ in zip(numbers(2), numbers(3), strict=False):
+            outside.append(current_task_or_none())
+        async for _ in letters(2):
+            outside.append(current_task_or_none())
+            note(1)
+        return outside
+
+    run = await consume()
+    assert run.return_value == [None] * 4
+    assert [t.parent_task_id for t in run.flow_run.tasks] == [None] * 5
+
+
+async def test_bound_functions_keep_their_kind() -> None:
+    """A bound async function, partial, async callable object, generator and async generator run inside the flow."""
+
+    class AsyncCallable:
+        async def __call__(self) -> object:
+            await asyncio.sleep(0)
+            return current_flow_or_none()
+
+    async def ask(_: int) -> object:
+        await asyncio.sleep(0)
+        return current_flow_or_none()
+
+    def steps() -> Iterator[object]:
+        yield current_flow_or_none()
+
+    async def asteps() -> AsyncIterator[object]:
+        yield current_flow_or_none()
+
+    @flow
+    async def keep_open(opened: asyncio.Event, release: asyncio.Event) -> None:
+        functions: list[Any] = [ask, partial(ask, 1), AsyncCallable(), steps, asteps]
+        bound.extend(bind_context(function) for function in functions)
+        opened.set()
+        await release.wait()
+
+    bound: list[Any] = []
+    opened, release = asyncio.Event(), asyncio.Event()
+    running = keep_open(opened, release)
+    ending = asyncio.create_task(running.execute_async())
+    await opened.wait()
+    seen = [await bound[0](1), await bound[1](), await bound[2]()]
+    seen.extend(bound[3]())
+    seen.extend([item async for item in bound[4]()])
+    outside = current_flow_or_none()
+    release.set()
+    await ending
+    assert [s is running for s in seen] == [True] * 5
+    assert outside is None

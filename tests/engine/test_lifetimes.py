@@ -1,0 +1,284 @@
+"""What outlives a flow is in no flow, changes no record, and keeps nothing alive."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+import tracemalloc
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flowscope import (
+    Flow,
+    FlowConfig,
+    NoActiveFlowError,
+    RunStatus,
+    bind_context,
+    current_flow,
+    current_flow_or_none,
+    current_task_or_none,
+    flow,
+    flow_events,
+    task,
+)
+
+
+@task
+def note() -> None: ...
+
+
+def unreferenced(reference: weakref.ref[Any]) -> bool:
+    gc.collect()
+    return reference() is None
+
+
+async def test_a_stray_asyncio_task_is_outside_once_its_flow_has_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its open task is abandoned, its next task call raises, its print is real, and the record stays as it was."""
+    resume = asyncio.Event()
+    reached = asyncio.Event()
+    strays: list[asyncio.Task[None]] = []
+
+    @task
+    async def lingering() -> None:
+        print("before")
+        reached.set()
+        await resume.wait()
+        print("after")
+        assert current_flow_or_none() is None
+        assert current_task_or_none() is None
+        with pytest.raises(NoActiveFlowError, match="leaving"):
+            note()
+        with pytest.raises(NoActiveFlowError, match="leaving"):
+            current_flow()
+
+    @flow
+    async def leaving() -> None:
+        strays.append(asyncio.create_task(lingering()))
+        await reached.wait()
+
+    run = await leaving()
+    before = run.flow_run.model_dump_json()
+    resume.set()
+    await strays[0]
+    record = run.flow_run
+    assert record.model_dump_json() == before
+    assert [t.status for t in record.tasks] == [RunStatus.ABANDONED]
+    assert record.tasks[0].end_time == record.end_time
+    assert [e.message for e in record.logs if e.source == "stdout"] == ["before"]
+    assert capsys.readouterr().out == "after\n"
+    assert run.executed_tasks[0].status is RunStatus.ABANDONED
+
+
+async def test_a_stray_that_fails_after_the_end_raises_its_own_error() -> None:
+    """What a stray task raises reaches whoever awaits it, as the very object, and the record does not learn of it."""
+    resume, reached = asyncio.Event(), asyncio.Event()
+    boom = ValueError("late")
+    strays: list[asyncio.Task[None]] = []
+
+    @task
+    async def lingering() -> None:
+        reached.set()
+        await resume.wait()
+        raise boom
+
+    @flow
+    async def leaving() -> None:
+        strays.append(asyncio.create_task(lingering()))
+        await reached.wait()
+
+    run = await leaving()
+    resume.set()
+    with pytest.raises(ValueError) as caught:
+        await strays[0]
+    assert caught.value is boom
+    assert run.flow_run.tasks[0].error is None
+    assert run.flow_run.tasks[0].status is RunStatus.ABANDONED
+
+
+def test_open_tasks_of_every_kind_are_abandoned() -> None:
+    """A thread's task that is running, and a generator task that nobody finishes, are abandoned at the end."""
+    started, release = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+    generators: list[Any] = []
+
+    @task
+    def blocked() -> None:
+        started.set()
+        release.wait()
+
+    @task
+    def endless() -> Any:
+        while True:
+            yield 1
+
+    @flow
+    def leave() -> None:
+        thread = threading.Thread(target=bind_context(blocked))
+        thread.start()
+        threads.append(thread)
+        started.wait()
+        generators.append(endless())
+        next(generators[0])
+
+    run = leave().execute()
+    release.set()
+    threads[0].join()
+    generators[0].close()
+    assert {t.task_name: t.status for t in run.flow_run.tasks} == {
+        "blocked": RunStatus.ABANDONED,
+        "endless": RunStatus.ABANDONED,
+    }
+    assert all(t.end_time is not None for t in run.flow_run.tasks)
+
+
+def test_bound_functions_and_copied_contexts_are_outside_after_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    """What was bound or copied inside a flow raises, prints for real and changes nothing once the flow has ended."""
+    bound: list[Callable[[], object]] = []
+    contexts: list[contextvars.Context] = []
+
+    @flow
+    def source() -> None:
+        bound.extend((bind_context(note), bind_context(lambda: print("bound")), bind_context(current_flow_or_none)))
+        contexts.append(contextvars.copy_context())
+
+    run = source().execute()
+    before = run.flow_run.model_dump_json()
+    call, say, ask = bound
+    with pytest.raises(NoActiveFlowError, match="source"):
+        call()
+    with pytest.raises(NoActiveFlowError, match="source"):
+        contexts[0].run(note)
+    say()
+    contexts[0].run(print, "copied")
+    assert ask() is None
+    assert contexts[0].run(current_flow_or_none) is None
+    assert capsys.readouterr().out == "bound\ncopied\n"
+    assert run.flow_run.model_dump_json() == before
+
+
+def test_a_function_bound_in_an_earlier_run_is_not_in_the_next_one() -> None:
+    """Executing the same flow again does not revive what the first run left behind."""
+    bound: list[Callable[[], None]] = []
+
+    @flow
+    def repeated() -> int:
+        bound.append(bind_context(note))
+        if len(bound) == 2:
+            with pytest.raises(NoActiveFlowError):
+                bound[0]()
+            bound[1]()
+        return len(bound)
+
+    run = repeated()
+    first = run.execute().flow_run
+    second = run.execute().flow_run
+    assert (first.return_value, second.return_value) == (1, 2)
+    assert (len(first.tasks), len(second.tasks)) == (0, 1)
+    assert first.flow_id != second.flow_id
+
+
+def test_a_flow_started_by_a_stray_has_no_parent() -> None:
+    """A flow executed in what is left of an ended flow is a flow of its own."""
+    contexts: list[contextvars.Context] = []
+
+    @flow
+    def source() -> None:
+        contexts.append(contextvars.copy_context())
+
+    source().execute()
+    later = contexts[0].run(source().execute)
+    assert later.flow_run.parent_flow_id is None
+
+
+async def test_nothing_that_outlives_a_flow_keeps_it_alive() -> None:
+    """A stray asyncio task, a bound function and a copied context live on, and the finished flow is collected."""
+    resume, reached = asyncio.Event(), asyncio.Event()
+    left: list[object] = []
+
+    @task
+    async def lingering() -> None:
+        reached.set()
+        await resume.wait()
+
+    @flow
+    async def source() -> None:
+        left.append(asyncio.create_task(lingering()))
+        left.append(bind_context(note))
+        left.append(contextvars.copy_context())
+        await reached.wait()
+
+    async def run_it() -> weakref.ref[Any]:
+        return weakref.ref(await source())
+
+    reference = await run_it()
+    assert unreferenced(reference)
+    stray = left[0]
+    assert isinstance(stray, asyncio.Task)
+    resume.set()
+    await stray
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["completed", "failed"])
+def test_a_finished_flow_is_collected(fails: bool) -> None:
+    """Neither listeners, a failure, prints, logs nor events keep a finished flow alive."""
+    events: list[object] = []
+
+    @flow(flow_config=FlowConfig(capture_events=True, raise_flow_error=False))
+    def busy() -> None:
+        print("partial", end="")
+        note()
+        if fails:
+            raise ValueError
+
+    def run_it() -> weakref.ref[Any]:
+        made = busy()
+        made.add_listener(events.append)
+        return weakref.ref(made.execute())
+
+    with flow_events.subscribe(events.append):
+        reference = run_it()
+        assert unreferenced(reference)
+    assert events
+
+
+def test_a_block_is_collected() -> None:
+    """A flow that ran as a `with` block is collected like any other."""
+
+    def run_it() -> weakref.ref[Any]:
+        with Flow[None]() as block:
+            note()
+        return weakref.ref(block)
+
+    assert unreferenced(run_it())
+
+
+def test_ten_thousand_flows_leave_no_growth() -> None:
+    """Flows that were executed and dropped leave neither objects nor memory behind."""
+
+    @flow
+    def small(i: int) -> int:
+        note()
+        print(i)
+        return i
+
+    def run(times: int) -> None:
+        for i in range(times):
+            small(i).execute()
+        gc.collect()
+
+    run(200)
+    objects = len(gc.get_objects())
+    tracemalloc.start()
+    try:
+        run(500)
+        memory = tracemalloc.get_traced_memory()[0]
+        run(500)
+        grown = tracemalloc.get_traced_memory()[0] - memory
+    finally:
+        tracemalloc.stop()
+    run(9_000)
+    assert len(gc.get_objects()) - objects < 100
+    assert grown < 50_000

@@ -2,12 +2,15 @@
 
 All Python blocks of a page run in order, in one module. A `text` block directly after a Python block is what that block
 prints to standard output. There, an ellipsis character stands for any text within its line, and alone on a line for any
-number of lines. Times of day, timestamps, ids and measured seconds differ from run to run, and match any other.
+number of lines. Times of day, timestamps, ids and measured seconds differ from run to run, and match any other. Test
+functions that a page defines run as well, with the pytest fixtures that they name.
 """
 
 import ast
 import contextlib
+import inspect
 import io
+import logging
 import re
 import sys
 import textwrap
@@ -17,6 +20,8 @@ from types import ModuleType
 from typing import Final, NamedTuple
 
 import pytest
+
+from flowscope import flow_events
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -98,9 +103,23 @@ def run(block: Block, page: Path, module: ModuleType) -> str:
     return printed.getvalue()
 
 
+@pytest.fixture
+def same_process() -> Iterator[None]:
+    """A page leaves the loggers and the bus of the process as it found them."""
+    known = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    loggers = [(logger, logger.level, logger.handlers[:]) for logger in (logging.root, *known)]
+    listeners = flow_events.event_listeners[:]
+    yield
+    for logger, level, handlers in loggers:
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
+    flow_events.event_listeners[:] = listeners
+
+
+@pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks_of(page)], ids=name_of)
 def test_python_blocks_run_and_print_what_the_page_shows(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """The Python blocks of a page run in order, in one module, and print what the page shows."""
     module = ModuleType("page_" + re.sub(r"\W", "_", name_of(page)))
@@ -111,6 +130,11 @@ def test_python_blocks_run_and_print_what_the_page_shows(
         printed = run(block, page, module)
         if block.shown is not None and not matches(printed, block.shown):
             pytest.fail(f"{name_of(page)}:{block.line} printed:\n{printed}\nbut shows:\n{block.shown}")
+    for name, function in list(vars(module).items()):
+        if name.startswith("test_"):
+            function(
+                **{fixture: request.getfixturevalue(fixture) for fixture in inspect.signature(function).parameters}
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -75,7 +75,7 @@ def run(
 
 
 def _run(flow: Flow[Any], record_file: RecordFile | None, log_level: int) -> int:
-    progress = Progress(flow.flow_name)
+    progress = Progress()
     error = _execute(flow, progress, display_for(_console(sys.stderr), progress, log_level))
     if flow.status is RunStatus.PENDING and error is not None:
         if isinstance(error, Exception):

@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from types import TracebackType
-from typing import Final, Protocol, Self, TextIO
+from typing import IO, Final, Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -26,7 +26,9 @@ MAX_WAITING_LINES: Final = 200
 class Display(Protocol):
     """A listener that shows what it hears, inside its `with` block."""
 
-    def __call__(self, event: FlowEvent) -> None: ...
+    def __call__(self, event: FlowEvent) -> None:
+        """Take in an event, in any thread."""
+        ...
 
     def __enter__(self) -> Self: ...
 
@@ -45,12 +47,13 @@ def display_for(console: Console, progress: Progress, log_level: int) -> Display
 class PlainDisplay:
     """One line for each log entry, each task that ends, and the start and the end of each flow."""
 
-    def __init__(self, stream: TextIO, progress: Progress, log_level: int) -> None:
+    def __init__(self, stream: IO[str], progress: Progress, log_level: int) -> None:
         self._stream = stream
         self._progress = progress
         self._log_level = log_level
 
     def __call__(self, event: FlowEvent) -> None:
+        """Write a line about the event, if it deserves one."""
         group = self._progress.take(event)
         told = _log_line(event, self._log_level) or _life_line(event, group)
         if told is not None:
@@ -78,7 +81,7 @@ class LiveDisplay:
     """The tree of tasks, with the log scrolling above it.
 
     Drawing is the work of a thread of its own: a run of many tasks pays for the counting alone. Of a flood of log
-    entries only the newest are shown; all are in the record.
+    entries some are shown and the others counted; all are in the record.
     """
 
     def __init__(self, console: Console, progress: Progress, log_level: int) -> None:
@@ -87,7 +90,7 @@ class LiveDisplay:
         self._log_level = log_level
         self._lines: list[str] = []
         self._flooded = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close a generator, which is an event, anywhere
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_end, name="flowscope-display", daemon=True)
         self._live = Live(
@@ -99,6 +102,7 @@ class LiveDisplay:
         )
 
     def __call__(self, event: FlowEvent) -> None:
+        """Count the event, or keep its line for the next drawing."""
         self._progress.take(event)
         line = _log_line(event, self._log_level)
         if line is None:
@@ -117,10 +121,12 @@ class LiveDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._ended.set()
-        self._thread.join()
-        self._draw()
-        self._live.stop()
+        try:
+            self._ended.set()
+            self._thread.join()
+            self._draw()
+        finally:
+            self._live.stop()
 
     def _draw_until_end(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_DRAWINGS):
@@ -134,7 +140,7 @@ class LiveDisplay:
             lines.append(f"... and {flooded} more log entries")
         if lines:
             self._console.print(Text("\n".join(lines)), soft_wrap=True)
-        self._live.update(_tree(self._progress.rows()), refresh=True)
+        self._live.update(_tree(self._progress.rows(), self._console.height - 2), refresh=True)
 
 
 def _log_line(event: FlowEvent, log_level: int) -> str | None:
@@ -162,12 +168,14 @@ def _outcome(payload: dict[str, object]) -> str:
     return f"{payload['status']} in {duration(took)}" if isinstance(took, float) else str(payload["status"])
 
 
-def _tree(rows: list[Row]) -> Table:
+def _tree(rows: list[Row], height: int) -> Table:
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "right", "left", "right", "right", "right"):
         table.add_column(justify=justify, no_wrap=True)
-    for row in rows:
+    for row in rows[:height]:
         table.add_row(*_cells(row))
+    if len(rows) > height:
+        table.add_row(f"... and {len(rows) - height} more")
     return table
 
 

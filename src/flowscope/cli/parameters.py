@@ -4,18 +4,16 @@ A value is given as text first, which Pydantic coerces. Where that is refused an
 given instead.
 """
 
-import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from pydantic import ValidationError
 
-from ..engine.injection import FLOW_NAMES, is_marker
 from ..engine.live import Flow
 from ..errors import ParameterError
 from .errors import CommandError
-from .target import Target
+from .kinds import Target
 
 __all__ = ["read_params", "set_up"]
 
@@ -29,8 +27,8 @@ def read_params(texts: Iterable[str]) -> dict[str, str]:
     params: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not (equals and name.isidentifier()):
-            raise CommandError(f"--param wants name=value, found {text!r}" if not equals else f"{name!r} is not a name")
+        if not (name and equals):
+            raise CommandError(f"--param wants name=value, found {text!r}")
         if name in params:
             raise CommandError(f"parameter {name!r} is given twice")
         params[name] = value
@@ -41,23 +39,21 @@ def set_up(target: Target, params: Mapping[str, str]) -> Flow[Any]:
     """The flow with its parameters, ready to be executed.
 
     Raises:
-        CommandError: A parameter is bad, unknown or missing.
+        CommandError: A parameter is bad, unknown or missing, or the flow refuses to be set up.
     """
     values: dict[str, Any] = dict(params)
     texts = dict(params)
     while True:
         try:
-            return _build(target, values)
+            return target.build(values)
         except ParameterError as error:
-            refused, reason = _refused(target, error, texts), str(error)
+            refused, reason = _refused(target, error, texts.keys()), str(error)
         except ValidationError as error:
             problems = error.errors(include_url=False, include_context=False, include_input=False)
             refused = {str(problem["loc"][0]) for problem in problems if problem["loc"]}
             reason = "; ".join(_told(problem["loc"], problem["msg"]) for problem in problems)
-        except TypeError as error:
-            raise CommandError(f"{error}. {_known_params(target)}") from error
-        except CommandError:
-            raise
+        except (TypeError, CommandError) as error:
+            raise CommandError(f"{error}. {_listed(target.parameters)}") from error
         except Exception as error:
             raise CommandError(f"the flow cannot be set up: {type(error).__qualname__}: {error}") from error
         parsed = dict(_parsed({name: text for name, text in texts.items() if name in refused}))
@@ -67,42 +63,9 @@ def set_up(target: Target, params: Mapping[str, str]) -> Flow[Any]:
         texts = {name: text for name, text in texts.items() if name not in parsed}
 
 
-def _build(target: Target, values: Mapping[str, Any]) -> Flow[Any]:
-    if isinstance(target, Flow):
-        _check_names(type(target).__name__, values, _own_fields(type(target)))
-        for name, value in values.items():
-            setattr(target, name, value)
-        return target
-    if isinstance(target, type):
-        if target.model_config.get("extra") != "allow":
-            _check_names(target.__name__, values, _accepted(target))
-        return target(**values)
-    return target(**values)
-
-
-def _check_names(flow: str, values: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Pydantic ignores what it does not know."""
-    names = list(known)
-    for name in values:
-        if name not in names:
-            raise CommandError(f"{flow} has no parameter {name!r}. {_listed(names)}")
-
-
-def _own_fields(flow: type[Flow[Any]]) -> list[str]:
-    return [name for name in flow.model_fields if name not in Flow.model_fields]
-
-
-def _accepted(flow: type[Flow[Any]]) -> list[str]:
-    """The names that the constructor takes; the inputs that the subclass declares come first."""
-    aliases = [field.alias for field in flow.model_fields.values() if field.alias is not None]
-    return [*_own_fields(flow), *aliases, *Flow.model_fields]
-
-
-def _refused(target: Target, error: ParameterError, texts: Mapping[str, str]) -> set[str]:
-    """The names whose values did not fit; `**options` is refused as a whole."""
-    if error.parameter in texts or not callable(target):
-        return {error.parameter}
-    return texts.keys() - inspect.signature(target).parameters.keys()
+def _refused(target: Target, error: ParameterError, names: Set[str]) -> Set[str]:
+    """The names whose values did not fit; what `**options` collects is refused as a whole."""
+    return {error.parameter} if error.parameter in names else names - set(target.parameters)
 
 
 def _parsed(texts: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
@@ -115,14 +78,6 @@ def _parsed(texts: Mapping[str, str]) -> Iterable[tuple[str, Any]]:
 
 def _told(place: tuple[int | str, ...], message: str) -> str:
     return f"parameter {'.'.join(map(str, place))!r}: {message}" if place else message
-
-
-def _known_params(target: Target) -> str:
-    if isinstance(target, Flow) or not callable(target):
-        return ""
-    hidden = frozenset(FLOW_NAMES)
-    parameters = inspect.signature(target).parameters.values()
-    return _listed([one.name for one in parameters if one.name not in hidden and not is_marker(one.default)])
 
 
 def _listed(names: list[str]) -> str:

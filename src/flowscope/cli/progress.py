@@ -103,8 +103,8 @@ class Kept:
 class Progress:
     """What the events of a run, and of the flows inside it, add up to."""
 
-    def __init__(self, flow_name: str) -> None:
-        self.root = Group(flow_name, None)
+    def __init__(self) -> None:
+        self.root = Group("", None)
         self.failures = Kept()
         """Tasks that failed, nested flows' included."""
         self.artifacts = Kept()
@@ -115,11 +115,12 @@ class Progress:
         self._flow_id = ""
         self._groups = 1
         self._running: dict[str, Group] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the garbage collector may close a generator, which is an event, anywhere
 
     def adopt(self, event: FlowEvent) -> None:
         """Take the flow that starts for the one that this is about; whatever else runs is under it."""
         self._flow_id = event.event_data.flow_run_id
+        self.root.name = event.event_data.flow_name
 
     def take(self, event: FlowEvent) -> Group:
         """Take in an event; return the group that it belongs to."""
@@ -189,8 +190,8 @@ class Progress:
 
     def _group(self, name: str, parent: Group) -> Group:
         """The group of that name: a recursive call counts with the call it is inside of, and groups are bounded."""
-        above: Group | None = parent
-        while above is not None and above.parent is not None:
+        above = parent
+        while above.parent is not None:
             if above.name == name:
                 return above
             above = above.parent
@@ -207,7 +208,7 @@ class Progress:
 
 def _walk(group: Group) -> Iterator[Group]:
     yield group
-    for child in group.children.values():
+    for child in tuple(group.children.values()):
         yield from _walk(child)
 
 

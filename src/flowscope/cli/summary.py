@@ -12,7 +12,7 @@ from ..engine.live import Flow
 from ..model.durations import Durations
 from ..model.status import RunStatus
 from .progress import Found, Kept, Progress
-from .text import MAX_LENGTH, duration, short
+from .text import cut, duration, short
 
 __all__ = ["print_summary"]
 
@@ -50,7 +50,7 @@ def _headline(durations: Durations, progress: Progress) -> Text:
         f" in {duration(durations.flow_duration)}",
     )
     error = progress.error
-    return line if error is None else line.append(f": {short_text(f'{error.type}: {error.message}')}")
+    return line if error is None else line.append(f": {cut(f'{error.type}: {error.message}')}")
 
 
 def _timings(durations: Durations) -> Table:
@@ -69,7 +69,7 @@ def _print_section(console: Console, title: str, items: Iterable[tuple[str, str]
         return
     _print(console, Text(f"{title}: {kept.count}", style="bold"))
     for name, told in items:
-        _print(console, Text(f"  {name}  {short_text(told)}".rstrip()))
+        _print(console, Text(f"  {name}  {cut(told)}".rstrip()))
     if kept.count > len(kept.first):
         _print(console, Text(f"  ... and {kept.count - len(kept.first)} more"))
 
@@ -77,9 +77,3 @@ def _print_section(console: Console, title: str, items: Iterable[tuple[str, str]
 def _result(found: Found) -> str:
     value = "" if found.value is None else short(found.value)
     return ": ".join(part for part in (found.description, value) if part)
-
-
-def short_text(text: str) -> str:
-    """The text on one line of at most 200 characters."""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - 3]}..."

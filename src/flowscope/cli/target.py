@@ -5,21 +5,15 @@ import importlib.util
 import inspect
 import sys
 import traceback
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any, Final, TypeGuard
+from types import ModuleType
+from typing import Any
 
-from ..engine.decorators import flow
 from ..engine.live import Flow
 from .errors import CommandError
+from .kinds import Target, target_of
 
-__all__ = ["FlowFunction", "Target", "find_target"]
-
-FlowFunction = Callable[..., Flow[Any]]
-"""What `@flow` returns."""
-Target = FlowFunction | type[Flow[Any]] | Flow[Any]
+__all__ = ["find_target"]
 
 
 def find_target(text: str) -> Target:
@@ -41,10 +35,12 @@ def find_target(text: str) -> Target:
             found = getattr(found, name)
         except AttributeError:
             raise CommandError(f"{location!r} has no {path!r}. {_known_flows(module)}") from None
-    if not _is_target(found):
+    target = target_of(found)
+    if target is None:
+        kind = f"the class {found.__name__!r}" if inspect.isclass(found) else f"of type {type(found).__name__!r}"
         hint = " Decorate it with @flow." if inspect.isfunction(found) else ""
-        raise CommandError(f"{text!r} is not a flow but of type {_kind(found)}.{hint} {_known_flows(module)}")
-    return found
+        raise CommandError(f"{text!r} is not a flow, it is {kind}.{hint} {_known_flows(module)}")
+    return target
 
 
 def _is_file(location: str) -> bool:
@@ -88,28 +84,6 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__qualname__}: {error}{place}"
 
 
-@flow
-def _sample() -> None:
-    """A flow function to know others by."""
-
-
-_CODE: Final[CodeType] = getattr(_sample, "__code__")  # noqa: B009 - its type does not say that it is a function
-"""What all flow functions run: nothing else on them tells them from functions that must not be called."""
-
-
-def _is_target(found: object) -> TypeGuard[Target]:
-    if isinstance(found, Flow) or (inspect.isclass(found) and issubclass(found, Flow)):
-        return True
-    inner: Any = found
-    while isinstance(inner, partial):
-        inner = inner.func
-    return getattr(inner, "__code__", None) is _CODE
-
-
-def _kind(found: object) -> str:
-    return f"'{type(found).__qualname__}'"
-
-
 def _known_flows(module: ModuleType) -> str:
-    names = [name for name, value in vars(module).items() if value is not Flow and _is_target(value)]
+    names = [name for name, value in vars(module).items() if value is not Flow and target_of(value)]
     return f"Flows there: {', '.join(sorted(names))}" if names else "There are no flows there"

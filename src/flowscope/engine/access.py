@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from functools import update_wrapper
+from collections.abc import AsyncGenerator, Callable, Generator
+from functools import partial, update_wrapper
 from typing import Any, ParamSpec, TypeVar
 
 from ..errors import NoActiveTaskError
-from .context import current, enter, leave, no_active_flow
+from .context import Scope, current, enter, leave, no_active_flow
+from .definition import Kind, kind_of
 from .live import Flow, Task
+from .steps import Life, stepping, stepping_async
 
 __all__ = ["bind_context", "current_flow", "current_flow_or_none", "current_task", "current_task_or_none"]
 
@@ -76,5 +77,33 @@ def bind_context(function: Callable[P, R]) -> Callable[P, R]:
         finally:
             leave(token, scope)
 
-    chosen: Any = bound_async if inspect.iscoroutinefunction(function) else bound
-    return update_wrapper(chosen, function)
+    def life(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Life:
+        return _BoundLife(scope, function, args, kwargs)
+
+    wrappers: dict[Kind, Any] = {
+        Kind.SYNC: bound,
+        Kind.ASYNC: bound_async,
+        Kind.GENERATOR: stepping(life),
+        Kind.ASYNC_GENERATOR: stepping_async(life),
+    }
+    return update_wrapper(wrappers[kind_of(function)], function)
+
+
+class _BoundLife(Life):
+    """The life of a generator of a bound function."""
+
+    __slots__ = ("_make",)
+
+    def __init__(
+        self, scope: Scope | None, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        self.scope = scope
+        self._make = partial(function, *args, **kwargs)
+
+    def start(self) -> Generator[Any, Any, Any]:
+        generator: Generator[Any, Any, Any] = self._make()
+        return generator
+
+    async def start_async(self) -> AsyncGenerator[Any, Any]:
+        generator: AsyncGenerator[Any, Any] = self._make()
+        return generator

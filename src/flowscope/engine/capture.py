@@ -18,7 +18,7 @@ from .context import current
 from .failure import Failure
 from .run import Run
 
-__all__ = ["begin_capture", "end_capture", "write_console"]
+__all__ = ["Installation", "begin_capture", "write_console"]
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -87,44 +87,56 @@ class StreamProxy:
         return f"<flowscope proxy of {self.real!r}>"
 
 
-class _Installation:
-    """Counts the running flows that capture, in this process."""
+class Installation:
+    """Counts the running flows that capture, in one process."""
 
     def __init__(self) -> None:
         self.flows = 0
         self.lock = threading.Lock()
+
+    def leave(self) -> None:
+        """Restore the streams when the last flow has ended; one that the user has put in their place stays."""
+        with self.lock:
+            self.flows -= 1
+            if self.flows == 0:
+                _restore_streams()
+
+
+class _LoggingHook:
+    """The hook in `logging.Logger`, which stays once it is there."""
+
+    def __init__(self) -> None:
         self.hooked = False
         self.call_handlers: Callable[[logging.Logger, logging.LogRecord], None] = logging.Logger.callHandlers
         """What the hook passes records on to."""
 
 
-_installation: Final = _Installation()
+_logging_hook: Final = _LoggingHook()
+_installation = Installation()
 
 
-def begin_capture(run: Run) -> None:
-    """Install what is not installed, for a flow that starts."""
-    with _installation.lock:
-        _installation.flows += 1
+def begin_capture(run: Run) -> Installation:
+    """Install what is not installed, for a flow that starts; it leaves the installation at its end."""
+    installation = _installation
+    with installation.lock:
+        installation.flows += 1
         if run.config.capture_stdout:
             for name in _NAMES:
                 stream = getattr(sys, name)
                 if stream is not None and type(stream) is not StreamProxy:
                     setattr(sys, name, StreamProxy(name, stream))
-        if run.journal.hears_logging and not _installation.hooked:
-            _installation.hooked = True
-            _installation.call_handlers = logging.Logger.callHandlers
+        if run.journal.hears_logging and not _logging_hook.hooked:
+            _logging_hook.hooked = True
+            _logging_hook.call_handlers = logging.Logger.callHandlers
             logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign,assignment]
+    return installation
 
 
-def end_capture() -> None:
-    """Restore the streams when the last flow has ended; one that the user has put in their place stays."""
-    with _installation.lock:
-        _installation.flows -= 1
-        if _installation.flows == 0:
-            for name in _NAMES:
-                stream = getattr(sys, name)
-                if type(stream) is StreamProxy:
-                    setattr(sys, name, stream.real)
+def _restore_streams() -> None:
+    for name in _NAMES:
+        stream = getattr(sys, name)
+        if type(stream) is StreamProxy:
+            setattr(sys, name, stream.real)
 
 
 def write_console(text: str, source: LogSource) -> None:
@@ -144,13 +156,13 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     scope = current.get()
     run: Run | None = None if scope is None else scope.handle.run
     if run is None or not run.journal.hears_logging:
-        _installation.call_handlers(logger, record)
+        _logging_hook.call_handlers(logger, record)
         return
     if record.levelno >= run.journal.threshold and not _handling.active:
         run.journal.say(record.levelno, _message(record), scope, "logging", record.name)
     outer, _handling.active = _handling.active, True
     try:
-        _installation.call_handlers(logger, record)
+        _logging_hook.call_handlers(logger, record)
     finally:
         _handling.active = outer
 
@@ -166,13 +178,10 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _forget_in_child() -> None:
-    """In a forked process no flow is running, and the lock may have been held by a thread that is not there."""
-    _installation.lock = threading.Lock()
-    _installation.flows = 0
-    for name in _NAMES:
-        stream = getattr(sys, name)
-        if type(stream) is StreamProxy:
-            setattr(sys, name, stream.real)
+    """In a forked process no flow is running; those of its parent leave an installation that is not its own."""
+    global _installation  # noqa: PLW0603 - one per process
+    _installation = Installation()
+    _restore_streams()
 
 
 if hasattr(os, "register_at_fork"):

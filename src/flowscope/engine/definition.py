@@ -9,7 +9,7 @@ from typing import Any, cast, get_type_hints
 
 from ..errors import DefinitionError
 
-__all__ = ["Definition", "Kind", "define"]
+__all__ = ["Definition", "Kind", "define", "kind_of"]
 
 
 class Kind(Enum):
@@ -59,7 +59,7 @@ def define(target: Callable[..., Any], what: str) -> Definition:
     return Definition(
         target=target,
         name=getattr(function, "__name__", type(target).__name__) if _is_named(target) else _class_name(target),
-        kind=_kind_of(function),
+        kind=kind_of(target),
         parameters=_parameters_of(target),
         hints=_hints_of(function),
         binds_self=_is_unbound_method(function) and target is function,
@@ -91,7 +91,9 @@ def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
     return target if inspect.isroutine(target) else type(target).__call__
 
 
-def _kind_of(function: Callable[..., Any]) -> Kind:
+def kind_of(target: Callable[..., Any]) -> Kind:
+    """How a callable is called to its end."""
+    function = _function_of(target)
     if inspect.iscoroutinefunction(function):
         return Kind.ASYNC
     if inspect.isasyncgenfunction(function):

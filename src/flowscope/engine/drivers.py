@@ -1,8 +1,8 @@
 """Calling tasks: one short driver for each kind of function around the decisions of `task_life`."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from .._clock import sleep, tick
 from ..errors import TaskTimeoutError
@@ -10,17 +10,16 @@ from ..model.status import RunStatus
 from .call import Call
 from .context import current, enter, leave
 from .definition import Kind
-from .invocation import invoke, invoke_async, value_unless
+from .invocation import invoke, invoke_async
 from .loops import ThreadTimeout, deadline_in, run_in_thread
 from .loops import sleep as sleep_async
 from .providers import Opened
 from .run import Run, opened_at
 from .spec import TaskSpec
+from .steps import Life, stepping, stepping_async
 from .task_life import RAISE, TOLERATE, begin, complete, failed
 
 __all__ = ["caller_of"]
-
-T = TypeVar("T")
 
 reset = current.reset
 
@@ -147,104 +146,44 @@ async def _in_time_async(call: Call, timeout: float, *args: Any, **kwargs: Any) 
 
 
 def _generator_caller(spec: TaskSpec) -> Callable[..., Generator[Any, Any, Any]]:
-    """Each step runs inside the call; between them the consumer is where it was."""
-
-    def call_task(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        call = begin(spec, args, kwargs)
-        opened = _opened(call)
-        result = None
-        try:
-            try:
-                generator = _inside(call, _start, call, opened, args, kwargs)
-                step, value = generator.send, None
-                while True:
-                    item = _inside(call, step, value)
-                    try:
-                        value = yield item
-                        step = generator.send
-                    except GeneratorExit:
-                        _inside(call, generator.close)
-                        break
-                    except BaseException as thrown:
-                        step, value = generator.throw, thrown
-            except StopIteration as stop:
-                result = stop.value
-            except BaseException as error:
-                _inside(call, opened.close, error)
-                raise
-            value_unless(_inside(call, opened.close, None), result)
-        except BaseException as error:
-            if failed(call, error) is RAISE:
-                raise
-            return None
-        complete(call, result)
-        return result
-
-    return call_task
+    return stepping(lambda args, kwargs: _GeneratorLife(begin(spec, args, kwargs), args, kwargs))
 
 
 def _async_generator_caller(spec: TaskSpec) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """Each step runs inside the call; between them the consumer is where it was."""
-
-    async def call_task(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        call = begin(spec, args, kwargs)
-        opened = _opened(call)
-        try:
-            try:
-                generator = await _inside_async(call, _start_async, call, opened, args, kwargs)
-                step, value = generator.asend, None
-                while True:
-                    item = await _inside_async(call, step, value)
-                    try:
-                        value = yield item
-                        step = generator.asend
-                    except GeneratorExit:
-                        await _inside_async(call, generator.aclose)
-                        break
-                    except BaseException as thrown:
-                        step, value = generator.athrow, thrown
-            except StopAsyncIteration:
-                pass
-            except BaseException as error:
-                await _inside_async(call, opened.close_async, error)
-                raise
-            value_unless(await _inside_async(call, opened.close_async, None), None)
-        except BaseException as error:
-            if failed(call, error) is RAISE:
-                raise
-            return
-        complete(call, None)
-
-    return call_task
+    return stepping_async(lambda args, kwargs: _GeneratorLife(begin(spec, args, kwargs), args, kwargs))
 
 
-def _inside(call: Call, step: Callable[..., T], *values: Any) -> T:
-    token = enter(call)
-    try:
-        return step(*values)
-    finally:
-        reset(token)
+class _GeneratorLife(Life):
+    """The life of a generator of either kind that is a task."""
 
+    __slots__ = ("_args", "_call", "_kwargs", "_opened")
 
-async def _inside_async(call: Call, step: Callable[..., Awaitable[T]], *values: Any) -> T:
-    token = enter(call)
-    try:
-        return await step(*values)
-    finally:
-        leave(token, call)
+    def __init__(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.scope = self._call = call
+        self._args = args
+        self._kwargs = kwargs
+        self._opened = _opened(call)
 
+    def start(self) -> Generator[Any, Any, Any]:
+        spec: TaskSpec = self._call.spec
+        args, kwargs = self._opened.inject(spec.plan, *spec.checked(self._args, self._kwargs))
+        generator: Generator[Any, Any, Any] = spec.target(*args, **kwargs)
+        return generator
 
-def _start(call: Call, opened: Opened, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Generator[Any, Any, Any]:
-    spec: TaskSpec = call.spec
-    args, kwargs = opened.inject(spec.plan, *spec.checked(args, kwargs))
-    generator: Generator[Any, Any, Any] = spec.target(*args, **kwargs)
-    return generator
+    async def start_async(self) -> AsyncGenerator[Any, Any]:
+        spec: TaskSpec = self._call.spec
+        args, kwargs = await self._opened.inject_async(spec.plan, *spec.checked(self._args, self._kwargs))
+        generator: AsyncGenerator[Any, Any] = spec.target(*args, **kwargs)
+        return generator
 
+    def close(self, error: BaseException | None) -> BaseException | None:
+        return self._opened.close(error)
 
-async def _start_async(
-    call: Call, opened: Opened, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> AsyncGenerator[Any, Any]:
-    spec: TaskSpec = call.spec
-    args, kwargs = await opened.inject_async(spec.plan, *spec.checked(args, kwargs))
-    generator: AsyncGenerator[Any, Any] = spec.target(*args, **kwargs)
-    return generator
+    async def close_async(self, error: BaseException | None) -> BaseException | None:
+        return await self._opened.close_async(error)
+
+    def ended(self, value: object) -> None:
+        complete(self._call, value)
+
+    def raised(self, error: BaseException) -> bool:
+        return failed(self._call, error) is RAISE

@@ -12,7 +12,7 @@ from ..model.events import EventType
 from ..model.status import RunStatus
 from ..model.values import safe_repr
 from .bus import Listener
-from .capture import begin_capture, end_capture, write_console
+from .capture import begin_capture, write_console
 from .context import RunIdentity, current
 from .failure import Failure, message_of
 from .flow_target import BoundTarget
@@ -115,7 +115,7 @@ def _new_run(flow: Any, state: FlowState) -> Run:
     parent = current.get()
     if parent is not None and parent.handle.run is not None:
         run.parent_flow_id = parent.handle.run.identity.flow_id
-    begin_capture(run)
+    run.capture = begin_capture(run)
     state.run = run
     return run
 
@@ -194,7 +194,7 @@ def end(state: FlowState, run: Run) -> None:
     finally:
         run.release()
         state.executing = False
-        end_capture()
+        run.capture.leave()
     if run.config.print_logs:
         write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
 

@@ -247,8 +247,8 @@ def _without_none(hint: Any) -> Any:
     if get_origin(hint) in {Union, types.UnionType}:
         others = [choice for choice in get_args(hint) if choice is not type(None)]
         return _without_none(others[0]) if len(others) == 1 else None
-    origin = get_origin(hint)
-    return origin if isinstance(origin, type) else hint
+    generic: Mapping[str, Any] = getattr(hint, "__pydantic_generic_metadata__", {})
+    return get_origin(hint) or generic.get("origin") or hint
 
 
 def _check_provider(

@@ -38,6 +38,7 @@ class Run:
         "announced",
         "attentive",
         "calls",
+        "capture",
         "config",
         "ended",
         "failure",
@@ -82,6 +83,8 @@ class Run:
         self.root = Scope()
         """The place of the flow's own function."""
         self.root.handle = self.handle
+        self.capture: Any = None
+        """What captures prints while it is running."""
         self.parent_flow_id: str | None = None
         self.params: Mapping[str, Any] = {}
         self.run_params: Mapping[str, Any] = {}

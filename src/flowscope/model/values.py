@@ -30,7 +30,7 @@ MAX_REPR: Final = 1_000
 _DICT: Any = dict
 _MODEL: Any = BaseModel
 _LIST: Any = (list, tuple, set, frozenset, deque)
-_NATIVE: Any = (date, time, timedelta, Decimal, UUID, PurePath, Pattern, complex)
+_NATIVE: Any = (date, time, timedelta, Decimal, UUID, Pattern, complex)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
 _MAX_INT: Final = 2**1024
@@ -144,7 +144,7 @@ def _leaf(value: Any, kind: Any) -> Any:
         return _write_bytes(bytes(value))
     if issubclass(kind, _NATIVE):
         return to_jsonable_python(value)
-    if any(base.__module__ in _TEXTUAL for base in kind.__mro__):
+    if issubclass(kind, PurePath) or any(base.__module__ in _TEXTUAL for base in kind.__mro__):
         return clean_text(str(value))
     return _described(value)
 

@@ -1,0 +1,348 @@
+"""What events say: order, correlation and payloads."""
+
+import asyncio
+import logging
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from flowscope import (
+    ErrorInfo,
+    EventType,
+    Flow,
+    FlowConfig,
+    FlowEvent,
+    RunStatus,
+    bind_context,
+    current_flow,
+    current_task,
+    flow,
+    flow_events,
+    task,
+)
+
+library = logging.getLogger("tests.events")
+library.setLevel(logging.DEBUG)
+library.propagate = False
+library.addHandler(logging.NullHandler())
+
+
+def events_of(run: Flow[Any]) -> list[FlowEvent]:
+    """All events of one execution."""
+    events: list[FlowEvent] = []
+    with run.add_listener(events.append):
+        run.execute()
+    return events
+
+
+def kinds(events: list[FlowEvent]) -> list[str]:
+    return [event.event_type.value for event in events]
+
+
+def test_the_event_types_are_strings() -> None:
+    """Every kind of the contract is there, equal to its value."""
+    names = {"FLOW_START", "FLOW_STOP", "TASK_START", "TASK_STOP", "FLOW_MESSAGE", "NEW_ARTIFACT", "NEW_RESULT"}
+    assert names <= EventType.__members__.keys()
+    assert all(member == member.name.lower() for member in EventType)
+
+
+def test_the_events_of_a_run_are_in_order() -> None:
+    """Start, what happens, stop: numbered from 1 without gaps, with aware, ordered times and unique ids."""
+
+    @task
+    def work() -> None:
+        print("working")
+
+    @flow
+    def ordered() -> int:
+        work()
+        return 1
+
+    run = ordered()
+    start = datetime.now(UTC) - timedelta(seconds=1)
+    events = events_of(run)
+    assert kinds(events) == [
+        "flow_start",
+        "task_start",
+        "flow_message",
+        "task_stop",
+        "new_result",
+        "flow_message",
+        "flow_stop",
+    ]
+    assert [e.sequence for e in events] == list(range(1, 8))
+    assert len({e.event_id for e in events}) == 7
+    times = [e.timestamp for e in events]
+    assert times == sorted(times)
+    assert all(t.utcoffset() == timedelta(0) for t in times)
+    assert start < times[0] <= times[-1] <= datetime.now(UTC) + timedelta(seconds=1)
+
+
+def test_every_event_names_its_flow_task_source_and_level() -> None:
+    """Flow and task names and ids, the source and an int level are on each event, whoever caused it."""
+
+    @task(task_name="worker")
+    def work() -> None:
+        print("out")
+        print("err", file=sys.stderr)
+        library.error("lib")
+        current_task().log_warning("own")
+        current_flow().add_flow_artifact(key="a")
+        current_task().add_result("r")
+
+    @flow(flow_name="owner")
+    def owning() -> None:
+        print("flow")
+        current_flow().add_flow_result("f")
+        work()
+
+    run = owning()
+    events = events_of(run)
+    task_id = run.flow_run.tasks[0].task_id
+    found = [
+        (e.event_type.value, e.event_data.event_source, e.event_data.log_level, e.event_data.task_name) for e in events
+    ]
+    assert found == [
+        ("flow_start", "flow", 20, None),
+        ("flow_message", "stdout", 20, None),
+        ("new_result", "flow", 20, None),
+        ("task_start", "task", 20, "worker"),
+        ("flow_message", "stdout", 20, "worker"),
+        ("flow_message", "stderr", 20, "worker"),
+        ("flow_message", "logging", 40, "worker"),
+        ("flow_message", "log", 30, "worker"),
+        ("new_artifact", "task", 20, "worker"),
+        ("new_result", "task", 20, "worker"),
+        ("task_stop", "task", 20, "worker"),
+        ("flow_stop", "flow", 20, None),
+    ]
+    for event in events:
+        assert (event.event_data.flow_name, event.event_data.flow_run_id) == ("owner", run.flow_id)
+        assert event.event_data.task_run_id == (task_id if event.event_data.task_name else None)
+        assert type(event.event_data.log_level) is int
+
+
+def test_message_payload() -> None:
+    """A message says its level, the text as written and the plain text."""
+
+    @flow
+    def speaking() -> None:
+        current_flow().log_warning("\x1b[31mred\x1b[0m")
+        print("\x1b[1mbold\x1b[0m")
+
+    first, second = [e.event_data.data for e in events_of(speaking()) if e.event_type == "flow_message"]
+    assert first == {"message_data": {"log_level": 30, "message": "\x1b[31mred\x1b[0m", "message_text": "red"}}
+    assert second == {"message_data": {"log_level": 20, "message": "\x1b[1mbold\x1b[0m", "message_text": "bold"}}
+
+
+def test_artifact_and_result_payloads() -> None:
+    """Artifacts and results carry the values given, as the very objects."""
+    value: list[object] = [object()]
+
+    @flow
+    def making() -> list[object]:
+        current_flow().add_flow_artifact(description="d", key="k", data=value, artifact_type="t")
+        current_flow().add_flow_artifact()
+        current_flow().add_flow_result("r", "rd", value)
+        return value
+
+    events = [e for e in events_of(making()) if e.event_type in {"new_artifact", "new_result"}]
+    full, empty, result, returned = (e.event_data.data for e in events)
+    assert full == {"artifact_data": {"description": "d", "key": "k", "data": value, "type": "t"}}
+    assert full["artifact_data"]["data"] is value
+    assert empty == {"artifact_data": {"description": None, "key": None, "data": None, "type": None}}
+    assert result == {"result_data": {"key": "r", "description": "rd", "value": value}}
+    assert returned["result_data"]["key"] == "flow-return-value"
+    assert returned["result_data"]["value"] is value
+
+
+def test_start_and_stop_payloads_of_a_good_run() -> None:
+    """Starts are empty; stops say status, duration, attempt or tasks, and that there is no error."""
+
+    @task
+    def work() -> None: ...
+
+    @flow
+    def good() -> None:
+        work()
+        work()
+
+    events = events_of(good())
+    by_kind = {e.event_type.value: e.event_data.data for e in events}
+    assert by_kind["flow_start"] == by_kind["task_start"] == {}
+    stop, flow_stop = by_kind["task_stop"], by_kind["flow_stop"]
+    assert stop.keys() == {"status", "duration", "attempt", "error"}
+    assert (stop["status"], stop["attempt"], stop["error"]) == ("completed", 1, None)
+    assert isinstance(stop["duration"], float)
+    assert stop["duration"] >= 0
+    assert flow_stop.keys() == {"status", "duration", "error", "tasks"}
+    assert (flow_stop["status"], flow_stop["error"]) == ("completed", None)
+    assert flow_stop["tasks"] == {"total": 2, "failed": 0}
+    assert flow_stop["duration"] >= stop["duration"]
+
+
+def test_stop_payloads_of_a_bad_run() -> None:
+    """Failures come with an ErrorInfo at level ERROR; a retry is announced between the one start and the one stop."""
+
+    @task(retries=2, raise_on_error=False)
+    def flaky() -> None:
+        raise ValueError("boom")
+
+    @flow(flow_config=FlowConfig(raise_flow_error=False))
+    def bad() -> None:
+        flaky()
+        raise LookupError("lost")
+
+    events = [e for e in events_of(bad()) if e.event_type != "flow_message"]
+    assert kinds(events) == ["flow_start", "task_start", "task_retry", "task_retry", "task_stop", "flow_stop"]
+    stop, flow_stop = (e.event_data for e in events[-2:])
+    assert (stop.data["status"], stop.data["attempt"], stop.log_level) == ("failed", 3, 40)
+    assert isinstance(stop.data["error"], ErrorInfo)
+    assert (stop.data["error"].type, stop.data["error"].message) == ("ValueError", "boom")
+    assert (flow_stop.data["status"], flow_stop.log_level) == ("failed", 40)
+    assert flow_stop.data["error"].type == "LookupError"
+    assert flow_stop.data["tasks"] == {"total": 1, "failed": 1}
+    assert events[2].event_data.log_level == 30
+
+
+def test_a_task_left_open_is_stopped_as_abandoned() -> None:
+    """A task that is open at the flow's end gets its stop event before the flow's."""
+
+    @task
+    def endless() -> Any:
+        while True:
+            yield
+
+    kept: list[Any] = []
+
+    @flow
+    def leaving() -> None:
+        kept.append(endless())
+        next(kept[0])
+
+    events = events_of(leaving())
+    kept[0].close()
+    assert kinds(events) == ["flow_start", "task_start", "task_stop", "flow_stop"]
+    assert events[2].event_data.data["status"] == RunStatus.ABANDONED
+    assert events[3].event_data.data["tasks"]["total"] == 1
+
+
+def test_events_of_many_threads_have_no_gap() -> None:
+    """Under many threads every listener sees 1, 2, 3, … in this order, and each task's start before its stop."""
+    start = threading.Barrier(8)
+
+    @task
+    def work(i: int) -> None:
+        print(i)
+
+    def many(thread: int) -> None:
+        start.wait()
+        for i in range(50):
+            work(thread * 50 + i)
+
+    @flow(flow_config=FlowConfig(capture_events=True))
+    def threaded() -> None:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(bind_context(many), range(8)))
+
+    run = threaded()
+    own: list[FlowEvent] = []
+    everyone: list[FlowEvent] = []
+    with run.add_listener(own.append), flow_events.subscribe(everyone.append):
+        run.execute()
+    assert [e.sequence for e in own] == list(range(1, 2 + 400 * 3 + 1))
+    assert own == everyone == run.flow_run.events
+    kinds_of: dict[str, list[str]] = {}
+    for event in own:
+        if event.event_data.task_run_id is not None:
+            kinds_of.setdefault(event.event_data.task_run_id, []).append(event.event_type.value)
+    assert len(kinds_of) == 400
+    assert all(found == ["task_start", "flow_message", "task_stop"] for found in kinds_of.values())
+
+
+async def test_concurrent_flows_number_their_own_events() -> None:
+    """Twenty flows at once: the events of each are gap-free, and each names its own flow and tasks."""
+
+    @task
+    async def work(name: str) -> None:
+        await asyncio.sleep(0)
+        print(name)
+
+    @flow
+    async def working(name: str) -> None:
+        await asyncio.gather(*(work(f"{name}.{i}") for i in range(5)))
+
+    events: list[FlowEvent] = []
+    with flow_events.subscribe(events.append):
+        runs = await asyncio.gather(*(working(str(i)).execute_async() for i in range(20)))
+    for run in runs:
+        own = [e for e in events if e.event_data.flow_run_id == run.flow_id]
+        assert [e.sequence for e in own] == list(range(1, 18))
+        task_ids = {t.task_id for t in run.flow_run.tasks}
+        assert {e.event_data.task_run_id for e in own} == {*task_ids, None}
+
+
+def test_events_survive_json() -> None:
+    """An event with any payload is written as JSON and read back."""
+
+    @flow(flow_config=FlowConfig(raise_flow_error=False))
+    def odd() -> None:
+        print("half \ud83d")
+        current_flow().add_flow_artifact(key="o", data={1: object(), "nan": float("nan")})
+        raise ValueError("boom \udfff")
+
+    for event in events_of(odd()):
+        again = FlowEvent.model_validate_json(event.model_dump_json())
+        assert (again.event_id, again.event_type, again.sequence) == (event.event_id, event.event_type, event.sequence)
+
+
+def test_a_hostile_artifact_leaves_the_payload_in_form() -> None:
+    """A value that raises when it is looked at spoils neither the run nor the form of the payload."""
+
+    class Hostile(list[int]):
+        def __iter__(self) -> Any:
+            raise RuntimeError("do not look")
+
+        def __repr__(self) -> str:
+            raise RuntimeError("do not look")
+
+    @flow
+    def making() -> None:
+        current_flow().add_flow_artifact(key="k", data=Hostile([1]))
+        current_flow().add_flow_result("r", value=Hostile([1]))
+
+    run = making()
+    events = [e for e in events_of(run) if e.event_type in {"new_artifact", "new_result"}]
+    assert events[0].event_data.data["artifact_data"]["key"] == "k"
+    assert events[1].event_data.data["result_data"]["key"] == "r"
+    assert run.flow_run.model_dump_json()
+
+
+@pytest.mark.parametrize("listening", [False, True])
+def test_without_a_listener_no_event_is_built(listening: bool) -> None:
+    """Nobody looks into a returned value to make an event of it where nobody listens."""
+    looks: list[int] = []
+
+    class Watched(list[int]):
+        def __iter__(self) -> Any:
+            looks.append(1)
+            return super().__iter__()
+
+        def __repr__(self) -> str:
+            looks.append(1)
+            return "watched"
+
+    @flow
+    def returning() -> Watched:
+        return Watched([1])
+
+    run = returning()
+    if listening:
+        events_of(run)
+    else:
+        run.execute()
+    assert bool(looks) is listening

@@ -1,7 +1,5 @@
 """What is printed inside a flow becomes log entries of the task that runs."""
 
-import contextlib
-import io
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -9,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flowscope import Flow, FlowConfig, LogEntry, current_flow, flow, task
+from flowscope import INJECTED, Flow, FlowConfig, LogEntry, current_flow, flow, task
 
 
 def printed(run: Flow[Any]) -> list[str]:
@@ -198,122 +196,77 @@ def test_entries_are_plain_text() -> None:
     assert [e.message for e in record.logs] == messages
 
 
-def test_other_files_are_untouched(capsys: pytest.CaptureFixture[str]) -> None:
-    """print(file=...) to anything else goes there and nowhere else, the real stdout included."""
-    assert sys.__stdout__ is not None
-    before = sys.stdout
-    buffer = io.StringIO()
-
-    @flow
-    def writing() -> None:
-        print("buffered", file=buffer)
-        print("real", file=before)
-
-    run = writing().execute()
-    assert buffer.getvalue() == "buffered\n"
-    assert capsys.readouterr().out == "real\n"
-    assert printed(run) == []
-
-
-def test_redirect_stdout_around_a_flow() -> None:
-    """A flow inside a redirection still records its prints, and the redirection gets what comes before and after."""
-    buffer = io.StringIO()
-    outside = sys.stdout
-    with contextlib.redirect_stdout(buffer):
-        print("before")
-        run = named_prints("inside").execute()
-        print("after")
-        assert sys.stdout is buffer
-    assert sys.stdout is outside
-    assert printed(run) == ["inside"]
-    assert buffer.getvalue() == "before\nafter\n"
-
-
-@flow
-def named_prints(text: str) -> None:
-    print(text)
-
-
-def test_redirect_stdout_inside_a_flow() -> None:
-    """A redirection inside a flow gets the prints, also after a nested flow has run within it."""
-    buffer = io.StringIO()
-
-    @flow
-    def redirecting() -> Flow[None]:
-        with contextlib.redirect_stdout(buffer):
-            print("one")
-            nested = named_prints("nested").execute()
-            print("two")
-            say("three")
-        print("recorded")
-        return nested
-
-    outside = sys.stdout
-    run = redirecting().execute()
-    assert sys.stdout is outside
-    assert buffer.getvalue() == "one\ntwo\nthree\n"
-    assert printed(run) == ["recorded"]
-    assert printed(run.return_value) == ["nested"]
-
-
-def test_stdout_that_the_user_has_replaced_stays() -> None:
-    """A flow that leaves another object at sys.stdout finds it there afterwards; later flows restore to that."""
-    mine = io.StringIO()
-
-    @flow
-    def replacing() -> None:
-        sys.stdout = mine
-
-    outside = sys.stdout
-    try:
-        replacing().execute()
-        assert sys.stdout is mine
-        run = named_prints("recorded").execute()
-        assert sys.stdout is mine
-    finally:
-        sys.stdout = outside
-    assert printed(run) == ["recorded"]
-    assert mine.getvalue() == ""
-
-
-def test_streams_are_restored_after_any_end() -> None:
-    """sys.stdout and sys.stderr are the objects they were, however the flow ends."""
-    before = (sys.stdout, sys.stderr)
-
-    @flow
-    def ending(error: Any) -> None:
-        assert sys.stdout is not before[0]
-        if error is not None:
-            raise error
-
-    for error in (None, ValueError(), KeyboardInterrupt(), SystemExit()):
-        with contextlib.suppress(ValueError, KeyboardInterrupt, SystemExit):
-            ending(error).execute()
-        assert (sys.stdout, sys.stderr) == before
-        assert sys.stdout is before[0]
-
-
-def test_the_stream_of_a_flow_looks_real(capsys: pytest.CaptureFixture[str]) -> None:
-    """Encoding, isatty, flush, writable and the underlying buffer are those of the real stream."""
-    real = sys.stdout
-
-    @flow
-    def looking() -> None:
-        assert sys.stdout.encoding == real.encoding
-        assert sys.stdout.isatty() == real.isatty()
-        assert sys.stdout.writable()
-        assert sys.stdout.errors == real.errors
-        print("x", flush=True)
-        sys.stdout.flush()
-
-    assert printed(looking().execute()) == ["x"]
-
-
 def test_an_entry_is_a_record() -> None:
     """Entries are LogEntry records, whose JSON names level, source and task."""
-    entry = named_prints("x").execute().captured_logs()[0]
+
+    @flow
+    def speaking() -> None:
+        print("x")
+
+    entry = speaking().execute().captured_logs()[0]
     assert isinstance(entry, LogEntry)
     dumped = entry.model_dump(mode="json")
     assert (dumped["level"], dumped["level_number"], dumped["source"]) == ("INFO", 20, "stdout")
     assert dumped["task_id"] is None
     assert LogEntry.model_validate_json(entry.model_dump_json()) == entry
+
+
+def test_artifacts_and_results_belong_to_the_running_task() -> None:
+    """Whoever adds them, they name the task that runs, and come in order."""
+
+    @task
+    def inner(this_flow: Any = INJECTED, this_task: Any = INJECTED) -> None:
+        this_flow.add_flow_artifact(key="by flow")
+        this_task.add_artifact(key="by task")
+        this_flow.add_flow_result("by flow")
+        this_task.add_result("by task")
+
+    @task
+    def outer(this_task: Any = INJECTED) -> None:
+        inner()
+        this_task.add_artifact(key="outer")
+
+    @flow
+    def making() -> None:
+        current_flow().add_flow_artifact(key="before")
+        outer()
+        current_flow().add_flow_result("after")
+
+    record = making().execute().flow_run
+    outer_id, inner_id = (t.task_id for t in record.tasks)
+    assert [(a.key, a.task_id) for a in record.artifacts] == [
+        ("before", None),
+        ("by flow", inner_id),
+        ("by task", inner_id),
+        ("outer", outer_id),
+    ]
+    assert [(r.key, r.task_id) for r in record.results] == [
+        ("by flow", inner_id),
+        ("by task", inner_id),
+        ("after", None),
+    ]
+
+
+def test_an_entry_on_another_flow_names_no_task_of_this_one() -> None:
+    """What an inner flow's task adds to the outer flow is the outer's, and names no task that the outer lacks."""
+    outers: list[Flow[Any]] = []
+
+    @task
+    def inner_work() -> None:
+        outers[0].log_info("from inside")
+        outers[0].add_flow_artifact(key="from inside")
+
+    @flow
+    def inner() -> None:
+        inner_work()
+
+    @flow
+    def outer() -> Flow[None]:
+        outers.append(current_flow())
+        return inner().execute()
+
+    run = outer().execute()
+    ids = {None, *(t.task_id for t in run.flow_run.tasks)}
+    assert [e.message for e in run.captured_logs() if e.level == "INFO"] == ["from inside"]
+    assert {e.task_id for e in run.captured_logs()} | {a.task_id for a in run.flow_run.artifacts} <= ids
+    assert run.return_value.captured_logs() == []

@@ -1,6 +1,7 @@
 """What a flow's config changes about its log and capture."""
 
 import logging
+import re
 import sys
 from itertools import count
 from typing import Any
@@ -146,6 +147,7 @@ def test_print_logs_prints_the_log_once_at_the_end(capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out.splitlines()
     assert printed == run.log_messages()
     assert len(printed) == 4
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3} \| INFO     \| printed", printed[0])
     assert [line.split(" | ", 2)[2] for line in printed] == [e.message for e in run.captured_logs()]
 
 

@@ -2,10 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 import pytest
@@ -13,10 +11,8 @@ import pytest
 from flowscope import (
     Flow,
     NoActiveFlowError,
-    bind_context,
     current_flow,
     current_flow_or_none,
-    current_task,
     current_task_or_none,
     flow,
     task,
@@ -35,22 +31,6 @@ async def anote(value: int = 0) -> int:
     print(f"note {value}")
     await asyncio.sleep(0)
     return value
-
-
-def in_thread(function: Callable[[], object]) -> list[object]:
-    """What the function returned or raised in a thread of its own."""
-    outcome: list[object] = []
-
-    def run() -> None:
-        try:
-            outcome.append(function())
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    return outcome
 
 
 def prints_by_task(run: Flow[Any]) -> dict[str | None, str]:
@@ -95,85 +75,6 @@ async def test_children_of_a_task_group_name_the_task_that_started_them() -> Non
         assert child.parent_task_id is not None
         base = by_id[child.parent_task_id].input_args[0]
         assert child.return_value // 10 * 10 == base
-
-
-async def test_to_thread_stays_in_the_task() -> None:
-    """asyncio.to_thread carries the flow and the task that called it."""
-
-    @task
-    async def hop() -> str:
-        await asyncio.to_thread(note, 1)
-        return (await asyncio.to_thread(current_task)).task_id
-
-    @flow
-    async def hopping() -> str:
-        return await hop()
-
-    run = await hopping()
-    first, second = run.flow_run.tasks
-    assert run.return_value == first.task_id == second.parent_task_id
-
-
-async def test_a_bare_executor_thread_is_outside() -> None:
-    """run_in_executor carries no context: a task there raises and is not recorded, and with a bound one it is."""
-
-    @flow
-    async def pooled() -> int:
-        loop = asyncio.get_running_loop()
-        with pytest.raises(NoActiveFlowError):
-            await loop.run_in_executor(None, note)
-        return await loop.run_in_executor(None, bind_context(note), 5)
-
-    run = await pooled()
-    assert run.return_value == 5
-    assert len(run.executed_tasks) == 1
-
-
-def test_a_bare_thread_is_outside_and_a_bound_one_inside() -> None:
-    """A raw thread has no flow, says so, and prints to the real stdout; a bound function has flow and task."""
-
-    @task
-    def spawn() -> list[object]:
-        bare = in_thread(note)
-        bound = in_thread(bind_context(lambda: note(7)))
-        return [*bare, *bound, *in_thread(current_task_or_none), *in_thread(bind_context(current_task))]
-
-    @flow
-    def threads() -> list[object]:
-        return spawn()
-
-    run = threads().execute()
-    error, value, without, within = run.return_value
-    assert isinstance(error, NoActiveFlowError)
-    assert "bind_context" in str(error)
-    assert value == 7
-    assert without is None
-    assert within is run.executed_tasks[0]
-    assert [t.task_name for t in run.flow_run.tasks] == ["spawn", "note"]
-    assert run.flow_run.tasks[1].parent_task_id == run.flow_run.tasks[0].task_id
-
-
-def test_one_bound_function_serves_many_threads_at_once() -> None:
-    """The same bound function may run in many threads at the same time, and leaves no scope behind in any."""
-    together = threading.Barrier(8)
-
-    def work(i: int) -> int:
-        together.wait()
-        return note(i)
-
-    @flow
-    def pool() -> list[object]:
-        with ThreadPoolExecutor(8) as executor:
-            values = list(executor.map(bind_context(work), range(64)))
-            left = list(executor.map(lambda _: current_flow_or_none(), range(16)))
-        return [values, left]
-
-    run = pool().execute()
-    values, left = run.return_value
-    assert values == list(range(64))
-    assert left == [None] * 16
-    assert prints_by_task(run) == {t.task_id: f"note {t.return_value}" for t in run.flow_run.tasks}
-    assert sorted(t.execution_order for t in run.flow_run.tasks) == list(range(1, 65))
 
 
 async def test_loop_callbacks_stay_in_the_flow() -> None:
@@ -296,41 +197,56 @@ async def test_generator_tasks_do_not_leak_into_their_consumer() -> None:
     assert [t.parent_task_id for t in run.flow_run.tasks] == [None] * 5
 
 
-async def test_bound_functions_keep_their_kind() -> None:
-    """A bound async function, partial, async callable object, generator and async generator run inside the flow."""
-
-    class AsyncCallable:
-        async def __call__(self) -> object:
-            await asyncio.sleep(0)
-            return current_flow_or_none()
-
-    async def ask(_: int) -> object:
-        await asyncio.sleep(0)
-        return current_flow_or_none()
-
-    def steps() -> Iterator[object]:
-        yield current_flow_or_none()
-
-    async def asteps() -> AsyncIterator[object]:
-        yield current_flow_or_none()
+async def test_nested_flows_side_by_side_keep_their_tasks() -> None:
+    """Flows gathered inside a flow name it as parent, and each records its own tasks and prints alone."""
 
     @flow
-    async def keep_open(opened: asyncio.Event, release: asyncio.Event) -> None:
-        functions: list[Any] = [ask, partial(ask, 1), AsyncCallable(), steps, asteps]
-        bound.extend(bind_context(function) for function in functions)
-        opened.set()
-        await release.wait()
+    async def inner(base: int) -> None:
+        await asyncio.gather(*(anote(base + i) for i in range(3)))
 
-    bound: list[Any] = []
-    opened, release = asyncio.Event(), asyncio.Event()
-    running = keep_open(opened, release)
-    ending = asyncio.create_task(running.execute_async())
-    await opened.wait()
-    seen = [await bound[0](1), await bound[1](), await bound[2]()]
-    seen.extend(bound[3]())
-    seen.extend([item async for item in bound[4]()])
-    outside = current_flow_or_none()
-    release.set()
-    await ending
-    assert [s is running for s in seen] == [True] * 5
-    assert outside is None
+    @flow
+    async def outer() -> list[Flow[None]]:
+        made = [inner(10 * i) for i in range(10)]
+        await asyncio.gather(anote(1_000), *(each.execute_async() for each in made))
+        return made
+
+    run = await outer()
+    assert [t.return_value for t in run.flow_run.tasks] == [1_000]
+    for i, nested in enumerate(run.return_value):
+        record = nested.flow_run
+        assert record.parent_flow_id == run.flow_id
+        assert sorted(t.return_value for t in record.tasks) == [10 * i, 10 * i + 1, 10 * i + 2]
+        assert prints_by_task(nested) == {t.task_id: f"note {t.return_value}" for t in record.tasks}
+
+
+async def test_a_failing_sibling_leaves_the_context_of_the_others_alone() -> None:
+    """Tasks that a TaskGroup cancels end in their own flow, and the flow goes on in its context."""
+    waiting = asyncio.Event()
+
+    @task
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    @task
+    async def fail() -> None:
+        await waiting.wait()
+        raise LookupError
+
+    @flow
+    async def group() -> object:
+        try:
+            async with asyncio.TaskGroup() as children:
+                children.create_task(wait())
+                children.create_task(fail())
+        except* LookupError:
+            await anote(1)
+        return current_task_or_none()
+
+    run = await group()
+    assert run.return_value is None
+    assert {t.task_name: t.status.value for t in run.flow_run.tasks} == {
+        "wait": "cancelled",
+        "fail": "failed",
+        "anote": "completed",
+    }

@@ -154,7 +154,7 @@ def test_setup_takes_any_function_and_its_arguments() -> None:
 
 def test_a_later_setup_replaces_an_earlier_one() -> None:
     """The last `setup` before an execution is the one that counts."""
-    made = Flow[int]().setup(lambda: 1).setup(lambda x: x + 1, 1)
+    made = Flow[int]().setup(lambda: 1).setup(abs, -2)
     assert made.execute().return_value == 2
 
 

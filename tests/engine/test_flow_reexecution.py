@@ -128,7 +128,7 @@ async def test_nothing_of_an_earlier_run_remains() -> None:
     made = changing()
     with pytest.raises(ValueError):
         await made
-    assert isinstance(made.flow_error, ValueError)
+    assert str(made.flow_error) == "first"
     assert (await made).return_value == "second"
     assert made.flow_error is None
     assert made.status is RunStatus.COMPLETED
@@ -222,9 +222,9 @@ def test_a_failed_run_can_be_executed_again() -> None:
 def test_a_further_execution_may_have_another_setup() -> None:
     """Setting a finished flow up again changes what the next run does, and keeps the finished record until then."""
     made = doubled(1).execute()
-    made.setup(lambda: "other")
+    made.setup(lambda: 70)
     assert made.flow_run.return_value == 2
-    assert made.execute().flow_run.return_value == "other"
+    assert made.execute().flow_run.return_value == 70
 
 
 def test_a_flow_may_be_entered_again_afterwards() -> None:

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from flowscope import (
+    EventType,
     Flow,
     FlowConfig,
+    FlowEvent,
     NoActiveFlowError,
     RunStatus,
     bind_context,
@@ -70,6 +72,36 @@ async def test_a_stray_asyncio_task_is_outside_once_its_flow_has_ended(capsys: p
     assert [e.message for e in record.logs if e.source == "stdout"] == ["before"]
     assert capsys.readouterr().out == "after\n"
     assert run.executed_tasks[0].status is RunStatus.ABANDONED
+
+
+async def test_nothing_is_heard_or_kept_after_the_stop() -> None:
+    """After FLOW_STOP no event of the run follows, and log lines, artifacts and prints of strays are not in it."""
+    resume = asyncio.Event()
+    events: list[FlowEvent] = []
+    strays: list[asyncio.Task[None]] = []
+
+    @flow
+    async def leaving() -> None:
+        here = current_flow()
+
+        async def stray() -> None:
+            await resume.wait()
+            print("late", end="")
+            here.log_info("late")
+            with pytest.raises(NoActiveFlowError):
+                here.add_flow_artifact(key="late")
+            with pytest.raises(NoActiveFlowError):
+                here.add_flow_result("late")
+
+        strays.append(asyncio.create_task(stray()))
+
+    with flow_events.subscribe(events.append):
+        run = await leaving()
+        before = run.flow_run.model_dump_json()
+        resume.set()
+        await strays[0]
+    assert run.flow_run.model_dump_json() == before
+    assert [e.event_type for e in events] == [EventType.FLOW_START, EventType.FLOW_STOP]
 
 
 async def test_a_stray_that_fails_after_the_end_raises_its_own_error() -> None:

@@ -121,6 +121,46 @@ def test_a_child_that_returns_out_of_the_flow_goes_on() -> None:
     assert lines == ["['captured'] True", "['captured'] True", "parent True"]
 
 
+@needs_fork
+def test_a_fork_while_other_threads_are_in_flows_leaves_no_lock_behind() -> None:
+    """However busy its parent's other threads were with flows, a child executes flows of its own."""
+    lines = output_of("""
+        import signal, warnings
+        warnings.simplefilter("ignore")
+
+        @flow
+        def busy():
+            note()
+
+        flow_events.event_listeners.append(lambda event: None)
+        stop = threading.Event()
+
+        def churn():
+            while not stop.is_set():
+                busy().execute()
+
+        threads = [threading.Thread(target=churn) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        sys.setswitchinterval(1e-5)
+        statuses = set()
+        for _ in range(150):
+            child = os.fork()
+            if child == 0:
+                signal.alarm(5)
+                sys.setswitchinterval(0.005)
+                os._exit(0 if busy().execute().succeeded else 1)
+            statuses.add(os.waitpid(child, 0)[1])
+            if statuses != {0}:
+                break
+        stop.set()
+        for thread in threads:
+            thread.join()
+        print(statuses)
+    """)
+    assert lines == ["{0}"]
+
+
 def test_a_flow_at_the_exit_of_the_interpreter_works() -> None:
     """A flow that an atexit function executes records as always."""
     lines = output_of("""

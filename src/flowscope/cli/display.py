@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ..model.events import EventType, FlowEvent
-from .progress import Group, Progress, Row
+from .groups import Group, Row
+from .progress import Progress
 from .text import clock, duration
 
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "display_for"]

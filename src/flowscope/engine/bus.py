@@ -12,13 +12,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, final
 
 from ..model.events import EventType, FlowEvent
+from .listening import Listener, remove
 
 if TYPE_CHECKING:  # it imports asyncio, which takes its time
     from .stream import EventStream
 
 __all__ = ["EventBus", "Listener", "Subscription", "flow_events", "notify"]
-
-Listener = Callable[[FlowEvent], object]
 
 _log = logging.getLogger("flowscope")
 
@@ -27,7 +26,7 @@ _log = logging.getLogger("flowscope")
 class Subscription:
     """One listener's subscription; closed by `close()` or at the end of its `with` block."""
 
-    __slots__ = ("__weakref__", "_event_types", "_flow_name", "_listener", "_listeners")
+    __slots__ = ("__weakref__", "_event_types", "_flow_name", "_listeners", "listener")
 
     def __init__(
         self,
@@ -37,7 +36,8 @@ class Subscription:
         flow_name: str | None = None,
     ) -> None:
         self._listeners = listeners
-        self._listener = listener
+        self.listener = listener
+        """Who is called."""
         self._event_types = frozenset(event_types)
         self._flow_name = flow_name
         listeners.append(self)
@@ -48,11 +48,11 @@ class Subscription:
             return None
         if self._flow_name is not None and event.event_data.flow_name != self._flow_name:
             return None
-        return self._listener(event)
+        return self.listener(event)
 
     def close(self) -> None:
         """End the subscription. Idempotent."""
-        self._listeners[:] = [listener for listener in self._listeners if listener is not self]
+        remove(self, self._listeners)
 
     def __enter__(self) -> Self:
         return self
@@ -116,12 +116,17 @@ def notify(event: FlowEvent, listeners: Iterable[Listener]) -> list[tuple[Listen
 
 def complain(listener: Listener, error: BaseException) -> None:
     """Log what a listener raised, once per listener and type of error."""
+    if isinstance(listener, Subscription):
+        listener = listener.listener
     kind = type(error)
     if any(known() is listener and known_kind is kind for known, known_kind in tuple(_complaints)):
         return
     _complaints.append((_weakly(listener), kind))
-    name = getattr(listener, "__qualname__", type(listener).__qualname__)
-    _log.warning("listener %s failed; the run goes on", name, exc_info=error)
+    try:
+        name = getattr(listener, "__qualname__", type(listener).__qualname__)
+        _log.warning("listener %s failed; the run goes on", name, exc_info=error)
+    except Exception:  # noqa: S110 - a handler of the user's that fails too
+        pass
 
 
 def _weakly(listener: Listener) -> Callable[[], object]:

@@ -14,11 +14,11 @@ from typing import Any, Final, Literal, TextIO, final
 
 from ..model.records import LogSource
 from ..model.values import safe_repr
-from .context import current
+from .context import Handle, current
 from .failure import Failure
 from .run import Run
 
-__all__ = ["Installation", "begin_capture", "write_console"]
+__all__ = ["Capture", "write_console"]
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -26,9 +26,10 @@ _NAMES: Final[tuple[StreamName, ...]] = ("stdout", "stderr")
 
 
 class _Handling(threading.local):
-    """Whether this thread is inside a logging handler, whose output is no print of the flow."""
+    """The record that this thread is handing to logging handlers: what they write is no print of the flow."""
 
-    active = False
+    record: logging.LogRecord | None = None
+    handle: Handle | None = None
 
 
 _handling: Final = _Handling()
@@ -45,19 +46,22 @@ class StreamProxy:
         self._name: StreamName = name
         self.real = real
         """What it stands in for."""
+        self.flows = 0
+        """How many running flows have it installed."""
 
     def write(self, text: str) -> int:
         """Record the text in the running flow, or write it to the real stream."""
         scope = current.get()
-        if scope is None or _handling.active or type(text) is not str:
+        if scope is None or scope.handle is _handling.handle or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] # the real stream refuses what is not text
             return self._target().write(text)
         run: Run | None = scope.handle.run
         if run is None or not run.journal.hears_prints:
             return self._target().write(text)
+        exact = str.__str__(text)
         if run.config.log_to_console:
-            write_console(text, self._name)
-        run.journal.take_print(text, scope, self._name)
-        return len(text)
+            write_console(exact, self._name)
+        run.journal.take_print(exact, scope, self._name)
+        return len(exact)
 
     def writelines(self, lines: Iterable[str]) -> None:
         """Write each of the strings."""
@@ -69,7 +73,7 @@ class StreamProxy:
         if not getattr(self.real, "closed", False):
             return self.real
         present = getattr(sys, self._name)
-        return (sys.__stdout__ or self.real) if present is self else present
+        return (getattr(sys, f"__{self._name}__") or self.real) if type(present) is StreamProxy else present
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target(), name)
@@ -87,56 +91,54 @@ class StreamProxy:
         return f"<flowscope proxy of {self.real!r}>"
 
 
-class Installation:
-    """Counts the running flows that capture, in one process."""
+class _Installing:
+    """One at a time; a forked process has a lock of its own."""
 
     def __init__(self) -> None:
-        self.flows = 0
         self.lock = threading.Lock()
 
-    def leave(self) -> None:
-        """Restore the streams when the last flow has ended; one that the user has put in their place stays."""
-        with self.lock:
-            self.flows -= 1
-            if self.flows == 0:
-                _restore_streams()
+
+_installing: Final = _Installing()
 
 
-class _LoggingHook:
-    """The hook in `logging.Logger`, which stays once it is there."""
+class Capture:
+    """What one running flow has installed."""
 
-    def __init__(self) -> None:
-        self.hooked = False
-        self.call_handlers: Callable[[logging.Logger, logging.LogRecord], None] = logging.Logger.callHandlers
-        """What the hook passes records on to."""
+    __slots__ = ("_proxies",)
 
+    def __init__(self, run: Run) -> None:
+        self._proxies: list[StreamProxy] = []
+        with _installing.lock:
+            if run.config.capture_stdout:
+                self._proxies.extend(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
+            if run.journal.hears_logging:
+                _logging_hook.install()
 
-_logging_hook: Final = _LoggingHook()
-_installation = Installation()
-
-
-def begin_capture(run: Run) -> Installation:
-    """Install what is not installed, for a flow that starts; it leaves the installation at its end."""
-    installation = _installation
-    with installation.lock:
-        installation.flows += 1
-        if run.config.capture_stdout:
-            for name in _NAMES:
-                stream = getattr(sys, name)
-                if stream is not None and type(stream) is not StreamProxy:
-                    setattr(sys, name, StreamProxy(name, stream))
-        if run.journal.hears_logging and not _logging_hook.hooked:
-            _logging_hook.hooked = True
-            _logging_hook.call_handlers = logging.Logger.callHandlers
-            logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign,assignment]
-    return installation
+    def end(self) -> None:
+        """Restore the streams that no other flow has installed; one that the user has put in their place stays."""
+        with _installing.lock:
+            for proxy in self._proxies:
+                proxy.flows -= 1
+                if proxy.flows == 0:
+                    _uninstall(proxy)
 
 
-def _restore_streams() -> None:
+def _installed(name: StreamName) -> StreamProxy | None:
+    """The proxy in the place of a standard stream; None if there is no such stream."""
+    stream = getattr(sys, name)
+    if stream is None:
+        return None
+    proxy = stream if type(stream) is StreamProxy else StreamProxy(name, stream)
+    proxy.flows += 1
+    if proxy is not stream:
+        setattr(sys, name, proxy)
+    return proxy
+
+
+def _uninstall(proxy: StreamProxy) -> None:
     for name in _NAMES:
-        stream = getattr(sys, name)
-        if type(stream) is StreamProxy:
-            setattr(sys, name, stream.real)
+        if getattr(sys, name) is proxy:
+            setattr(sys, name, proxy.real)
 
 
 def write_console(text: str, source: LogSource) -> None:
@@ -151,20 +153,46 @@ def write_console(text: str, source: LogSource) -> None:
         return
 
 
+class _LoggingHook:
+    """The hook in `logging.Logger`, which stays once it is there."""
+
+    def __init__(self) -> None:
+        self._installed = False
+        self.call_handlers: Callable[[logging.Logger, logging.LogRecord], None] = logging.Logger.callHandlers
+        """What the hook passes records on to."""
+
+    def install(self) -> None:
+        """Hook in, the first time."""
+        if not self._installed:
+            self._installed = True
+            self.call_handlers = logging.Logger.callHandlers
+            logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign,assignment]
+
+
+_logging_hook: Final = _LoggingHook()
+
+
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     """What `Logger.callHandlers` does while flowscope is loaded."""
     scope = current.get()
     run: Run | None = None if scope is None else scope.handle.run
-    if run is None or not run.journal.hears_logging:
+    if scope is None or run is None or not run.journal.hears_logging:
         _logging_hook.call_handlers(logger, record)
         return
-    if record.levelno >= run.journal.threshold and not _handling.active:
+    if record.levelno >= run.journal.threshold and not _handed_on(record):
         run.journal.say(record.levelno, _message(record), scope, "logging", record.name)
-    outer, _handling.active = _handling.active, True
+    outer = _handling.record, _handling.handle
+    _handling.record, _handling.handle = record, scope.handle
     try:
         _logging_hook.call_handlers(logger, record)
     finally:
-        _handling.active = outer
+        _handling.record, _handling.handle = outer
+
+
+def _handed_on(record: logging.LogRecord) -> bool:
+    """Whether a handler is passing the record, or a copy, that it was given to another logger."""
+    given = _handling.record
+    return given is not None and record.created == given.created and record.msg is given.msg
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -178,10 +206,12 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _forget_in_child() -> None:
-    """In a forked process no flow is running; those of its parent leave an installation that is not its own."""
-    global _installation  # noqa: PLW0603 - one per process
-    _installation = Installation()
-    _restore_streams()
+    """In a forked process no flow is running, and no other thread that could hold the lock."""
+    _installing.lock = threading.Lock()
+    for name in _NAMES:
+        stream = getattr(sys, name)
+        if type(stream) is StreamProxy:
+            setattr(sys, name, stream.real)
 
 
 if hasattr(os, "register_at_fork"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overload
 
@@ -198,5 +199,6 @@ def _looks_like(function: Callable[..., Any], wrapper: Callable[..., Any], name:
         )
         update_wrapper(wrapper, function, assigned=assigned, updated=())
         wrapper.__name__ = wrapper.__qualname__ = name
-    wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
+    with suppress(ValueError):  # a builtin that does not tell
+        wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return wrapper

@@ -117,7 +117,7 @@ def _opened(call: Call) -> Opened:
     return opened_at(call.handle, call, call.spec.plan)
 
 
-def _in_time(call: Call, timeout: float, *args: Any, **kwargs: Any) -> Any:
+def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
     """Call in a thread, which is left behind at the deadline."""
     function = partial(call.spec.target, *args, **kwargs)
     call.deadline = tick() + int(timeout * 1e9)
@@ -131,7 +131,7 @@ def _in_time(call: Call, timeout: float, *args: Any, **kwargs: Any) -> Any:
         raise TaskTimeoutError(call.spec.name, timeout) from None
 
 
-async def _in_time_async(call: Call, timeout: float, *args: Any, **kwargs: Any) -> Any:  # noqa: ASYNC109 - it is the task's
+async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ASYNC109 - it is the task's
     """Await, and cancel at the deadline."""
     call.deadline = tick() + int(timeout * 1e9)
     limit = deadline_in(timeout)

@@ -12,7 +12,7 @@ from ..model.events import EventType
 from ..model.status import RunStatus
 from ..model.values import safe_repr
 from .bus import Listener
-from .capture import begin_capture, write_console
+from .capture import Capture, write_console
 from .context import RunIdentity, current
 from .failure import Failure, message_of
 from .flow_target import BoundTarget
@@ -115,7 +115,7 @@ def _new_run(flow: Any, state: FlowState) -> Run:
     parent = current.get()
     if parent is not None and parent.handle.run is not None:
         run.parent_flow_id = parent.handle.run.identity.flow_id
-    run.capture = begin_capture(run)
+    run.capture = Capture(run)
     state.run = run
     return run
 
@@ -130,6 +130,7 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
 
 def complete(run: Run, value: object) -> None:
     """The flow's function has returned."""
+    run.journal.flush(None)
     run.status = RunStatus.COMPLETED
     run.value = value
     config = run.config
@@ -154,6 +155,7 @@ class _ReturnValueText:
 
 def failed(run: Run, error: BaseException) -> None:
     """The flow's function has raised."""
+    run.journal.flush(None)
     run.failure = failure = Failure(error)
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
     level = logging.ERROR if run.status in FAILED else logging.WARNING
@@ -194,7 +196,7 @@ def end(state: FlowState, run: Run) -> None:
     finally:
         run.release()
         state.executing = False
-        run.capture.leave()
+        run.capture.end()
     if run.config.print_logs:
         write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
 

@@ -38,7 +38,7 @@ class FlowTarget:
         """Whether it has to be awaited."""
         return self._definition.kind is Kind.ASYNC
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str]) -> "BoundTarget":
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None) -> "BoundTarget":
         """Give it its arguments.
 
         Raises:

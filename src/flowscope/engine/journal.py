@@ -21,7 +21,15 @@ __all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "Partial
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 
-_ANSI: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])")
+_ANSI: Final = re.compile(
+    r"""\x1b(?:
+        \[[0-?]*[ -/]*[@-~]                       # control sequences: colours, cursor
+        | [\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?    # strings: titles, links
+        | [ -/]*[0-~]                             # all others
+    )""",
+    re.VERBOSE,
+)
+"""Escape sequences as ECMA-48 defines them."""
 
 
 class Line(NamedTuple):

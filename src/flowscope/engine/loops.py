@@ -13,6 +13,8 @@ __all__ = [
     "Deadline",
     "ThreadTimeout",
     "deadline_in",
+    "is_being_cancelled",
+    "is_cancelled_error",
     "loop_is_running",
     "new_lock",
     "run_in_new_loop",
@@ -63,6 +65,21 @@ def loop_is_running() -> bool:
     """Whether an event loop is running in this thread."""
     asyncio = sys.modules.get("asyncio")
     return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - documented, for this
+
+
+def is_cancelled_error(error: BaseException) -> bool:
+    """Whether it is the exception of a cancelled asyncio task or future."""
+    import asyncio
+
+    return isinstance(error, asyncio.CancelledError)
+
+
+def is_being_cancelled() -> bool:
+    """Whether somebody has asked the running asyncio task to end."""
+    import asyncio
+
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def run_in_new_loop(function: Callable[[], Coroutine[Any, Any, T]]) -> T:

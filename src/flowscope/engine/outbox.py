@@ -15,6 +15,7 @@ from ..model.events import EventData, EventType, FlowEvent
 from .bus import Listener, complain, flow_events, notify
 from .call import call_at
 from .context import RunIdentity, Scope, outside
+from .loops import is_being_cancelled, is_cancelled_error
 from .redaction import Redactor
 from .ring import Keeper
 
@@ -167,7 +168,9 @@ class Delivery:
             try:
                 with outside():
                     await answer
-            except Exception as error:
+            except BaseException as error:
+                if not isinstance(error, Exception) and (not is_cancelled_error(error) or is_being_cancelled()):
+                    raise
                 complain(listener, error)
 
 

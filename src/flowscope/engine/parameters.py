@@ -39,9 +39,14 @@ class Boundary:
         )
 
     def bind(
-        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], provided: Set[str] = frozenset()
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], provided: Set[str] | None = frozenset()
     ) -> inspect.BoundArguments:
         """Give each argument to its parameter.
+
+        Args:
+            args: The positional arguments.
+            kwargs: The keyword arguments.
+            provided: The names that something else will fill in; None if nobody knows yet.
 
         Raises:
             TypeError: An argument is missing that nobody injects, or one is unexpected.
@@ -54,9 +59,10 @@ class Boundary:
             bound = self._signature.bind_partial(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{name}() {error}") from None
-        for parameter in self._required:
-            if parameter not in bound.arguments and parameter not in self._injectable and parameter not in provided:
-                raise TypeError(f"{name}() missing a required argument: {parameter!r}")
+        filled = bound.arguments.keys() | self._injectable | (provided or frozenset())
+        missing = next((parameter for parameter in self._required if parameter not in filled), None)
+        if missing is not None and provided is not None:
+            raise TypeError(f"{name}() missing a required argument: {missing!r}")
         return bound
 
     def check(self, bound: inspect.BoundArguments) -> bool:

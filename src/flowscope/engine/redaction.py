@@ -41,10 +41,7 @@ class Redactor:
         """The value with its secrets masked; itself if it holds none."""
         if type(value) in _ATOMS or not self._names:
             return value
-        try:
-            return self._mask(value, set())
-        except Exception:  # a container that cannot be read or rebuilt
-            return f"<{type(value).__qualname__} that could not be searched for secrets>"
+        return self._mask(value, set())
 
     def mask_positional(self, names: tuple[str, ...], args: tuple[Any, ...]) -> list[Any]:
         """Positional arguments, masked by the names of their parameters."""
@@ -60,18 +57,21 @@ class Redactor:
             return value
         inside.add(id(value))
         try:
-            if issubclass(kind, _DICT):
-                return self._mask_dict(value, kind, inside)
-            if issubclass(kind, _LISTS):
-                return self._mask_list(value, kind, inside)
-            if issubclass(kind, _MODEL):
-                changes = self._changes({**value.__dict__, **(value.__pydantic_extra__ or {})}, inside)
-                return value.model_copy(update=changes) if changes else value
-            if _is_dataclass(kind):
-                return self._mask_dataclass(value, inside)
-            return value
+            return self._mask_container(value, kind, inside)
+        except Exception:  # one that cannot be read or rebuilt
+            return f"<{kind.__qualname__} that could not be searched for secrets>"
         finally:
             inside.discard(id(value))
+
+    def _mask_container(self, value: Any, kind: Any, inside: set[int]) -> Any:
+        if issubclass(kind, _DICT):
+            return self._mask_dict(value, kind, inside)
+        if issubclass(kind, _LISTS):
+            return self._mask_list(value, kind, inside)
+        if issubclass(kind, _MODEL):
+            changes = self._changes({**value.__dict__, **(value.__pydantic_extra__ or {})}, inside)
+            return value.model_copy(update=changes) if changes else value
+        return self._mask_dataclass(value, inside) if _is_dataclass(kind) else value
 
     def _changes(self, named: dict[Any, Any], inside: set[int]) -> dict[Any, Any]:
         """The items that have to be replaced."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, final
 
 from ..model.events import EventType, FlowEvent
+from .listening import Listener, remove
 
 __all__ = ["EventStream"]
 
@@ -21,7 +22,7 @@ class EventStream:
     the FLOW_STOP of the flow that it follows, or when nobody holds it any more.
     """
 
-    def __init__(self, listeners: "list[Callable[[FlowEvent], object]]", flow_id: str | None, max_pending: int) -> None:
+    def __init__(self, listeners: list[Listener], flow_id: str | None, max_pending: int) -> None:
         if max_pending < 1:
             raise ValueError(f"max_pending is {max_pending!r}, wanted at least 1")
         self.dropped = 0
@@ -101,7 +102,7 @@ class _Inlet:
 
     __slots__ = ("_listeners", "_stream")
 
-    def __init__(self, stream: EventStream, listeners: "list[Callable[[FlowEvent], object]]") -> None:
+    def __init__(self, stream: EventStream, listeners: list[Listener]) -> None:
         self._listeners = listeners
         self._stream = weakref.ref(stream, lambda _: self.close())
         listeners.append(self)
@@ -112,7 +113,7 @@ class _Inlet:
             stream.put(event)
 
     def close(self) -> None:
-        self._listeners[:] = [listener for listener in self._listeners if listener is not self]
+        remove(self, self._listeners)
 
 
 def _waker(arrival: "asyncio.Future[None]") -> Callable[[], None]:

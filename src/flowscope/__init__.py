@@ -1,9 +1,10 @@
 """A rich execution context for ordinary Python functions."""
 
 from .engine.access import bind_context, current_flow, current_flow_or_none, current_task, current_task_or_none
-from .engine.bus import EventBus, Listener, Subscription, flow_events
+from .engine.bus import EventBus, Subscription, flow_events
 from .engine.decorators import flow, task
 from .engine.injection import INJECTED, Inject
+from .engine.listening import Listener
 from .engine.live import Flow, Task
 from .errors import (
     AlreadyRunningError,

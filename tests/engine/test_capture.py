@@ -76,12 +76,12 @@ def test_write_answers_as_a_stream_does() -> None:
 
     @flow
     def writing() -> int:
-        bad: Any = b"bytes"
-        for value in (bad, None, 5):
+        bad: list[Any] = [b"bytes", None, 5]
+        for value in bad:
             with pytest.raises(TypeError):
                 sys.stdout.write(value)
         with pytest.raises(TypeError):
-            sys.stdout.writelines([bad])
+            sys.stdout.writelines(bad)
         return sys.stdout.write("four")
 
     run = writing().execute()

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -103,7 +104,7 @@ def test_threads_of_one_flow_do_not_mix() -> None:
     @task
     def many() -> None:
         bound = bind_context(talk)
-        at_once([lambda n=n: bound(n) for n in range(N_THREADS)])
+        at_once([partial(bound, n) for n in range(N_THREADS)])
 
     @flow
     def threaded() -> None:
@@ -176,7 +177,12 @@ def test_the_proxy_stays_until_the_last_flow_ends() -> None:
         print("second")
 
     made = first()
-    thread = threading.Thread(target=lambda: (made.execute(), first_ended.set()))
+
+    def run_first() -> None:
+        made.execute()
+        first_ended.set()
+
+    thread = threading.Thread(target=run_first)
     thread.start()
     run = second().execute()
     thread.join()

@@ -15,7 +15,7 @@ _numbers = count(1)
 
 def new_logger() -> logging.Logger:
     """A logger that lets everything through, does not propagate and has no handler."""
-    made = logging.getLogger(f"tests.config-{next(_numbers)}")
+    made = logging.getLogger(f"{__name__}-{next(_numbers)}")
     made.setLevel(logging.DEBUG)
     made.propagate = False
     made.addHandler(logging.NullHandler())
@@ -169,7 +169,8 @@ def test_without_memory_no_entry_is_kept_and_messages_still_flow() -> None:
     events: list[FlowEvent] = []
     with flow_events.subscribe(events.append, EventType.FLOW_MESSAGE):
         run = configured(log_to_memory=False).execute()
-    assert run.captured_logs() == run.flow_run.logs == run.log_messages() == []
+    assert run.captured_logs() == run.flow_run.logs == []
+    assert run.log_messages() == []
     assert [e.event_data.data["message_data"]["message_text"] for e in events] == ["printed", "error", "library", "own"]
     assert run.flow_run.dropped.logs == 0
 

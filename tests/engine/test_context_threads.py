@@ -115,7 +115,7 @@ def test_one_bound_function_serves_many_threads_at_once() -> None:
     def pool() -> list[object]:
         with ThreadPoolExecutor(8) as executor:
             values = list(executor.map(bind_context(work), range(64)))
-            left = list(executor.map(lambda _: current_flow_or_none(), range(16)))
+            left = [executor.submit(current_flow_or_none).result() for _ in range(16)]
         return [values, left]
 
     run = pool().execute()

@@ -195,6 +195,13 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
         task(**options)(add)
 
 
+@pytest.mark.parametrize("options", [{"retries": "3"}, {"retry_on": ("ValueError",)}, {"timeout": "1 s"}], ids=str)
+def test_options_of_a_wrong_type_are_refused(options: dict[str, Any]) -> None:
+    """An option of a type that cannot work is a `TypeError` at decoration, not at the call."""
+    with pytest.raises(TypeError):
+        task(**options)(add)
+
+
 @pytest.mark.parametrize("decorator", [flow, task])
 def test_unknown_options_are_refused(decorator: Any) -> None:
     """A misspelt option is a `TypeError` where it is written."""

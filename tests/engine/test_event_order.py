@@ -1,6 +1,9 @@
 """Events come in order, numbered without a gap, and only where somebody listens."""
 
 import asyncio
+import contextlib
+import io
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,9 +12,11 @@ from typing import Any
 import pytest
 
 from flowscope import (
+    EventType,
     Flow,
     FlowConfig,
     FlowEvent,
+    NoActiveFlowError,
     RunStatus,
     bind_context,
     flow,
@@ -165,3 +170,62 @@ def test_without_a_listener_no_event_is_built(listening: bool) -> None:
     else:
         run.execute()
     assert bool(looks) is listening
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "counted"])
+def test_a_flow_that_ends_amid_its_threads_has_a_whole_record(kept: bool) -> None:
+    """However threads race with the flow's end, starts and stops pair up, FLOW_STOP is last and the record is final."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for _ in range(10):
+            _race_with_the_end(kept=kept)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _race_with_the_end(*, kept: bool) -> None:
+    running = threading.Barrier(5)
+    threads: list[threading.Thread] = []
+    refused: list[NoActiveFlowError] = []
+
+    @task
+    def work() -> None:
+        print("x")
+
+    def call_until_refused() -> None:
+        work()
+        running.wait()
+        try:
+            while True:
+                work()
+        except NoActiveFlowError as error:
+            refused.append(error)
+
+    @flow(flow_config=FlowConfig(add_task_to_self=kept))
+    def leaving() -> None:
+        bound = bind_context(call_until_refused)
+        threads.extend(threading.Thread(target=bound) for _ in range(4))
+        for thread in threads:
+            thread.start()
+        running.wait()
+
+    run = leaving()
+    events: list[FlowEvent] = []
+    run.add_listener(events.append)
+    with contextlib.redirect_stdout(io.StringIO()):
+        record = run.execute().flow_run
+        for thread in threads:
+            thread.join()
+    assert len(refused) == 4
+    assert [e.sequence for e in events] == list(range(1, len(events) + 1))
+    assert events[-1].event_type is EventType.FLOW_STOP
+    starts = [e.event_data.task_run_id for e in events if e.event_type is EventType.TASK_START]
+    stops = [e.event_data.task_run_id for e in events if e.event_type is EventType.TASK_STOP]
+    assert sorted(map(str, stops)) == sorted(set(map(str, starts)))
+    assert events[-1].event_data.data["tasks"]["total"] == len(stops)
+    assert run.flow_run.model_dump_json() == record.model_dump_json()
+    if kept:
+        assert {t.task_id for t in record.tasks} == set(starts)
+        assert {t.status for t in record.tasks} <= {RunStatus.COMPLETED, RunStatus.ABANDONED}
+        assert all(t.end_time is not None for t in record.tasks)

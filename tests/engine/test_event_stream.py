@@ -5,7 +5,6 @@ import gc
 import threading
 import weakref
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -237,21 +236,25 @@ async def test_closing_ends_the_iteration() -> None:
 
 def test_a_stream_of_a_loop_that_is_closed_does_not_hurt() -> None:
     """A run whose consumer's loop is gone completes as always."""
-    kept: list[Any] = []
+    stream = flow_events.stream()
 
-    async def abandon() -> None:
-        stream = flow_events.stream()
-        waiting = asyncio.ensure_future(anext(aiter(stream)))
+    async def consume() -> None:
+        await anext(aiter(stream))
+
+    async def abandon() -> asyncio.Task[None]:
+        waiting = asyncio.create_task(consume())
         await asyncio.sleep(0)
-        kept.extend((stream, waiting))
+        return waiting
 
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(abandon())
-    kept[1].cancel()
-    loop.run_until_complete(asyncio.gather(kept[1], return_exceptions=True))
+    waiting = loop.run_until_complete(abandon())
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        loop.run_until_complete(waiting)
     loop.close()
+    assert len(flow_events.event_listeners) == 1
     assert printing(3).execute().succeeded
-    kept.clear()
+    asyncio.run(stream.aclose())
 
 
 async def test_a_stream_keeps_no_finished_flow_alive() -> None:

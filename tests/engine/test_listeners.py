@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from flowscope import (
     NoActiveFlowError,
     RunStatus,
     Subscription,
+    current_flow,
     current_flow_or_none,
     flow,
     flow_events,
@@ -128,9 +128,9 @@ def test_a_listener_that_joins_a_running_flow_hears_the_rest() -> None:
     events: list[FlowEvent] = []
 
     @flow
-    def joined(this_flow: Any) -> None:
+    def joined() -> None:
         work()
-        this_flow.add_listener(events.append)
+        current_flow().add_listener(events.append)
         work()
 
     joined().execute()
@@ -227,8 +227,9 @@ def test_listeners_of_concurrent_flows_may_block_each_other() -> None:
         if event.event_type is EventType.TASK_START:
             met.wait()
 
+    flows = [working(), working()]
     with flow_events.subscribe(listen), ThreadPoolExecutor(2) as pool:
-        runs = list(pool.map(lambda _: working().execute(), range(2)))
+        runs = list(pool.map(Flow[None].execute, flows))
     assert [r.status for r in runs] == [RunStatus.COMPLETED] * 2
     assert not met.broken
 

@@ -1,17 +1,14 @@
 """What any library logs inside a flow is recorded, once."""
 
-import contextlib
 import logging
-import logging.handlers
 import threading
 import warnings
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
 import pytest
 
-from flowscope import Flow, FlowConfig, bind_context, flow, task
+from flowscope import Flow, FlowConfig, bind_context, current_flow, flow, task
 
 
 class Collector(logging.Handler):
@@ -30,23 +27,10 @@ _numbers = count(1)
 
 def new_logger() -> logging.Logger:
     """A logger that lets everything through, does not propagate and has no handler, not even one of pytest's."""
-    made = logging.getLogger(f"tests.capture-{next(_numbers)}")
+    made = logging.getLogger(f"{__name__}-{next(_numbers)}")
     made.setLevel(logging.DEBUG)
     made.propagate = False
     return made
-
-
-@contextlib.contextmanager
-def bare_root() -> Iterator[logging.Logger]:
-    """The root logger without handlers, given back as it was."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    root.handlers[:] = []
-    try:
-        yield root
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 def logged(run: Flow[Any]) -> list[str]:
@@ -155,10 +139,10 @@ def test_the_flows_level_holds_for_every_source(level: Any, expected: list[str])
     logger = new_logger()
 
     @flow(flow_config=FlowConfig(log_level=level))
-    def working(this_flow: Any) -> None:
+    def working() -> None:
         for name, log in (("d", "debug"), ("i", "info"), ("w", "warning"), ("e", "error")):
             getattr(logger, log)(name)
-            getattr(this_flow, f"log_{log}")(name)
+            getattr(current_flow(), f"log_{log}")(name)
 
     run = working().execute()
     assert logged(run) == expected

@@ -6,7 +6,7 @@ import logging
 import logging.handlers
 import queue
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from itertools import count
 from typing import Any
 
@@ -31,14 +31,14 @@ _numbers = count(1)
 
 def new_logger() -> logging.Logger:
     """A logger that lets everything through, does not propagate and has no handler, not even one of pytest's."""
-    made = logging.getLogger(f"tests.capture-{next(_numbers)}")
+    made = logging.getLogger(f"{__name__}-{next(_numbers)}")
     made.setLevel(logging.DEBUG)
     made.propagate = False
     return made
 
 
 @contextlib.contextmanager
-def bare_root() -> Iterator[logging.Logger]:
+def bare_root() -> Generator[logging.Logger]:
     """The root logger without handlers, given back as it was."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level

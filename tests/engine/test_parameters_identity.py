@@ -42,7 +42,7 @@ class Point(NamedTuple):
 @dataclass
 class Box:
     size: int
-    content: list[int] = field(default_factory=list)
+    content: list[int] = field(default_factory=list[int])
 
 
 class Order(BaseModel):

@@ -187,7 +187,7 @@ def _cells(row: Row) -> list[Text]:
         Text("  " * row.depth + row.name, style="bold" if row.depth == 0 else ""),
         Text(f"{row.ended} done" if row.depth else ""),
         Text(f"{row.running} running" if row.running else "", style="cyan"),
-        Text(duration(row.total) if several else "", style="dim"),
+        Text(duration(row.total) if several and row.ended else "", style="dim"),
         Text(f"max {duration(row.longest)}" if several else duration(row.longest)),
         Text(", ".join(troubles), style="red"),
     ]

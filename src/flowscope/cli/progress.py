@@ -121,7 +121,9 @@ class Progress:
         self._running[run_id] = group
 
     def _stop(self, run_id: str, payload: dict[str, Any]) -> Group:
-        group = self._running.pop(run_id, self._groups.root)
+        group = self._running.pop(run_id, None)
+        if group is None:  # it started before anybody listened
+            return self._groups.root
         group.end(run_id, payload["status"], payload["duration"])
         if group is not self._groups.root and payload["status"] in FAILED:
             error: ErrorInfo | None = payload["error"]

@@ -16,6 +16,7 @@ from ..model.records import LogSource
 from ..model.values import safe_repr
 from .context import Handle, current
 from .failure import Failure
+from .locks import LOCKS
 from .run import Run
 
 __all__ = ["Capture", "write_console"]
@@ -91,16 +92,6 @@ class StreamProxy:
         return f"<flowscope proxy of {self.real!r}>"
 
 
-class _Installing:
-    """One at a time; a forked process has a lock of its own."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-
-_installing: Final = _Installing()
-
-
 class Capture:
     """What one running flow has installed."""
 
@@ -108,7 +99,7 @@ class Capture:
 
     def __init__(self, run: Run) -> None:
         self._proxies: list[StreamProxy] = []
-        with _installing.lock:
+        with LOCKS.installing:
             if run.config.capture_stdout:
                 self._proxies.extend(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
             if run.journal.hears_logging:
@@ -116,7 +107,7 @@ class Capture:
 
     def end(self) -> None:
         """Restore the streams that no other flow has installed; one that the user has put in their place stays."""
-        with _installing.lock:
+        with LOCKS.installing:
             for proxy in self._proxies:
                 proxy.flows -= 1
                 if proxy.flows == 0:
@@ -206,8 +197,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _forget_in_child() -> None:
-    """In a forked process no flow is running, and no other thread that could hold the lock."""
-    _installing.lock = threading.Lock()
+    """In a forked process no flow is running."""
     for name in _NAMES:
         stream = getattr(sys, name)
         if type(stream) is StreamProxy:

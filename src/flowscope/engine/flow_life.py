@@ -1,7 +1,6 @@
 """The life of a run: what is decided and recorded at its start, at its outcome and at its end."""
 
 import logging
-import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from .capture import Capture, write_console
 from .context import RunIdentity, current
 from .failure import Failure, message_of
 from .flow_target import BoundTarget
+from .locks import LOCKS
 from .loops import run_in_new_loop, wait_in_thread
 from .run import Run
 from .tally import FAILED
@@ -36,7 +36,6 @@ __all__ = [
     "settle_async",
 ]
 
-_starting: Final = threading.Lock()
 _ID_PREFIX: Final = "flow-"
 
 
@@ -84,7 +83,7 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, 
     Raises:
         AlreadyRunningError: The flow is running already.
     """
-    with _starting:
+    with LOCKS.starting:
         live = state.live_run
         if state.executing or (live is not None and not executing):
             raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
@@ -189,10 +188,12 @@ def end(state: FlowState, run: Run) -> None:
         run.journal.flush(None)
         if run.config.print_finished_message:
             run.journal.say(logging.INFO, f"flow {run.identity.flow_name!r} finished: {run.status}", None)
-        for call in run.close():
-            announce_stop(run, call, None)
+        untold = run.outbox.close()
+        abandoned = {call.order: call for call in run.close()}
+        for order, call in sorted({**untold, **abandoned}.items()):
+            announce_stop(run, call, run.failures.get(order), final=True)
         if run.outbox.heard:
-            run.outbox.emit(EventType.FLOW_STOP, _stop_data(run), None, level=_level(run))
+            run.outbox.emit(EventType.FLOW_STOP, _stop_data(run), None, level=_level(run), final=True)
     finally:
         run.release()
         state.executing = False

@@ -38,7 +38,9 @@ class FlowTarget:
         """Whether it has to be awaited."""
         return self._definition.kind is Kind.ASYNC
 
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None) -> "BoundTarget":
+    def bind(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None, flow_name: str
+    ) -> "BoundTarget":
         """Give it its arguments.
 
         Raises:
@@ -46,7 +48,7 @@ class FlowTarget:
             TypeError: An argument is missing or unexpected.
         """
         bound = self._boundary.bind(args, kwargs, provided)
-        if self._validate and self._boundary.check(bound):
+        if self._validate and self._boundary.check(bound, flow_name):
             args, kwargs = bound.args, bound.kwargs
         params = self._boundary.inputs(bound, without=self._hidden)
         return BoundTarget(self, args, kwargs, params)

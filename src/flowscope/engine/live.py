@@ -64,9 +64,9 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     def setup_planned(self, target: FlowTarget, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
         """Choose what runs, where the function has been planned already, as by `@flow`."""
         state = self._live
-        hooked = type(self).task_dependencies is not Flow.task_dependencies
-        state.bound = target.bind(args, kwargs, None if hooked else state.provided.keys())
         self._name(target.name)
+        hooked = type(self).task_dependencies is not Flow.task_dependencies
+        state.bound = target.bind(args, kwargs, None if hooked else state.provided.keys(), self.flow_name)
         self.flow_config.custom_setup(self)
         return self
 

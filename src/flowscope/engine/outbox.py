@@ -8,13 +8,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 from .._clock import tick, wall_time
 from ..model.events import EventData, EventType, FlowEvent
 from .bus import Listener, complain, flow_events, notify
-from .call import call_at
+from .call import Call, call_at
 from .context import RunIdentity, Scope, outside
+from .locks import LOCKS
 from .loops import is_being_cancelled, is_cancelled_error
 from .redaction import Redactor
 from .ring import Keeper
@@ -50,7 +51,7 @@ class Outbox:
     @property
     def delivery(self) -> "Delivery":
         """Made for the first event: a run that nobody listens to has none."""
-        with _making:
+        with LOCKS.making:
             if self._delivery is None:
                 self._delivery = Delivery(self.listeners)
             return self._delivery
@@ -68,10 +69,27 @@ class Outbox:
         *,
         source: str | None = None,
         level: int = logging.INFO,
-    ) -> None:
-        """Tell whoever listens. After FLOW_STOP nothing is told any more."""
+        admit: Callable[[], None] | None = None,
+        final: bool = False,
+    ) -> bool:
+        """Tell whoever listens, unless the run is ending.
+
+        Args:
+            kind: What happened.
+            data: The payload.
+            scope: Where it happened.
+            source: What it comes from; None means the flow or the task.
+            level: How grave it is, as the standard `logging` module counts.
+            admit: Called once it is certain that the event will be told, and before any later one is.
+            final: Whether it belongs to the end of the run.
+
+        Returns:
+            Whether it is told; if nobody listens, whether it would be.
+        """
         if not self.heard:
-            return
+            if admit is not None:
+                admit()
+            return True
         identity = self._identity
         call = call_at(scope, identity)
         event_data = EventData.model_construct(
@@ -96,36 +114,61 @@ class Outbox:
                 self.kept.append(event)
             return event
 
-        self.delivery.post(build, last=kind is EventType.FLOW_STOP)
+        return self.delivery.post(kind, call, build, admit=admit, final=final)
+
+    def close(self) -> dict[int, Call]:
+        """Take none but the final events from now on; return the calls that were told to start and not to stop."""
+        return dict(self.delivery.close()) if self.heard or self._delivery is not None else {}
 
 
 class Delivery:
     """Numbers events and hands them to listeners, one at a time."""
 
-    __slots__ = ("_awaited", "_changed", "_closed", "_listeners", "_queue", "_sequence", "delivering")
+    __slots__ = ("_awaited", "_changed", "_ending", "_listeners", "_open", "_queue", "_sequence", "delivering")
 
     def __init__(self, listeners: list[Listener]) -> None:
         self._listeners = listeners
         self._sequence = 0
         self._queue: deque[FlowEvent] = deque()
         self._awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
-        self._closed = False
+        self._ending = False
+        self._open: dict[int, Call] = {}
         self._changed = threading.Condition(threading.Lock())
         self.delivering = False
         """Whether some thread is calling listeners."""
 
-    def post(self, build: Callable[[int], FlowEvent], *, last: bool) -> None:
-        """Build the next event and have it delivered; nothing follows the last one."""
+    def post(
+        self,
+        kind: EventType,
+        call: Call | None,
+        build: Callable[[int], FlowEvent],
+        *,
+        admit: Callable[[], None] | None,
+        final: bool,
+    ) -> bool:
+        """Build the next event and have it delivered; once the run is ending, only the final ones are taken."""
         with self._changed:
-            if self._closed:
-                return
-            self._closed = last
+            if self._ending is not final:
+                return False
+            if admit is not None:
+                admit()
+            if call is not None and kind is EventType.TASK_START:
+                self._open[call.order] = call
+            elif call is not None and kind is EventType.TASK_STOP:
+                self._open.pop(call.order, None)
             self._sequence += 1
             self._queue.append(build(self._sequence))
             if self.delivering:
-                return
+                return True
             self.delivering = True
         self._deliver()
+        return True
+
+    def close(self) -> dict[int, Call]:
+        """Take none but the final events from now on; return the calls that were told to start and not to stop."""
+        with self._changed:
+            self._ending = True
+            return self._open
 
     def _deliver(self) -> None:
         while True:
@@ -172,6 +215,3 @@ class Delivery:
                 if not isinstance(error, Exception) and (not is_cancelled_error(error) or is_being_cancelled()):
                     raise
                 complain(listener, error)
-
-
-_making: Final = threading.Lock()

@@ -1,12 +1,15 @@
 """Arguments at the boundary: bound to parameters, checked and coerced by Pydantic, and never replaced needlessly."""
 
 import inspect
+import warnings
 from collections import deque
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cached_property
-from typing import Any, Final, get_origin
+from types import UnionType
+from typing import IO, Annotated, Any, BinaryIO, Final, TextIO, Union, get_args, get_origin
 
-from pydantic import ConfigDict, PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.warnings import ArbitraryTypeWarning
 from typing_extensions import Unpack
 
 from ..errors import ParameterError
@@ -18,7 +21,8 @@ _MAPPING: Any = Mapping
 _SET: Any = Set
 _SEQUENCE: Any = (Sequence, deque)
 _TEXT: Any = (str, bytes, bytearray)
-_NO_CONSTRAINT: Final = (Any, object, inspect.Parameter.empty)
+_UNIONS: Any = (Union, UnionType)
+_UNCHECKED: Final[tuple[Any, ...]] = (Any, object, IO, TextIO, BinaryIO, Unpack)
 
 
 class Boundary:
@@ -65,8 +69,8 @@ class Boundary:
             raise TypeError(f"{name}() missing a required argument: {missing!r}")
         return bound
 
-    def check(self, bound: inspect.BoundArguments) -> bool:
-        """Replace what has to be coerced, in place; tell whether anything was.
+    def check(self, bound: inspect.BoundArguments, function: str) -> bool:
+        """Replace what has to be coerced, in place; tell whether anything was. `function` is its name in errors.
 
         Raises:
             ParameterError: A value does not fit its parameter.
@@ -75,7 +79,7 @@ class Boundary:
         for name, checker in self._checkers.items():
             if name in bound.arguments:
                 value = bound.arguments[name]
-                checked = checker.check(value)
+                checked = checker.check(value, function)
                 if checked is not value:
                     bound.arguments[name] = checked
                     coerced = True
@@ -102,7 +106,7 @@ class Boundary:
         if not known <= hints.keys():
             hints = define(definition.target, "").hints
         checkers = {
-            parameter.name: _checker(definition.name, parameter, hints[parameter.name])
+            parameter.name: _checker(parameter, hints[parameter.name])
             for parameter in definition.parameters
             if parameter.name in hints
         }
@@ -112,98 +116,124 @@ class Boundary:
 class _Checker:
     """Checks the values of one parameter."""
 
-    def __init__(self, function: str, parameter: inspect.Parameter, adapter: TypeAdapter[Any]) -> None:
-        self._function = function
+    def __init__(self, parameter: inspect.Parameter, hint: Any, adapter: TypeAdapter[Any]) -> None:
         self._parameter = parameter.name
+        self._hint = hint
         self._named = parameter.kind is parameter.VAR_KEYWORD
         self._adapter = adapter
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, function: str) -> Any:
+        """The value itself if it is valid as it is, else what it is coerced to."""
         try:
             checked = self._adapter.validate_python(value)
-            return _settled(value, checked)
+            if _is_lazy(checked) and not hasattr(value, "__next__"):
+                items = list(checked)
+                return value if _match(list(value), items, _alike) else items
         except ValidationError as error:
-            raise self._rejection(value, error) from None
+            raise self._rejection(function, value, error) from None
+        if _same(value, checked) or (_alike(value, checked) and _fits(value, self._hint)):
+            return value
+        return checked
 
-    def _rejection(self, value: object, error: ValidationError) -> ParameterError:
+    def _rejection(self, function: str, value: object, error: ValidationError) -> ParameterError:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         place = ".".join(str(part) for part in problem["loc"])
         reason = f"{problem['msg']} (at {place})" if place else problem["msg"]
-        return ParameterError(self._function, self._parameter, type(value).__qualname__, reason)
+        return ParameterError(function, self._parameter, type(value).__qualname__, reason)
 
 
 class _ItemsChecker(_Checker):
     """Checks what `*args` or `**kwargs` collects, item by item."""
 
-    def check(self, value: Any) -> Any:
+    def check(self, value: Any, function: str) -> Any:
+        """The collection itself if all items are valid as they are."""
         check = super().check
         if self._named:
-            checked = {name: check(item) for name, item in value.items()}
+            checked = {name: check(item, function) for name, item in value.items()}
             return value if all(checked[name] is item for name, item in value.items()) else checked
-        listed = tuple(check(item) for item in value)
+        listed = tuple(check(item, function) for item in value)
         return value if all(new is old for new, old in zip(listed, value, strict=True)) else listed
 
 
-def _checker(function: str, parameter: inspect.Parameter, hint: Any) -> _Checker | None:
-    if hint in _NO_CONSTRAINT or get_origin(hint) is Unpack or _cannot_be_checked(hint):
+def _checker(parameter: inspect.Parameter, hint: Any) -> _Checker | None:
+    if _cannot_be_checked(hint):
         return None
     adapter = _adapter(hint)
     if adapter is None:
         return None
     collects = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
-    return (_ItemsChecker if collects else _Checker)(function, parameter, adapter)
+    return (_ItemsChecker if collects else _Checker)(parameter, hint, adapter)
 
 
 def _cannot_be_checked(hint: Any) -> bool:
-    """A protocol without `@runtime_checkable` is for type checkers alone."""
+    """What says nothing, or is for type checkers alone: files, and protocols without `@runtime_checkable`."""
     kind = get_origin(hint) or hint
+    if kind in _UNCHECKED:
+        return True
     return getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False)
 
 
 def _adapter(hint: Any) -> TypeAdapter[Any] | None:
+    """What checks values; None for what Pydantic makes nothing of, which is not checked then."""
     try:
-        try:
-            adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
-        except PydanticUserError as error:
-            if error.code != "type-adapter-config-unused":
-                raise
-            adapter = TypeAdapter(hint)
-    except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError):
+        with warnings.catch_warnings(action="ignore", category=ArbitraryTypeWarning):
+            try:
+                adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+            except PydanticUserError as error:
+                if error.code != "type-adapter-config-unused":
+                    raise
+                adapter = TypeAdapter(hint)
+    except Exception:
         return None
     return adapter
 
 
-def _settled(value: Any, checked: Any) -> Any:
-    """The value itself if the check changed nothing, else the checked one."""
-    if type(checked).__name__ == "ValidatorIterator":
-        if hasattr(value, "__next__"):
-            return value
-        items: list[Any] = list(checked)
-        return value if _same_items(list(value), items) else items
-    return value if _same(value, checked) else checked
+def _is_lazy(checked: object) -> bool:
+    """Whether Pydantic would check the items of an iterable while somebody iterates over it."""
+    return type(checked).__name__ == "ValidatorIterator"
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value, with all that it contains, is of the classes that the annotation names."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _fits(value, args[0])
+    if origin in _UNIONS:
+        return any(_fits(value, choice) for choice in args)
+    kind = origin or hint
+    if isinstance(kind, type) and not isinstance(value, kind):
+        return False
+    if isinstance(value, _MAPPING) and len(args) == len(("key", "value")):
+        return all(_fits(key, args[0]) and _fits(item, args[1]) for key, item in value.items())
+    if isinstance(value, _TEXT) or not args or not isinstance(value, (*_SEQUENCE, _SET)):
+        return True
+    hints = list(args) if kind is tuple and args[-1] is not ... else [args[0]] * len(value)
+    return all(_fits(item, wanted) for item, wanted in zip(value, hints, strict=False))
 
 
 def _same(value: Any, checked: Any) -> bool:
-    if value is checked:
-        return True
-    if type(checked) is not type(value):
-        return False
-    if isinstance(value, _MAPPING):
+    """Whether the check has changed nothing."""
+    return value is checked or _is_lazy(checked) or (type(value) is type(checked) and _compare(value, checked, _same))
+
+
+def _alike(value: Any, checked: Any) -> bool:
+    """Whether the check has changed nothing but the classes of containers, or a subclass to its base."""
+    return value is checked or _is_lazy(checked) or _compare(value, checked, _alike)
+
+
+def _compare(value: Any, checked: Any, items_match: Callable[[Any, Any], bool]) -> bool:
+    if isinstance(value, _MAPPING) and isinstance(checked, _MAPPING):
         keys, values = list(value.keys()), list(value.values())
-        return _same_items(keys, list(checked.keys())) and _same_items(values, list(checked.values()))
-    if isinstance(value, _SET):
+        return _match(keys, list(checked.keys()), items_match) and _match(values, list(checked.values()), items_match)
+    if isinstance(value, _SET) and isinstance(checked, _SET):
         return {(type(item), item) for item in value} == {(type(item), item) for item in checked}
-    if isinstance(value, _SEQUENCE) and not isinstance(value, _TEXT):
-        return _same_items(list(value), list(checked))
-    return _equal(value, checked)
-
-
-def _equal(value: Any, checked: Any) -> bool:
+    if isinstance(value, _SEQUENCE) and isinstance(checked, _SEQUENCE) and not isinstance(value, _TEXT):
+        return _match(list(value), list(checked), items_match)
     try:
-        return bool(value == checked)
+        return isinstance(value, type(checked)) and bool(value == checked)
     except Exception:
         return False
 
 
-def _same_items(values: list[Any], checked: list[Any]) -> bool:
-    return len(values) == len(checked) and all(map(_same, values, checked))
+def _match(values: list[Any], checked: list[Any], items_match: Callable[[Any, Any], bool]) -> bool:
+    return len(values) == len(checked) and all(map(items_match, values, checked))

@@ -5,7 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from itertools import count
-from typing import Any, Final
+from typing import Any
 
 from .._clock import tick
 from ..model.config import FlowConfig
@@ -19,6 +19,7 @@ from .context import Handle, RunIdentity, Scope
 from .failure import Failure
 from .injection import Plan
 from .journal import Journal
+from .locks import LOCKS
 from .outbox import Outbox
 from .providers import Opened, SharedProviders
 from .redaction import redactor_for
@@ -26,8 +27,6 @@ from .ring import Keeper, Kept, Ring
 from .site import CallSite
 
 __all__ = ["Run", "opened_at"]
-
-_shared_lock: Final = threading.Lock()
 
 
 class Run:
@@ -118,7 +117,7 @@ class Run:
 
     def shared_providers(self) -> SharedProviders:
         """What makes and holds the values of `scope="flow"` providers."""
-        with _shared_lock:
+        with LOCKS.making:
             if self.shared is None:
                 self.shared = SharedProviders(CallSite(self.handle, None))
             return self.shared

@@ -103,7 +103,7 @@ class TaskSpec:
         if not self.validate:
             return args, kwargs
         bound = self._boundary.bind(args, kwargs)
-        return (bound.args, bound.kwargs) if self._boundary.check(bound) else (args, kwargs)
+        return (bound.args, bound.kwargs) if self._boundary.check(bound, self.name) else (args, kwargs)
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows: not after what would only fail again."""

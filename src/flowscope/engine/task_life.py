@@ -5,6 +5,7 @@ The drivers only call functions and wait; every decision is here, once for sync,
 
 import logging
 from enum import Enum
+from functools import partial
 from typing import Any, Final, Literal
 
 from .._clock import seconds, tick
@@ -64,18 +65,21 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
     call.ended = 0
     call.order = run.next_order()
     call.started = tick()
-    run.calls.add(call)
     if run.attentive or flow_events.event_listeners:
         _announce_start(run, call)
+    else:
+        run.calls.add(call)
     return call
 
 
 def _announce_start(run: Run, call: Call) -> None:
     try:
-        run.outbox.emit(EventType.TASK_START, {}, call)
+        admitted = run.outbox.emit(EventType.TASK_START, {}, call, admit=partial(run.calls.add, call))
     except BaseException as error:  # an interrupt while listeners were called
         failed(call, error)
         raise
+    if not admitted:  # the flow ends at this very moment, in another thread
+        raise no_active_flow(f"task {call.spec.name!r}", call)
 
 
 def complete(call: Call, value: object) -> None:
@@ -84,10 +88,10 @@ def complete(call: Call, value: object) -> None:
     run: Run | None = call.handle.run
     if run is None:
         return
-    call.ended = ended
     call.status = _COMPLETED
     if run.keeps_values:
         call.value = value
+    call.ended = ended
     if run.waiting_prints:
         run.journal.flush(call)
     if run.attentive or flow_events.event_listeners:
@@ -104,7 +108,6 @@ def failed(call: Call, error: BaseException) -> Verdict:
     raises = spec.raise_on_error or not isinstance(error, Exception)
     if run is None:
         return RAISE if raises else TOLERATE
-    call.ended = ended
     if call.status is not RunStatus.TIMED_OUT:
         call.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
     if raises:
@@ -114,6 +117,7 @@ def failed(call: Call, error: BaseException) -> Verdict:
     failure = Failure(error)
     if run.calls.kept:
         run.failures[call.order] = failure
+    call.ended = ended
     if run.waiting_prints:
         run.journal.flush(call)
     _log_failure(run, call, failure)
@@ -153,8 +157,8 @@ def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
     announce_stop(run, call, failure)
 
 
-def announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
-    """Tell that a call has ended."""
+def announce_stop(run: Run, call: Call, failure: Failure | None, *, final: bool = False) -> None:
+    """Tell that a call has ended; `final` if its flow ends too."""
     data = {
         "status": call.status,
         "duration": seconds(call.started, call.ended),
@@ -162,4 +166,4 @@ def announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
         "error": None if failure is None else failure.info(),
     }
     level = logging.ERROR if call.status in FAILED else logging.INFO
-    run.outbox.emit(EventType.TASK_STOP, data, call, level=level)
+    run.outbox.emit(EventType.TASK_STOP, data, call, level=level, final=final)

@@ -1,0 +1,33 @@
+"""The locks of this process: each is held for a moment, never while users' code runs, and free in a forked child."""
+
+import os
+import threading
+from typing import Final
+
+__all__ = ["LOCKS"]
+
+
+class _Locks:
+    """One lock for each thing that is done one at a time."""
+
+    __slots__ = ("installing", "making", "removing", "starting")
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget who held them: in a forked process those threads do not exist."""
+        self.starting = threading.Lock()
+        """Starting a run of a flow object."""
+        self.installing = threading.Lock()
+        """Installing and restoring standard streams."""
+        self.making = threading.Lock()
+        """Making the parts of a run that are made when they are first needed."""
+        self.removing = threading.Lock()
+        """Removing a listener."""
+
+
+LOCKS: Final = _Locks()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=LOCKS.renew)

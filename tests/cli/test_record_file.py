@@ -1,0 +1,89 @@
+"""`--json FILE`: the run record, written whole or not at all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowscope import FlowRun, RunStatus
+
+from .conftest import Command
+
+
+def test_the_record_loads_back(process: Command) -> None:
+    """The file holds the record of the run, with its tasks and what it was given."""
+    outcome = process("run", "flows:calculate", "-p", "number=10", "--json", "run.json")
+    assert outcome.code == 0
+    record = outcome.record
+    assert record.status is RunStatus.COMPLETED
+    assert record.flow_name == "calculate"
+    assert record.params == {"number": 10}
+    assert record.return_value == 40
+    assert [task.task_name for task in record.tasks] == ["quadruple", "double", "double"]
+    assert "run.json" in outcome.out
+
+
+@pytest.mark.parametrize("name", ["nowhere/run.json", "flows.py/run.json", "."])
+def test_a_file_that_cannot_be_is_refused_before_anything_runs(command: Command, name: str) -> None:
+    """A directory that does not exist, or is none, and a file that is a directory exit with 2 and no run."""
+    outcome = command("run", "flows:Ingest", "-p", "source=a", "--json", name)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: cannot write ")
+    assert outcome.err.count("\n") == 1
+    assert not outcome.ran
+
+
+def test_an_older_record_stays_until_the_new_one_is_whole(command: Command, directory: Path) -> None:
+    """While the flow runs the file is as it was; afterwards it is replaced, and nothing else is left behind."""
+    source = "from pathlib import Path\nfrom flowscope import flow\n"
+    source += "@flow\ndef peek():\n    return Path('run.json').read_text()\n"
+    (directory / "peeking.py").write_text(source, "utf-8")
+    (directory / "run.json").write_text("older", "utf-8")
+    before = {path.name for path in directory.iterdir()}
+    outcome = command("run", "peeking.py:peek", "--json", "run.json")
+    assert outcome.code == 0
+    assert outcome.record.return_value == "older"
+    assert {path.name for path in directory.iterdir()} - {"__pycache__"} == before
+
+
+def test_a_record_that_cannot_be_written_in_the_end_is_told(command: Command, directory: Path) -> None:
+    """A directory that the flow itself removes makes the command exit with 2."""
+    source = "import shutil\nfrom flowscope import flow\n@flow\ndef remove():\n    shutil.rmtree('out')\n"
+    (directory / "removing.py").write_text(source, "utf-8")
+    (directory / "out").mkdir()
+    outcome = command("run", "removing.py:remove", "--json", "out/run.json")
+    assert outcome.code == 2
+    assert "cannot write 'out/run.json'" in outcome.err
+
+
+def test_a_link_stays_a_link(command: Command, directory: Path) -> None:
+    """A symbolic link is followed: the file behind it is replaced."""
+    (directory / "real.json").touch()
+    (directory / "run.json").symlink_to("real.json")
+    assert command("run", "flows:calculate", "--json", "run.json").code == 0
+    assert (directory / "run.json").is_symlink()
+    assert FlowRun.model_validate_json((directory / "real.json").read_text("utf-8")).return_value == 4
+
+
+def test_the_file_has_ordinary_permissions(command: Command, directory: Path) -> None:
+    """A new file may be read by whoever may read other new files."""
+    (directory / "other").touch()
+    assert command("run", "flows:calculate", "--json", "run.json").code == 0
+    assert (directory / "run.json").stat().st_mode == (directory / "other").stat().st_mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_written_to(directory: Path) -> None:
+    """A pipe is not replaced: whoever reads it gets the record."""
+    os.mkfifo(directory / "pipe")
+    with subprocess.Popen(
+        [sys.executable, "-m", "flowscope.cli", "run", "flows:calculate", "--json", "pipe"],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        record = FlowRun.model_validate_json((directory / "pipe").read_text("utf-8"))
+    assert process.returncode == 0
+    assert record.return_value == 4

@@ -1,0 +1,147 @@
+"""TARGET: which flow is run."""
+
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from flowscope.cli import main
+
+from .conftest import Command
+
+
+@pytest.mark.parametrize("target", ["flows:calculate", "flows.py:calculate", "./flows.py:calculate"])
+def test_a_flow_is_named_by_module_or_by_file(process: Command, target: str) -> None:
+    """Modules of the current directory and files are found, and the flow in them is run."""
+    outcome = process("run", target, "--param", "number=10")
+    assert outcome.code == 0
+    assert "calculate completed" in outcome.out
+    assert "returned  40" in outcome.out
+
+
+def test_the_installed_command_is_the_same() -> None:
+    """The console script `flowscope` is `flowscope.cli.main`."""
+    (script,) = entry_points(group="console_scripts", name="flowscope")
+    assert script.load() is main
+
+
+@pytest.mark.parametrize(
+    ("target", "params", "returned"),
+    [
+        ("flows:Ingest", ["source=there", "batch=5"], "5"),
+        ("flows:ready", ["batch=7"], "7"),
+        ("flows:ready", [], "100"),
+        ("flows:partly", [], "20"),
+        ("flows:Steps.first", [], "'first'"),
+    ],
+)
+def test_classes_instances_partials_and_dotted_names_are_flows(
+    command: Command, target: str, params: list[str], returned: str
+) -> None:
+    """A subclass of Flow, a Flow, a partial of a flow function and a flow inside a class can be run."""
+    outcome = command("run", target, *(f"--param={param}" for param in params))
+    assert outcome.code == 0
+    assert f"returned  {returned}\n" in outcome.out
+
+
+def test_a_flow_method_needs_its_object(command: Command) -> None:
+    """A flow that is a method cannot be run without an object, and the message names what is missing."""
+    outcome = command("run", "flows:Ingest.method")
+    assert outcome.code == 2
+    assert "'self'" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("flows", "MODULE:FLOW"),
+        ("flows:", "MODULE:FLOW"),
+        (":calculate", "MODULE:FLOW"),
+        ("nowhere:calculate", "No module named 'nowhere'"),
+        ("nowhere.py:calculate", "no file 'nowhere.py'"),
+        ("flows:missing", "no 'missing'"),
+        ("flows:calculate.missing", "no 'calculate.missing'"),
+        ("flows:plain", "Decorate it with @flow"),
+        ("flows:double", "not a flow"),
+        ("flows:number", "of type 'int'"),
+        ("flows:Colour", "the class 'Colour'"),
+        ("flows:Idle", "setup has not been called"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_line(command: Command, target: str, told: str) -> None:
+    """A target that is malformed, not there, or not a flow exits with 2 and a message on standard error."""
+    outcome = command("run", target)
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert not outcome.out
+
+
+def test_a_plain_function_is_not_called_to_find_out(command: Command) -> None:
+    """A function without @flow, and a task, are refused without having been called."""
+    assert command("run", "flows:plain").code == 2
+    assert not command("run", "flows:double").ran
+
+
+def test_the_message_lists_the_flows_of_the_module(command: Command) -> None:
+    """Whoever mistypes a name is told the names that there are."""
+    outcome = command("run", "flows:calulate")
+    assert "calculate" in outcome.err
+    assert "Ingest" in outcome.err
+    assert "plain" not in outcome.err
+    assert "double" not in outcome.err
+
+
+@pytest.mark.parametrize("target", ["broken:any", "broken.py:any"])
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("\nraise RuntimeError('bad luck')", "RuntimeError: bad luck"),
+        ("\nimport nowhere_at_all", "No module named 'nowhere_at_all'"),
+        ("raise SystemExit(0)", "SystemExit"),
+    ],
+)
+def test_an_import_that_fails_tells_why_and_where(
+    command: Command, directory: Path, target: str, source: str, told: str
+) -> None:
+    """What a module raises while it is imported is named, with the line that raised it."""
+    (directory / "broken.py").write_text(source, "utf-8")
+    outcome = command("run", target)
+    assert outcome.code == 2
+    assert told in outcome.err
+    assert f"broken.py, line {source.count(chr(10)) + 1}" in outcome.err
+    assert "broken" not in sys.modules
+
+
+def test_a_syntax_error_is_told(command: Command, directory: Path) -> None:
+    """A file that does not parse is refused with the place of the error."""
+    (directory / "broken.py").write_text("x =", "utf-8")
+    outcome = command("run", "broken.py:any")
+    assert outcome.code == 2
+    assert "SyntaxError" in outcome.err
+    assert "line 1" in outcome.err
+
+
+def test_a_file_finds_its_neighbours(process: Command, directory: Path) -> None:
+    """A file elsewhere can import the modules beside it, as a script can."""
+    folder = directory / "jobs"
+    folder.mkdir()
+    (folder / "beside.py").write_text("ANSWER = 42", "utf-8")
+    source = "from flowscope import flow\nfrom beside import ANSWER\n@flow\ndef ask():\n    return ANSWER\n"
+    (folder / "job-1.py").write_text(source, "utf-8")
+    outcome = process("run", "jobs/job-1.py:ask")
+    assert outcome.code == 0
+    assert "returned  42" in outcome.out
+
+
+def test_a_file_does_not_replace_a_module_of_its_name(process: Command, directory: Path) -> None:
+    """A file may be named like a module that is in use."""
+    source = "from flowscope import flow\n@flow\ndef ask():\n    import json\n    return json.dumps([1])\n"
+    (directory / "pydantic.py").write_text(source, "utf-8")
+    (directory / "jobs").mkdir()
+    (directory / "pydantic.py").rename(directory / "jobs" / "pydantic.py")
+    outcome = process("run", "jobs/pydantic.py:ask", "--json", "run.json")
+    assert outcome.code == 0
+    assert outcome.record.return_value == "[1]"

@@ -1,0 +1,125 @@
+"""The census of the standard library does what its page says, run as a user runs it."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from flowscope import FlowRun, RunStatus
+
+TARGET: Final = f"{Path(__file__).parents[2] / 'docs' / 'examples' / 'stdlib_census.py'}:census"
+
+GOOD: Final = """
+import os.path, json
+from collections import abc
+from . import sibling
+
+class Thing:
+    async def method(self):
+        try:
+            import asyncio
+        finally:
+            def inner(): pass
+"""
+
+
+class Ended(NamedTuple):
+    """A census that was taken."""
+
+    code: int
+    out: str
+    err: str
+    record: FlowRun
+
+
+def take_census(directory: Path, *params: str) -> Ended:
+    """Run the command with a record."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "flowscope.cli", "run", TARGET, "--json", "run.json", *(f"-p{one}" for one in params)],
+        cwd=directory,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    record = FlowRun.model_validate_json((directory / "run.json").read_text("utf-8"))
+    return Ended(ended.returncode, ended.stdout, ended.stderr, record)
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A small library of two good files, a bad one, and one in a folder that is skipped."""
+    root = tmp_path / "library"
+    (root / "site-packages").mkdir(parents=True)
+    (root / "good.py").write_text(GOOD, "utf-8")
+    (root / "other.py").write_text("import json\n", "utf-8")
+    (root / "bad.py").write_text("print 'two'\n", "utf-8")
+    (root / "site-packages" / "foreign.py").write_text("import foreign\n", "utf-8")
+    return root
+
+
+def test_definitions_and_imports_are_counted(tmp_path: Path, library: Path) -> None:
+    """Files, lines, functions, classes and top-level imports are what the sources say."""
+    ended = take_census(tmp_path, f"root={library}")
+    assert ended.code == 0
+    assert ended.record.return_value == {"files": 3, "broken": 1, "lines": 12, "functions": 2, "classes": 1}
+    (artifact,) = ended.record.artifacts
+    assert artifact.key == "imports"
+    assert artifact.artifact_type == "table"
+    assert artifact.data == {"json": 2, "asyncio": 1, "collections": 1, "os": 1}
+
+
+def test_a_file_that_does_not_parse_is_a_failed_task_of_a_completed_flow(tmp_path: Path, library: Path) -> None:
+    """The failure is tolerated: the record shows which file it was and why, and the others are counted."""
+    ended = take_census(tmp_path, f"root={library}")
+    assert ended.record.status is RunStatus.COMPLETED
+    (failed,) = [task for task in ended.record.tasks if task.status is RunStatus.FAILED]
+    assert failed.task_name == "examine"
+    assert failed.input_args == [str(library / "bad.py")]
+    assert failed.error is not None
+    assert failed.error.type == "SyntaxError"
+    assert "bad.py" in failed.error.message
+    assert "failed tasks: 1" in ended.out
+
+
+def test_folders_are_skipped_by_name_and_files_limited(tmp_path: Path, library: Path) -> None:
+    """`skip` takes folder names as JSON, and `limit` the first files in the order of their names."""
+    skipped = take_census(tmp_path, f"root={library}", "skip=[]", "limit=3")
+    examined = [Path(task.input_args[0]).name for task in skipped.record.tasks if task.task_name == "examine"]
+    assert sorted(examined) == ["bad.py", "good.py", "other.py"]
+    everything = take_census(tmp_path, f"root={library}", "skip=[]")
+    assert sum(task.task_name == "examine" for task in everything.record.tasks) == 4
+
+
+@pytest.mark.timeout(300)
+def test_the_whole_library(tmp_path: Path) -> None:
+    """Without parameters it reads the standard library, every file in a task, in a few lines of summary."""
+    ended = take_census(tmp_path)
+    assert ended.code == 0
+    examined = [task for task in ended.record.tasks if task.task_name == "examine"]
+    failed = [task for task in examined if task.status is RunStatus.FAILED]
+    assert len(examined) > 500
+    assert len(failed) < len(examined) / 50
+    assert {task.error.type for task in failed if task.error is not None} <= {"SyntaxError", "ValueError"}
+    (broken,) = [result for result in ended.record.results if result.key == "broken"]
+    assert broken.value == len(failed)
+    assert any("badsyntax" in task.input_args[0] for task in failed) == any(
+        "badsyntax" in task.input_args[0] for task in examined
+    )
+    assert ended.record.artifacts[0].data["sys"] > 100
+    assert len(ended.out.splitlines()) < 40
+
+
+def test_a_wrong_parameter_is_refused(tmp_path: Path) -> None:
+    """A limit that is no positive number exits with 2 before anything is read."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "flowscope.cli", "run", TARGET, "--param", "limit=0"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert "'limit'" in ended.stderr

@@ -11,14 +11,15 @@ from textwrap import dedent
 import pytest
 
 PRELUDE = """
-import asyncio, faulthandler, gc, logging, signal, sys
+import asyncio, faulthandler, gc, io, logging, signal, sys
 from flowscope import *
 
-faulthandler.dump_traceback_later(15, exit=True)
+faulthandler.dump_traceback_later(10, exit=True)
 library = logging.getLogger("tests.reentrancy")
 library.setLevel(logging.DEBUG)
 library.propagate = False
 library.addHandler(logging.NullHandler())
+console, sys.stdout = sys.stdout, io.StringIO()
 
 class Garbage:
     # only the collector finds it, whenever that may run
@@ -61,20 +62,21 @@ def output_of(code: str) -> str:
 @pytest.mark.parametrize("config", ["", "capture_events=True", "max_logs=3", "capture_events=True, max_events=3"])
 @pytest.mark.parametrize("listens", [True, False])
 def test_finalizers_may_print_and_log_at_any_point(config: str, listens: bool) -> None:
-    """A `__del__` that prints and logs inside a flow, whenever the collector runs it, blocks nothing and loses nothing."""
+    """A `__del__` that prints and logs in a flow, whenever the collector runs it, blocks nothing and is not lost.
+
+    Where it strikes while a listener is called, it is outside the flow, as the listener is, and its print is real.
+    """
     code = f"""
         said = []
-        config = FlowConfig({config})
-        listens = {listens}
 
         def farewell():
             said.append(1)
             print("bye")
             library.info("bye")
 
-        @flow(flow_config=config)
+        @flow(flow_config=FlowConfig({config}))
         def littered():
-            for i in range(1_200):
+            for i in range(600):
                 litter(farewell, i)
                 note(i)
             gc.set_threshold(700, 10, 10)
@@ -82,20 +84,18 @@ def test_finalizers_may_print_and_log_at_any_point(config: str, listens: bool) -
 
         events = []
         made = littered()
-        if listens:
+        if {listens}:
             made.add_listener(events.append)
         made.execute()
+        real = sys.stdout.getvalue().split()
         record = made.flow_run
-        byes = [e for e in record.logs if e.message == "bye"]
-        told = [e for e in events if e.event_data.data.get("message_data", dict()).get("message") == "bye"]
-        print(consistent(events), len(said) == 1_200, len(record.tasks))
-        if config.max_logs is None:
-            assert len(byes) == 2_400, len(byes)
-        if listens:
-            assert len(told) == 2_400, len(told)
-        assert record.dropped.logs == (0 if config.max_logs is None else 3_600 - 3)
+        lines = len(record.logs) + record.dropped.logs
+        print(consistent(events), len(said), len(record.tasks), set(real) <= {{"bye"}}, file=console)
+        print(lines == 600 + 2 * (600 - len(real)), file=console)
+        if {listens}:
+            print(sum(e.event_type == "flow_message" for e in events) == lines, file=console)
     """
-    assert output_of(code) == "True True 1200"
+    assert output_of(code).split() == ["True", "600", "600", "True", "True", *(["True"] if listens else [])]
 
 
 def test_finalizers_may_drop_streams_and_subscriptions_at_any_point() -> None:
@@ -118,7 +118,7 @@ def test_finalizers_may_drop_streams_and_subscriptions_at_any_point() -> None:
                 pass
         gc.set_threshold(700, 10, 10)
         gc.collect()
-        print(len(flow_events.event_listeners), len(subscriptions))
+        print(len(flow_events.event_listeners), len(subscriptions), file=console)
     """
     assert output_of(code) == "0 0"
 
@@ -147,14 +147,14 @@ def test_finalizers_may_run_flows_at_any_point() -> None:
         gc.set_threshold(700, 10, 10)
         gc.collect()
         runs = outer_runs + inner_runs
-        print(len(runs), {len(run.executed_tasks) for run in runs}, {str(run.status) for run in runs})
+        print(len(runs), {len(run.executed_tasks) for run in runs}, {str(run.status) for run in runs}, file=console)
     """
     assert output_of(code) == "1200 {1} {'completed'}"
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the platform has no interval timers")
 def test_signal_handlers_may_print_and_log_at_any_point() -> None:
-    """A handler that prints and logs while the flow emits events blocks nothing, and is recorded whole."""
+    """A handler that prints and logs while the flow emits events blocks nothing, and what it says is not lost."""
     code = """
         ticks = []
 
@@ -162,24 +162,27 @@ def test_signal_handlers_may_print_and_log_at_any_point() -> None:
             ticks.append(1)
             print("tick")
             library.info("tock")
+            if running:
+                signal.setitimer(signal.ITIMER_REAL, 0.001)
 
         signal.signal(signal.SIGALRM, handle)
+        running = [1]
 
         @flow
         def interrupted():
-            signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
-            for i in range(6_000):
+            signal.setitimer(signal.ITIMER_REAL, 0.001)
+            for i in range(4_000):
                 note(i)
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            running.clear()
 
         events = []
         made = interrupted()
         made.add_listener(events.append)
         made.execute()
+        signal.setitimer(signal.ITIMER_REAL, 0)
         record = made.flow_run
-        messages = [e.message for e in record.logs]
-        print(consistent(events), len(record.tasks))
-        print(messages.count("tock") == len(ticks) > 10)
-        print(sum(message.count("tick") for message in messages) == len(ticks))
+        said = "".join(e.message for e in record.logs) + sys.stdout.getvalue()
+        print(consistent(events), len(record.tasks), file=console)
+        print(said.count("tick") == len(ticks) > 10, file=console)
     """
-    assert output_of(code).split() == ["True", "6000", "True", "True"]
+    assert output_of(code).split() == ["True", "4000", "True"]

@@ -299,7 +299,10 @@ class Task(Recorder, Call):
     @property
     def task_data(self) -> dict[str, Any]:
         """The dictionary of this call; injected as `task_data`."""
-        return task_data(self)
+        data = task_data(self)
+        if self.status is RunStatus.PENDING:
+            self.spec.data = data
+        return data
 
     @property
     def task_return_value(self) -> Any:

@@ -207,8 +207,9 @@ def _fits(value: Any, hint: Any) -> bool:
         return all(_fits(key, args[0]) and _fits(item, args[1]) for key, item in value.items())
     if isinstance(value, _TEXT) or not args or not isinstance(value, (*_SEQUENCE, _SET)):
         return True
-    hints = list(args) if kind is tuple and args[-1] is not ... else [args[0]] * len(value)
-    return all(_fits(item, wanted) for item, wanted in zip(value, hints, strict=False))
+    items: Any = value
+    hints = list(args) if kind is tuple and args[-1] is not ... else [args[0]] * len(items)
+    return all(_fits(item, wanted) for item, wanted in zip(items, hints, strict=False))
 
 
 def _same(value: Any, checked: Any) -> bool:

@@ -21,6 +21,7 @@ class TaskSpec:
     __slots__ = (
         "_boundary",
         "binds_self",
+        "data",
         "kind",
         "name",
         "new_call",
@@ -70,6 +71,8 @@ class TaskSpec:
         self.retry_delay = retry_delay
         self.retry_backoff = retry_backoff
         self.retry_jitter = retry_jitter
+        self.data: dict[str, Any] | None = None
+        """The `task_data` that a task made by hand starts with."""
         self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.timeout = timeout
         self.validate = validate
@@ -87,7 +90,8 @@ class TaskSpec:
             self._refuse("retry_delay, retry_backoff and retry_jitter cannot be negative.")
         if self.timeout is not None and not self.timeout > 0:
             self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
-        if any(not issubclass(kind, Exception) for kind in self.retry_on):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+        kinds: tuple[Any, ...] = self.retry_on
+        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
             self._refuse(f"retry_on is {self.retry_on!r}, wanted subclasses of Exception.")
 
     def _refuse(self, reason: str) -> None:

@@ -60,7 +60,7 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
     call.status = _RUNNING
     call.value = None
     call.attempt = 1
-    call.data = None
+    call.data = spec.data
     call.deadline = None
     call.ended = 0
     call.order = run.next_order()

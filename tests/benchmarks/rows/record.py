@@ -1,0 +1,44 @@
+"""What reading costs: the run record and its JSON."""
+
+import gc
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter_ns
+from typing import Any, Final
+
+from flowscope import Flow, flow
+
+from ..figures import Effort, Figure
+from .tasks import step
+
+__all__ = ["record_json"]
+
+BUDGET: Final = 12.0
+TASKS: Final = 10_000
+
+
+@flow
+def many(count: int) -> None:
+    """Call so many tasks."""
+    for number in range(count):
+        step(number)
+
+
+def record_json(effort: Effort) -> list[Figure]:
+    """`flow_run` and `model_dump_json`, for each task of a run."""
+    count = effort.of(TASKS)
+    finished = many(count).execute()
+    finished.flow_run.model_dump_json()
+    records, texts = zip(*(_timed(finished) for _ in range(effort.rounds)), strict=True)
+    both = median(map(sum, zip(records, texts, strict=True))) / count / 1e3
+    parts = f"flow_run {median(records) / count / 1e3:.2f}, its JSON {median(texts) / count / 1e3:.2f}"
+    return [Figure(f"flow_run and its JSON, each of {count:,} tasks", both, "µs", BUDGET, parts)]
+
+
+def _timed(finished: Flow[Any]) -> tuple[int, int]:
+    gc.collect()
+    began = perf_counter_ns()
+    record = finished.flow_run
+    built = perf_counter_ns()
+    record.model_dump_json()
+    return built - began, perf_counter_ns() - built

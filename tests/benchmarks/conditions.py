@@ -1,5 +1,6 @@
 """The conditions that the figures hold under."""
 
+import gc
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +28,7 @@ def conditions(effort: Effort) -> dict[str, str]:
         "processor": f"{_processor()}, {os.cpu_count()} cores",
         "flowscope": installed("flowscope") or "from the source tree",
         "pydantic": installed("pydantic") or "unknown",
+        "garbage": "collected as for users" if gc.isenabled() else "collected between the rounds only",
         "effort": f"{effort.name}: sizes x {effort.size:g}, {effort.rounds} {rounds}",
     }
 

@@ -15,9 +15,18 @@ class Effort(NamedTuple):
     rounds: int
     """How often a floor and its subject take turns."""
 
+    @property
+    def options(self) -> list[str]:
+        """The options of the command that ask for it."""
+        return [] if self.name == "full" else [f"--{self.name}"]
+
     def of(self, number: int) -> int:
         """A full number of repetitions, scaled, and never less than ten."""
         return max(10, round(number * self.size))
+
+    def few(self, number: int) -> int:
+        """A full number of slow repetitions, scaled, and never less than one."""
+        return max(1, round(number * self.size))
 
     def rounds_of(self, most: int) -> int:
         """The rounds of a measurement that takes long: at most so many."""
@@ -26,7 +35,7 @@ class Effort(NamedTuple):
 
 FULL = Effort("full", 1.0, 15)
 QUICK = Effort("quick", 0.1, 5)
-TINY = Effort("tiny", 0.001, 1)
+TINY = Effort("quick-tiny", 0.001, 1)
 
 
 class Figure(NamedTuple):

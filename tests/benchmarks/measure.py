@@ -2,14 +2,14 @@
 
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from statistics import median
 from typing import NamedTuple
 
 from .figures import Figure
 
-__all__ = ["Comparison", "Timing", "allocated", "compare", "settled_objects", "traced"]
+__all__ = ["Comparison", "Timing", "allocated", "compare", "readable", "settled_objects", "traced"]
 
 Timing = Callable[[], float]
 """Does its work once, and returns the nanoseconds that one unit of it took."""
@@ -38,8 +38,8 @@ class Comparison(NamedTuple):
 def compare(floor: Timing, subject: Timing, rounds: int) -> Comparison:
     """Let floor and subject take turns, after one round that does not count.
 
-    Garbage is collected before every turn, and collection stays enabled in both, as it is for users. Every other round
-    begins with the subject, so that neither always works in the other's wake.
+    Garbage is collected before every turn, and in both as the process is set to do it, which is on unless the command
+    was told otherwise. Every other round begins with the subject, so that neither always works in the other's wake.
     """
     timed = Comparison([], [])
     for number in range(rounds + 1):
@@ -61,7 +61,7 @@ def readable(nanoseconds: float) -> str:
 
 
 @contextmanager
-def traced() -> Iterator[None]:
+def traced() -> Generator[None, None, None]:
     """A block in which allocations are traced."""
     gc.collect()
     tracemalloc.start()

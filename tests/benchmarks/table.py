@@ -3,19 +3,22 @@
 from collections.abc import Mapping, Sequence
 
 from .figures import Figure
+from .measure import readable
+from .peers.peer import WORK
+from .peers.side_by_side import Cost, Outcome
 
-__all__ = ["aligned", "conditions_text", "figures_text"]
+__all__ = ["conditions_text", "figures_text", "peers_text"]
 
 
 def conditions_text(conditions: Mapping[str, str]) -> str:
     """One condition a line."""
-    return aligned(list(conditions.items()))
+    return _aligned(list(conditions.items()))
 
 
 def figures_text(figures: Sequence[Figure]) -> str:
     """The table of budgets."""
     head = ("what", "measured", "budget", "", "how: subject : floor, middle half of the rounds")
-    return aligned([head, *(_cells(figure) for figure in figures)], right=(1, 2))
+    return _aligned([head, *(_cells(figure) for figure in figures)], right=(1, 2))
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
@@ -28,7 +31,29 @@ def _amount(figure: Figure) -> str:
     return f"{figure.value:,.0f} {figure.unit}" if whole else f"{figure.value:,.2f} {figure.unit}"
 
 
-def aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def peers_text(outcomes: Sequence[Outcome]) -> str:
+    """The same work side by side; a library a line, after the work by hand."""
+    measured = [outcome for outcome in outcomes if outcome.costs]
+    missing = [f"{outcome.title}: {outcome.reason}" for outcome in outcomes if not outcome.costs]
+    if not measured:
+        return "\n".join(missing)
+    by_hand = {work: Cost(cost.by_hand, cost.by_hand) for work, cost in measured[0].costs.items()}
+    rows = [
+        (outcome.title, *(_cost(work, outcome.costs[work]) for work in WORK))
+        for outcome in (Outcome("by hand", by_hand), *measured)
+    ]
+    head = ("", *WORK.values())
+    return "\n".join([_aligned([head, *rows], right=range(1, len(head))), *missing])
+
+
+def _cost(work: str, cost: Cost) -> str:
+    if work == "task_memory":
+        return f"{cost.amount:,.0f} bytes"
+    ratio = cost.amount / cost.by_hand
+    return f"{readable(cost.amount)} = {ratio:,.{0 if ratio >= 100 else 1}f} x"
+
+
+def _aligned(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Rows as columns, each as wide as its widest cell; those in `right` are flush right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (

@@ -1,6 +1,7 @@
 """Async listeners are awaited, in order, by the end of the flow."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from flowscope import (
     Flow,
     FlowEvent,
+    RunStatus,
     flow,
     flow_events,
     task,
@@ -99,3 +101,45 @@ def test_async_listeners_hear_the_end_of_a_bad_run(fails: type[BaseException]) -
     with flow_events.subscribe(listen), pytest.raises(fails):
         failing().execute()
     assert heard == ["flow_start", "flow_message", "flow_stop"]
+
+
+async def test_a_caller_cancelled_while_listeners_are_awaited_has_a_whole_record() -> None:
+    """Giving up the wait for a slow listener cancels the caller, not the run, and leaves nothing unawaited behind."""
+    heard: list[str] = []
+    entered = asyncio.Event()
+
+    async def slow(event: FlowEvent) -> None:
+        heard.append(event.event_type.value)
+        entered.set()
+        await asyncio.Event().wait()
+
+    made = working_async()
+    with flow_events.subscribe(slow):
+        running = asyncio.create_task(made.execute_async())
+        await entered.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert made.status is RunStatus.COMPLETED
+    assert made.flow_run.end_time is not None
+    assert heard[0] == "flow_start"
+    gc.collect()
+
+
+def test_async_listeners_of_nested_flows_are_awaited_by_each_end() -> None:
+    """The listeners of an inner flow have heard its stop before the outer flow goes on."""
+    heard: list[str] = []
+
+    async def listen(event: FlowEvent) -> None:
+        await asyncio.sleep(0)
+        heard.append(f"{event.event_data.flow_name} {event.event_type.value}")
+
+    @flow
+    async def outer() -> list[str]:
+        await working_async()
+        return heard[:]
+
+    with flow_events.subscribe(listen):
+        run = outer().execute()
+    assert run.return_value == [f"working_async {kind}" for kind in FOUR]
+    assert heard[len(FOUR) :] == ["outer flow_start", "outer new_result", "outer flow_message", "outer flow_stop"]

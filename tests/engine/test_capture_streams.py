@@ -2,7 +2,11 @@
 
 import contextlib
 import io
+import json
+import os
+import subprocess
 import sys
+import traceback
 from typing import Any
 
 import pytest
@@ -128,3 +132,41 @@ def test_the_stream_of_a_flow_looks_real(capsys: pytest.CaptureFixture[str]) -> 
         sys.stdout.flush()
 
     assert printed(looking().execute()) == ["x"]
+
+
+def test_file_descriptors_are_untouched(capfd: pytest.CaptureFixture[str]) -> None:
+    """What is written below sys.stdout, to the file descriptor itself, goes where it always goes."""
+
+    @flow
+    def writing() -> None:
+        print("recorded")
+        os.write(1, b"descriptor\n")
+        subprocess.run([sys.executable, "-c", "print('child')"], check=True, stdout=sys.stdout)
+
+    run = writing().execute()
+    assert printed(run) == ["recorded"]
+    assert capfd.readouterr() == ("descriptor\nchild\n", "")
+
+
+def test_what_other_libraries_print_is_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    """The ways in which the standard library and the usual packages write to the console all end in the log."""
+    rich = pytest.importorskip("rich")
+    typer = pytest.importorskip("typer")
+
+    @flow
+    def printing() -> None:
+        rich.print("[bold]rich[/bold]")
+        typer.echo("typer")
+        typer.secho("styled", fg="red")
+        typer.echo("error", err=True)
+        json.dump({"a": 1}, sys.stdout)
+        print()
+        try:
+            raise LookupError("lost")
+        except LookupError:
+            traceback.print_exc()
+
+    lines = printed(printing().execute())
+    assert lines[:5] == ["rich", "typer", "styled", "error", '{"a": 1}']
+    assert lines[-1] == "LookupError: lost"
+    assert capsys.readouterr() == ("", "")

@@ -61,6 +61,7 @@ async def test_a_stream_of_one_flow_ends_with_it() -> None:
     await asyncio.gather(working().execute_async(), made.execute_async(), working().execute_async())
     await consumer
     assert started.is_set()
+    assert [event async for event in stream] == [], "an ended stream stays ended"
     assert kinds(events) == ["flow_start", "task_start", "task_stop", "task_start", "task_stop", "flow_stop"]
     assert {e.event_data.flow_run_id for e in events} == {made.flow_id}
     assert stream.dropped == 0

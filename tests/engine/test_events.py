@@ -13,6 +13,7 @@ from flowscope import (
     current_flow,
     current_task,
     flow,
+    flow_events,
     task,
 )
 
@@ -120,7 +121,7 @@ def test_artifact_and_result_payloads() -> None:
 
 
 def test_start_and_stop_payloads_of_a_good_run() -> None:
-    """Starts are empty; stops say status, duration, attempt or tasks, and that there is no error."""
+    """Stops say status, duration, attempt or tasks, and that there is no error."""
 
     @task
     def work() -> None: ...
@@ -132,7 +133,6 @@ def test_start_and_stop_payloads_of_a_good_run() -> None:
 
     events = events_of(good())
     by_kind = {e.event_type.value: e.event_data.data for e in events}
-    assert by_kind["flow_start"] == by_kind["task_start"] == {}
     stop, flow_stop = by_kind["task_stop"], by_kind["flow_stop"]
     assert stop.keys() == {"status", "duration", "attempt", "error"}
     assert (stop["status"], stop["attempt"], stop["error"]) == ("completed", 1, None)
@@ -142,6 +142,34 @@ def test_start_and_stop_payloads_of_a_good_run() -> None:
     assert (flow_stop["status"], flow_stop["error"]) == ("completed", None)
     assert flow_stop["tasks"] == {"total": 2, "failed": 0}
     assert flow_stop["duration"] >= stop["duration"]
+
+
+def test_starts_name_the_parent() -> None:
+    """The start of a nested flow or task says inside which one it was started; at the top there is none."""
+    starts: list[tuple[str, object]] = []
+
+    def listen(event: FlowEvent) -> None:
+        starts.extend((event.event_data.flow_name, parent) for parent in event.event_data.data.values())
+
+    @task
+    def inner_task() -> None: ...
+
+    @task
+    def outer_task() -> None:
+        inner_task()
+
+    @flow
+    def inner() -> None:
+        outer_task()
+
+    @flow
+    def outer() -> Flow[None]:
+        return inner().execute()
+
+    with flow_events.subscribe(listen, EventType.FLOW_START, EventType.TASK_START):
+        run = outer().execute()
+    first = run.return_value.flow_run.tasks[0].task_id
+    assert starts == [("outer", None), ("inner", run.flow_id), ("inner", None), ("inner", first)]
 
 
 def test_stop_payloads_of_a_bad_run() -> None:

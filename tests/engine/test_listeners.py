@@ -12,6 +12,7 @@ import pytest
 from flowscope import (
     EventType,
     Flow,
+    FlowConfig,
     FlowEvent,
     NoActiveFlowError,
     RunStatus,
@@ -275,3 +276,20 @@ def test_a_task_called_by_a_listener_is_in_no_flow() -> None:
         run = working().execute()
     assert len(raised) == 4
     assert len(run.executed_tasks) == 1
+
+
+def test_at_the_stop_the_record_is_final() -> None:
+    """A listener of FLOW_STOP finds the status, the log, the tasks and the times as they stay."""
+    found: list[str] = []
+
+    @flow(flow_config=FlowConfig(print_finished_message=True))
+    def finishing() -> int:
+        work()
+        print("partial", end="")
+        return 1
+
+    made = finishing()
+    made.add_listener(lambda _: found.append(made.flow_run.model_dump_json()), EventType.FLOW_STOP)
+    made.execute()
+    assert found == [made.flow_run.model_dump_json()]
+    assert made.return_value == 1

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..model.status import RunStatus
-from .context import RunIdentity, Scope
+from .context import Handle, Scope
 
 __all__ = ["Call", "call_at"]
 
@@ -48,6 +48,6 @@ class Call(Scope):
     """When this attempt has to be over, in ticks."""
 
 
-def call_at(scope: Scope | None, identity: RunIdentity) -> Call | None:
+def call_at(scope: Scope | None, handle: Handle) -> Call | None:
     """The call that a place belongs to, if it is one of that run."""
-    return scope if isinstance(scope, Call) and scope.handle.identity is identity else None
+    return scope if isinstance(scope, Call) and scope.handle is handle else None

@@ -5,7 +5,7 @@ Either way, starting a task costs the append of a list.
 
 from collections.abc import Callable
 from threading import Lock
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
 from .call import Call
 from .tally import Tally
@@ -15,78 +15,95 @@ __all__ = ["CallStore", "CountedCalls", "KeptCalls"]
 _BATCH: Final = 1_024
 
 
-class CallStore:
+class CallStore(Protocol):
     """Takes the calls of a run, from any thread, until it is closed."""
-
-    __slots__ = ("add",)
 
     kept: ClassVar[bool]
     """Whether calls are kept."""
-    add: Callable[[Call], None]
-    """Take a call that starts."""
+
+    def append(self, call: Call, /) -> None:
+        """Take a call that starts."""
+        ...
+
+    def append_late(self, call: Call) -> None:
+        """Take an ended call, although it is closed."""
+        ...
 
     def all(self) -> list[Call]:
         """The kept calls, in the order of their start."""
-        raise NotImplementedError
+        ...
 
     def tally(self) -> Tally:
         """The totals of all calls that have ended."""
-        raise NotImplementedError
+        ...
 
-    def close(self, freeze: Callable[[Call], Call]) -> list[Call]:
-        """Take no more calls, and put frozen copies in the place of those still open; return the copies in order."""
-        raise NotImplementedError
+    def close(self, freeze: Callable[[Call], Call]) -> "tuple[CallStore, list[Call]]":
+        """End with the run.
+
+        Returns:
+            What stands in its place, with frozen copies of the calls that are still open; and these copies.
+        """
+        ...
 
 
-class KeptCalls(CallStore):
+class KeptCalls(list[Call]):
     """Keeps every call."""
 
-    __slots__ = ("_calls",)
+    __slots__ = ()
 
-    kept = True
+    kept: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        self._calls: list[Call] = []
-        self.add = self._calls.append
+    def append_late(self, call: Call) -> None:
+        """Take an ended call, although it is closed."""
+        super().append(call)
 
     def all(self) -> list[Call]:
         """The calls, in the order of their start."""
-        return sorted(self._calls[:], key=_order)
+        return sorted(self[:], key=_order)
 
     def tally(self) -> Tally:
         """The totals of all calls that have ended."""
-        return Tally(call for call in self._calls[:] if call.ended)
+        return Tally(call for call in self[:] if call.ended)
 
-    def close(self, freeze: Callable[[Call], Call]) -> list[Call]:
-        """Take no more calls; freeze those still open."""
-        self.add = _ignore
-        calls = self._calls[:]
+    def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
+        """A copy that takes no more; a thread that is just about to append does so to the original."""
+        calls = self[:]
         copies = {call.order: freeze(call) for call in calls if not call.ended}
-        self._calls = [copies.get(call.order, call) for call in calls] if copies else calls
-        return [copies[order] for order in sorted(copies)]
+        closed = _ClosedCalls([copies.get(call.order, call) for call in calls] if copies else calls)
+        return closed, [copies[order] for order in sorted(copies)]
 
 
-class CountedCalls(CallStore):
+class _ClosedCalls(KeptCalls):
+    __slots__ = ()
+
+    def append(self, call: Call, /) -> None:
+        """The run has ended."""
+
+
+class CountedCalls:
     """Folds calls that have ended into a tally, a batch at a time, and keeps none."""
 
-    __slots__ = ("_calls", "_fold_at", "_lock", "_tally")
+    __slots__ = ("_calls", "_closed", "_fold_at", "_lock", "_tally")
 
-    kept = False
+    kept: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
         self._tally = Tally()
         self._fold_at = _BATCH
         self._lock = Lock()
-        self.add = self._add
+        self._closed = False
 
-    def _add(self, call: Call) -> None:
+    def append(self, call: Call, /) -> None:
+        """Take a call that starts."""
         self._calls.append(call)
         if len(self._calls) >= self._fold_at:
             self._fold()
 
     def _fold(self) -> None:
-        with self._lock:
+        if self._closed or not self._lock.acquire(blocking=False):
+            return  # somebody is at it already, perhaps further up the stack
+        try:
             batch = self._calls[:]
             del self._calls[: len(batch)]
             still_open: list[Call] = []
@@ -97,6 +114,12 @@ class CountedCalls(CallStore):
                     still_open.append(call)
             self._calls.extend(still_open)
             self._fold_at = _BATCH + 2 * len(still_open)
+        finally:
+            self._lock.release()
+
+    def append_late(self, call: Call) -> None:
+        """Count an ended call, although it is closed."""
+        self._tally.add(call)
 
     def all(self) -> list[Call]:
         """None: they are not kept."""
@@ -107,18 +130,18 @@ class CountedCalls(CallStore):
         self._fold()
         return self._tally
 
-    def close(self, freeze: Callable[[Call], Call]) -> list[Call]:
-        """Take no more calls; freeze those still open."""
-        self.add = _ignore
+    def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
+        """Count the calls that are still open too, and no more."""
+        with self._lock:
+            pass  # let another thread finish its folding
         self._fold()
+        self._closed = True
         copies = [freeze(call) for call in sorted(self._calls, key=_order)]
-        self._calls = copies[:]
-        return copies
+        self._calls.clear()
+        for call in copies:
+            self._tally.add(call)
+        return self, copies
 
 
 def _order(call: Call) -> int:
     return call.order
-
-
-def _ignore(call: Call) -> None:
-    """A call that starts in the moment in which its flow ends is not recorded."""

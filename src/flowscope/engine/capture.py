@@ -19,7 +19,7 @@ from .failure import Failure
 from .locks import LOCKS
 from .run import Run
 
-__all__ = ["Capture", "write_console"]
+__all__ = ["begin_capture", "end_capture", "write_console"]
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -92,26 +92,23 @@ class StreamProxy:
         return f"<flowscope proxy of {self.real!r}>"
 
 
-class Capture:
-    """What one running flow has installed."""
+def begin_capture(run: Run) -> tuple[StreamProxy, ...]:
+    """Install what is not installed, for a flow that starts; return what stands in for the streams it prints to."""
+    with LOCKS.installing:
+        if run.journal.hears_logging:
+            _logging_hook.install()
+        if not run.config.capture_stdout:
+            return ()
+        return tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
 
-    __slots__ = ("_proxies",)
 
-    def __init__(self, run: Run) -> None:
-        self._proxies: list[StreamProxy] = []
-        with LOCKS.installing:
-            if run.config.capture_stdout:
-                self._proxies.extend(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
-            if run.journal.hears_logging:
-                _logging_hook.install()
-
-    def end(self) -> None:
-        """Restore the streams that no other flow has installed; one that the user has put in their place stays."""
-        with LOCKS.installing:
-            for proxy in self._proxies:
-                proxy.flows -= 1
-                if proxy.flows == 0:
-                    _uninstall(proxy)
+def end_capture(proxies: tuple[StreamProxy, ...]) -> None:
+    """Restore the streams that no other flow prints to; one that the user has put in their place stays."""
+    with LOCKS.installing:
+        for proxy in proxies:
+            proxy.flows -= 1
+            if proxy.flows == 0:
+                _uninstall(proxy)
 
 
 def _installed(name: StreamName) -> StreamProxy | None:

@@ -5,48 +5,40 @@ stray asyncio task, a bound function or a copied context can neither reach nor k
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import NoActiveFlowError
 
-__all__ = ["NOTHING", "Handle", "RunIdentity", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
+__all__ = ["NOTHING", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-class RunIdentity:
-    """What tells one run from another, and its tasks from each other."""
+class Handle:
+    """What contexts hold of a run: what it is called, for good, and the run itself, while it lasts."""
 
-    __slots__ = ("anchor", "flow_id", "flow_name", "token")
+    __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "provided", "run", "token")
 
-    def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int) -> None:
+    def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], Any]) -> None:
         self.flow_id = flow_id
         self.flow_name = flow_name
         self.token = token
+        """What makes the ids of its tasks and events unique."""
         self.anchor = anchor
-        """What turns the run's ticks into wall time."""
+        """What turns its ticks into wall time."""
+        self.find_flow = find_flow
+        """A weak reference to the flow."""
+        self.run: Any = None
+        """The `Run`, while it is running."""
+        self.provided: Mapping[str, Any] = NOTHING
+        """What the flow provides to its tasks, while it is running."""
 
     def task_id(self, order: int) -> str | None:
         """The id of a task by its execution order; None for 0, the flow itself."""
         return f"task-{self.token}-{order}" if order else None
-
-
-class Handle:
-    """What contexts hold of a run."""
-
-    __slots__ = ("find_flow", "identity", "provided", "run")
-
-    def __init__(self, run: Any, identity: RunIdentity, find_flow: Any) -> None:
-        self.run: Any = run
-        """The `Run`, while it is running."""
-        self.identity = identity
-        self.find_flow: Any = find_flow
-        """A weak reference to the flow."""
-        self.provided: Mapping[str, Any] = NOTHING
-        """What the flow provides to its tasks, while it is running."""
 
     def release(self) -> None:
         """Let go of the run, which has ended."""
@@ -94,7 +86,7 @@ class outside:  # noqa: N801 - used like a function
 
 def no_active_flow(wanted: str, scope: Scope | None) -> NoActiveFlowError:
     """The error for code that is in no running flow; `wanted` says what needs one."""
-    return NoActiveFlowError(wanted, None if scope is None else scope.handle.identity.flow_name)
+    return NoActiveFlowError(wanted, None if scope is None else scope.handle.flow_name)
 
 
 def _forget_in_child() -> None:

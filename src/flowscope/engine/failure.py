@@ -7,7 +7,7 @@ elsewhere, but the record of an ended run does not change.
 import traceback
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from ..model.records import ErrorInfo
 from ..model.values import clean_text
@@ -16,6 +16,7 @@ __all__ = ["Failure", "add_note", "message_of"]
 
 _OWN_FILES: Final = str(Path(__file__).parent.parent)
 _MAX_CAUSES: Final = 50
+_LISTS: Any = (list, tuple)
 
 
 class Failure:
@@ -25,7 +26,7 @@ class Failure:
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
-        self._traceback = error.__traceback__
+        self._traceback: TracebackType | None = _raw(error, "__traceback__")
         self._notes = _notes_of(error)
 
     def info(self) -> ErrorInfo:
@@ -39,10 +40,7 @@ class Failure:
 
 def message_of(error: BaseException) -> str:
     """The exception's text; one whose `str` raises is reported instead."""
-    try:
-        return clean_text(str(error))
-    except Exception as raised:
-        return f"<{type(error).__qualname__} whose str raised {type(raised).__qualname__}>"
+    return _safe_text(error)
 
 
 def add_note(error: BaseException, note: str) -> None:
@@ -53,27 +51,44 @@ def add_note(error: BaseException, note: str) -> None:
         pass
 
 
+def _raw(error: BaseException, name: str) -> Any:
+    """An attribute that all exceptions have, whatever the exception's class makes of it."""
+    return vars(BaseException)[name].__get__(error)
+
+
+def _safe_text(value: object) -> str:
+    try:
+        return clean_text(str(value))
+    except Exception as raised:
+        return f"<{type(value).__qualname__} whose str raised {type(raised).__qualname__}>"
+
+
 def _notes_of(error: BaseException) -> tuple[str, ...]:
-    notes: list[object] = list(getattr(error, "__notes__", ()))
-    return tuple(clean_text(str(note)) for note in notes)
+    try:
+        notes: Any = error.__notes__
+        return tuple(map(_safe_text, notes)) if isinstance(notes, _LISTS) else ()
+    except Exception:
+        return ()
 
 
 def _describe(
     error: BaseException, frames: TracebackType | None, notes: tuple[str, ...], causes_left: int
 ) -> ErrorInfo:
-    cause = error.__cause__
-    if cause is None and not error.__suppress_context__:
-        cause = error.__context__
+    cause: BaseException | None = _raw(error, "__cause__")
+    if cause is None and not _raw(error, "__suppress_context__"):
+        cause = _raw(error, "__context__")
     if causes_left == 0 or cause is error:
         cause = None
     kind = type(error)
     return ErrorInfo(
-        type=kind.__qualname__,
-        module=kind.__module__,
+        type=_safe_text(kind.__qualname__),
+        module=_safe_text(kind.__module__),
         message=message_of(error),
         traceback=_format(error, frames, notes),
         notes=list(notes),
-        cause=None if cause is None else _describe(cause, cause.__traceback__, _notes_of(cause), causes_left - 1),
+        cause=None
+        if cause is None
+        else _describe(cause, _raw(cause, "__traceback__"), _notes_of(cause), causes_left - 1),
     )
 
 
@@ -82,8 +97,9 @@ def _format(error: BaseException, frames: TracebackType | None, notes: tuple[str
         shown = traceback.TracebackException(type(error), error, frames, compact=True)
         shown.__notes__ = list(notes)
         return clean_text("".join(shown.format()))
-    except Exception as raised:  # such as a source file that changed meanwhile, or a hostile __cause__
-        return f"{type(error).__qualname__}: {message_of(error)} (its traceback cannot be shown: {raised!r})\n"
+    except Exception:  # an exception that defends itself against being read
+        lines = [*traceback.format_tb(frames), f"{type(error).__qualname__}: {message_of(error)}\n"]
+        return clean_text("".join(lines))
 
 
 def _without_own_frames(frames: TracebackType | None) -> TracebackType | None:

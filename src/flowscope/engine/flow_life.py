@@ -1,7 +1,8 @@
 """The life of a run: what is decided and recorded at its start, at its outcome and at its end."""
 
 import logging
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from .._clock import anchor, new_token, seconds
@@ -11,15 +12,17 @@ from ..model.events import EventType
 from ..model.status import RunStatus
 from ..model.values import safe_repr
 from .bus import Listener
-from .capture import Capture, write_console
-from .context import RunIdentity, current
+from .call import Call
+from .capture import begin_capture, end_capture, write_console
+from .context import NOTHING, Handle, current
 from .failure import Failure, message_of
 from .flow_target import BoundTarget
 from .locks import LOCKS
 from .loops import run_in_new_loop, wait_in_thread
+from .outbox import Notice
 from .run import Run
 from .tally import FAILED
-from .task_life import announce_stop
+from .task_life import last_notices
 
 __all__ = [
     "FlowState",
@@ -63,7 +66,7 @@ class FlowState:
         self.data: dict[str, Any] = {}
         self.seed: Mapping[str, Any] | None = None
         """What the user had put into the data before the first run."""
-        self.provided: dict[str, Any] = {}
+        self.provided: Mapping[str, Any] = NOTHING
         self.listeners: list[Listener] = []
 
     @property
@@ -71,10 +74,13 @@ class FlowState:
         """The present run."""
         return self.run if self.run is not None and not self.run.ended else None
 
-    def params_of(self, flow: Any) -> dict[str, Any]:
+    def params_of(self, flow: Any) -> Mapping[str, Any]:
         """What a record shows as the flow's inputs."""
+        params = NOTHING if self.bound is None else self.bound.params
+        if not self.field_names:
+            return params
         fields = {name: flow.__dict__[name] for name in self.field_names}
-        return {**fields, **self.bound.params} if self.bound is not None else fields
+        return {**fields, **params}
 
 
 def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, executing: bool) -> Run:
@@ -89,7 +95,8 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, 
             raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
         state.executing = executing
         run = live or _new_run(flow, state)
-    run.run_params = dict(run_params or {})
+    if run_params:
+        run.run_params = dict(run_params)
     if run.config.record_inputs:
         run.params = state.params_of(flow)
     return run
@@ -105,7 +112,7 @@ def _new_run(flow: Any, state: FlowState) -> Run:
     token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(_ID_PREFIX)
     run = Run(
         flow,
-        identity=RunIdentity(flow.flow_id, flow.flow_name, token, anchor()),
+        handle=Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow)),
         config=config,
         tags=flow.tags,
         listeners=state.listeners,
@@ -113,8 +120,8 @@ def _new_run(flow: Any, state: FlowState) -> Run:
     )
     parent = current.get()
     if parent is not None and parent.handle.run is not None:
-        run.parent_flow_id = parent.handle.run.identity.flow_id
-    run.capture = Capture(run)
+        run.parent_flow_id = parent.handle.flow_id
+    run.proxies = begin_capture(run)
     state.run = run
     return run
 
@@ -123,8 +130,9 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
     """Announce a run, and find out what its tasks may be given; what this raises is the failure of the run."""
     if not run.announced:
         run.announced = True
-        run.outbox.emit(EventType.FLOW_START, {}, None)
-    run.handle.provided = {**state.provided, **flow.task_dependencies()}
+        run.outbox.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
+    hooked = flow.task_dependencies()
+    run.handle.provided = {**state.provided, **hooked} if hooked else state.provided
 
 
 def complete(run: Run, value: object) -> None:
@@ -159,7 +167,7 @@ def failed(run: Run, error: BaseException) -> None:
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
     level = logging.ERROR if run.status in FAILED else logging.WARNING
     told = f"{type(error).__qualname__}: {message_of(error)}"
-    run.journal.say(level, f"flow {run.identity.flow_name!r} {run.status}: {told}", None)
+    run.journal.say(level, f"flow {run.handle.flow_name!r} {run.status}: {told}", None)
     if run.config.print_error_stack_trace and run.status in FAILED:
         run.journal.say(logging.ERROR, failure.text().rstrip(), None)
 
@@ -187,23 +195,21 @@ def end(state: FlowState, run: Run) -> None:
     try:
         run.journal.flush(None)
         if run.config.print_finished_message:
-            run.journal.say(logging.INFO, f"flow {run.identity.flow_name!r} finished: {run.status}", None)
-        untold = run.outbox.close()
-        abandoned = {call.order: call for call in run.close()}
-        for order, call in sorted({**untold, **abandoned}.items()):
-            announce_stop(run, call, run.failures.get(order), final=True)
-        if run.outbox.heard:
-            run.outbox.emit(EventType.FLOW_STOP, _stop_data(run), None, level=_level(run), final=True)
+            run.journal.say(logging.INFO, f"flow {run.handle.flow_name!r} finished: {run.status}", None)
+        abandoned = run.close()
+        run.outbox.finish(lambda told: _last_notices(run, told, abandoned))
     finally:
         run.release()
         state.executing = False
-        run.capture.end()
+        end_capture(run.proxies)
     if run.config.print_logs:
         write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
 
 
-def _level(run: Run) -> int:
-    return logging.ERROR if run.status in FAILED else logging.INFO
+def _last_notices(run: Run, told: Mapping[int, Call], abandoned: list[Call]) -> Iterator[Notice]:
+    yield from last_notices(run, told, abandoned)
+    level = logging.ERROR if run.status in FAILED else logging.INFO
+    yield run.outbox.notice(EventType.FLOW_STOP, _stop_data(run), None, level=level)
 
 
 def _stop_data(run: Run) -> dict[str, Any]:
@@ -220,17 +226,15 @@ def settle(run: Run) -> None:
     """Wait until every listener is through."""
     if run.outbox.settled:
         return
-    delivery = run.outbox.delivery
-    delivery.wait_delivered()
-    if delivery.awaits:
-        run_in_new_loop(delivery.wait_awaited)
+    run.outbox.wait_delivered()
+    if run.outbox.awaits:
+        run_in_new_loop(run.outbox.wait_awaited)
 
 
 async def settle_async(run: Run) -> None:
     """Wait until every listener is through."""
     if run.outbox.settled:
         return
-    delivery = run.outbox.delivery
-    if delivery.delivering:
-        await wait_in_thread(delivery.wait_delivered)
-    await delivery.wait_awaited()
+    if run.outbox.delivering:
+        await wait_in_thread(run.outbox.wait_delivered)
+    await run.outbox.wait_awaited()

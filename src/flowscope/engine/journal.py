@@ -13,7 +13,7 @@ from ..model.events import EventType
 from ..model.records import LogSource
 from ..model.values import clean_text
 from .call import Call, call_at
-from .context import RunIdentity, Scope
+from .context import Handle, Scope
 from .outbox import Outbox
 from .ring import Keeper, Kept, Ring
 
@@ -71,7 +71,7 @@ class Journal:
 
     __slots__ = (
         "_config",
-        "_identity",
+        "_handle",
         "_outbox",
         "_write_console",
         "artifacts",
@@ -84,9 +84,9 @@ class Journal:
     )
 
     def __init__(
-        self, identity: RunIdentity, config: FlowConfig, outbox: Outbox, write_console: Callable[[str, LogSource], None]
+        self, handle: Handle, config: FlowConfig, outbox: Outbox, write_console: Callable[[str, LogSource], None]
     ) -> None:
-        self._identity = identity
+        self._handle = handle
         self._config = config
         self._outbox = outbox
         self._write_console = write_console
@@ -96,8 +96,8 @@ class Journal:
         self.hears_logging = config.capture_logging and config.logging_enabled
         self.lines: Keeper[Line] = Kept() if config.max_logs is None else Ring(config.max_logs)
         self.partial = PartialLines()
-        self.artifacts: Kept[FoundArtifact] = Kept()
-        self.results: Kept[FoundResult] = Kept()
+        self.artifacts: Keeper[FoundArtifact] = Kept()
+        self.results: Keeper[FoundResult] = Kept()
 
     def say(
         self, level: int, message: object, scope: Scope | None, source: LogSource = "log", logger: str = "flowscope"
@@ -105,7 +105,7 @@ class Journal:
         """Record a log entry, if its level is recorded."""
         if level < self.threshold:
             return
-        call = call_at(scope, self._identity)
+        call = call_at(scope, self._handle)
         text = plain(message) if isinstance(message, str) else message
         line = Line(tick(), level, text, logger, source, 0 if call is None else call.order)
         if self._config.log_to_memory:
@@ -122,19 +122,21 @@ class Journal:
 
     def take_print(self, text: str, scope: Scope, source: LogSource) -> None:
         """Record printed text: complete lines now, the rest when it is complete or the task ends."""
-        call = call_at(scope, self._identity)
+        call = call_at(scope, self._handle)
         for line in self.partial.add(0 if call is None else call.order, source, text):
             self.say(logging.INFO, line, scope, source, source)
 
     def flush(self, call: Call | None) -> None:
         """Record what waits for the end of its line: in a task that ends, or (None) in the whole run."""
+        if not self.partial:
+            return
         for order, source, text in self.partial.take(None if call is None else call.order):
             scope = call if call is not None and call.order == order else None
             self.say(logging.INFO, text, scope, source, source)
 
     def format(self, line: Line) -> str:
         """`HH:MM:SS.mmm | INFO     | text`, in local time."""
-        moment = wall_time(line.ticks, self._identity.anchor).astimezone()
+        moment = wall_time(line.ticks, self._handle.anchor).astimezone()
         name = logging.getLevelName(line.level)
         return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} | {name:<8} | {line.message}"
 
@@ -158,16 +160,16 @@ class Journal:
         return found
 
     def _order(self, scope: Scope | None) -> int:
-        call = call_at(scope, self._identity)
+        call = call_at(scope, self._handle)
         return 0 if call is None else call.order
 
     def close(self) -> None:
         """Take nothing any more."""
         self.threshold = sys.maxsize
         self.hears_prints = self.hears_logging = False
-        self.lines.close()
-        self.artifacts.close()
-        self.results.close()
+        self.lines = self.lines.close()
+        self.artifacts = self.artifacts.close()
+        self.results = self.results.close()
 
 
 def plain(text: str) -> str:
@@ -175,25 +177,22 @@ def plain(text: str) -> str:
     return clean_text(_ANSI.sub("", text) if "\x1b" in text else text)
 
 
-class PartialLines:
+class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
     """Printed text that waits for the rest of its line: joined per task, stream and thread."""
 
-    __slots__ = ("waiting",)
-
-    def __init__(self) -> None:
-        self.waiting: dict[tuple[int, LogSource, int], list[str]] = {}
+    __slots__ = ()
 
     def add(self, order: int, source: LogSource, text: str) -> list[str]:
         """Take in text; return the lines that it completes."""
         key = (order, source, threading.get_ident())
         *lines, rest = text.split("\n")
         if lines:
-            lines[0] = "".join(self.waiting.pop(key, ())) + lines[0]
+            lines[0] = "".join(self.pop(key, ())) + lines[0]
         if rest:
-            self.waiting.setdefault(key, []).append(rest)
+            self.setdefault(key, []).append(rest)
         return lines
 
     def take(self, order: int | None = None) -> list[tuple[int, LogSource, str]]:
         """What waits, of one task or (None) of all, as lines; it waits no more."""
-        keys = [key for key in tuple(self.waiting) if order is None or key[0] == order]
-        return [(key[0], key[1], "".join(parts)) for key in keys if (parts := self.waiting.pop(key, None))]
+        keys = [key for key in tuple(self) if order is None or key[0] == order]
+        return [(key[0], key[1], "".join(parts)) for key in keys if (parts := self.pop(key, None))]

@@ -15,7 +15,7 @@ from ..model.records import Artifact, Result
 from ..model.status import RunStatus
 from .bus import Listener, Subscription
 from .call import Call
-from .context import NOTHING, Handle, RunIdentity, no_active_flow
+from .context import NOTHING, Handle, no_active_flow
 from .definition import Kind, define
 from .drivers import caller_of
 from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
@@ -81,7 +81,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     def provide(self, **dependencies: Any) -> Self:
         """Make values injectable, by parameter name, in this flow and its tasks."""
         state = self._live
-        state.provided.update(dependencies)
+        state.provided = {**state.provided, **dependencies}
         run = state.live_run
         if run is not None:
             run.handle.provided = {**run.handle.provided, **dependencies}
@@ -94,11 +94,10 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     def add_listener(self, listener: Listener, *event_types: EventType) -> Subscription:
         """Call `listener` for this flow's events only: all, or those of the given types."""
         state = self._live
-        subscription = Subscription(state.listeners, listener, event_types)
         run = state.live_run
         if run is not None:
             run.attentive = True
-        return subscription
+        return Subscription(state.listeners, listener, event_types)
 
     # Executing
 
@@ -223,7 +222,7 @@ class Task(Recorder, Call):
     def __init__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         self.spec = spec = TaskSpec(define(target, "task"), LIVE_TYPES)
         spec.new_call = lambda: self
-        self.handle = Handle(None, RunIdentity("", "", "", 0), lambda: None)
+        self.handle = Handle("", "", "", 0, lambda: None)
         self.args = args
         self.kwargs = kwargs
         self.order = self.started = self.ended = 0
@@ -262,7 +261,7 @@ class Task(Recorder, Call):
     @property
     def task_id(self) -> str:
         """Unique; empty before the start."""
-        return self.handle.identity.task_id(self.order) or ""
+        return self.handle.task_id(self.order) or ""
 
     @property
     def task_name(self) -> str:

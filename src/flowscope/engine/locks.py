@@ -1,4 +1,7 @@
-"""The locks of this process: each is held for a moment, never while users' code runs, and free in a forked child."""
+"""The locks of this process: each is held for a moment, never while users' code runs, and free in a forked child.
+
+They are re-entrant, since the garbage collector may run a finaliser, and with it anything, at any moment.
+"""
 
 import os
 import threading
@@ -17,13 +20,13 @@ class _Locks:
 
     def renew(self) -> None:
         """Forget who held them: in a forked process those threads do not exist."""
-        self.starting = threading.Lock()
+        self.starting = threading.RLock()
         """Starting a run of a flow object."""
-        self.installing = threading.Lock()
+        self.installing = threading.RLock()
         """Installing and restoring standard streams."""
-        self.making = threading.Lock()
+        self.making = threading.RLock()
         """Making the parts of a run that are made when they are first needed."""
-        self.removing = threading.Lock()
+        self.removing = threading.RLock()
         """Removing a listener."""
 
 

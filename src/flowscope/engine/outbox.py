@@ -1,65 +1,64 @@
 """One run's events: built only if somebody listens, numbered, and delivered in order.
 
-Whoever posts an event first delivers it, and all that are posted meanwhile, by other threads or by the listeners
-themselves: so every listener sees the sequence 1, 2, 3, … and no lock is held while it runs.
+Whoever posts an event delivers it, unless somebody is delivering already, who then delivers this one too: another
+thread, or, further up the stack, the listener that caused it. So every listener sees the sequence 1, 2, 3, …, and
+nobody ever waits to post: not a listener, not a finaliser that the garbage collector runs at any moment.
 """
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 from .._clock import tick, wall_time
 from ..model.events import EventData, EventType, FlowEvent
 from .bus import Listener, complain, flow_events, notify
 from .call import Call, call_at
-from .context import RunIdentity, Scope, outside
+from .context import Handle, Scope, outside
 from .locks import LOCKS
 from .loops import is_being_cancelled, is_cancelled_error
 from .redaction import Redactor
 from .ring import Keeper
 
-__all__ = ["Delivery", "Outbox"]
+__all__ = ["LastWords", "Notice", "Outbox"]
+
+
+class Notice(NamedTuple):
+    """An event on its way: it gets its number when it is delivered."""
+
+    ticks: int
+    kind: EventType
+    data: dict[str, Any]
+    call: Call | None
+    source: str
+    level: int
+
+
+LastWords = Callable[[Mapping[int, Call]], Iterable[Notice]]
+"""What is told at the end of a run, given the calls, by execution order, whose start was told and whose end was not."""
 
 
 class Outbox:
     """The way from one run to its listeners and into its record."""
 
-    __slots__ = ("_delivery", "_identity", "_redactor", "kept", "listeners")
+    __slots__ = ("_delivery", "_handle", "_redactor", "kept", "listeners")
 
     def __init__(
-        self,
-        identity: RunIdentity,
-        listeners: list[Listener],
-        kept: Keeper[FlowEvent] | None,
-        redactor: Redactor,
+        self, handle: Handle, listeners: list[Listener], kept: Keeper[FlowEvent] | None, redactor: Redactor
     ) -> None:
         self.listeners = listeners
         """Those of this flow; those of the bus come after them."""
         self.kept = kept
         """The events that go into the record."""
-        self._identity = identity
+        self._handle = handle
         self._redactor = redactor
-        self._delivery: Delivery | None = None
+        self._delivery: _Delivery | None = None
 
     @property
     def heard(self) -> bool:
         """Whether anybody wants events."""
         return bool(flow_events.event_listeners or self.listeners or self.kept is not None)
-
-    @property
-    def delivery(self) -> "Delivery":
-        """Made for the first event: a run that nobody listens to has none."""
-        with LOCKS.making:
-            if self._delivery is None:
-                self._delivery = Delivery(self.listeners)
-            return self._delivery
-
-    @property
-    def settled(self) -> bool:
-        """Whether every listener is through with every event."""
-        return self._delivery is None or self._delivery.settled
 
     def emit(
         self,
@@ -69,145 +68,156 @@ class Outbox:
         *,
         source: str | None = None,
         level: int = logging.INFO,
-        admit: Callable[[], None] | None = None,
-        final: bool = False,
-    ) -> bool:
-        """Tell whoever listens, unless the run is ending.
+    ) -> None:
+        """Tell whoever listens, until the run has ended."""
+        if self.heard:
+            self._deliverer().post(self.notice(kind, data, scope, source=source, level=level))
 
-        Args:
-            kind: What happened.
-            data: The payload.
-            scope: Where it happened.
-            source: What it comes from; None means the flow or the task.
-            level: How grave it is, as the standard `logging` module counts.
-            admit: Called once it is certain that the event will be told, and before any later one is.
-            final: Whether it belongs to the end of the run.
-
-        Returns:
-            Whether it is told; if nobody listens, whether it would be.
-        """
-        if not self.heard:
-            if admit is not None:
-                admit()
-            return True
-        identity = self._identity
-        call = call_at(scope, identity)
-        event_data = EventData.model_construct(
-            data=self._redactor.mask(data),
-            event_source=source or ("flow" if call is None else "task"),
-            flow_name=identity.flow_name,
-            flow_run_id=identity.flow_id,
-            log_level=level,
-            task_name=None if call is None else call.spec.name,
-            task_run_id=None if call is None else identity.task_id(call.order),
-        )
-
-        def build(sequence: int) -> FlowEvent:
-            event = FlowEvent.model_construct(
-                event_id=f"event-{identity.token}-{sequence}",
-                sequence=sequence,
-                event_type=kind,
-                timestamp=wall_time(tick(), identity.anchor),
-                event_data=event_data,
-            )
-            if self.kept is not None:
-                self.kept.append(event)
-            return event
-
-        return self.delivery.post(kind, call, build, admit=admit, final=final)
-
-    def close(self) -> dict[int, Call]:
-        """Take none but the final events from now on; return the calls that were told to start and not to stop."""
-        return dict(self.delivery.close()) if self.heard or self._delivery is not None else {}
-
-
-class Delivery:
-    """Numbers events and hands them to listeners, one at a time."""
-
-    __slots__ = ("_awaited", "_changed", "_ending", "_listeners", "_open", "_queue", "_sequence", "delivering")
-
-    def __init__(self, listeners: list[Listener]) -> None:
-        self._listeners = listeners
-        self._sequence = 0
-        self._queue: deque[FlowEvent] = deque()
-        self._awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
-        self._ending = False
-        self._open: dict[int, Call] = {}
-        self._changed = threading.Condition(threading.Lock())
-        self.delivering = False
-        """Whether some thread is calling listeners."""
-
-    def post(
+    def notice(
         self,
         kind: EventType,
-        call: Call | None,
-        build: Callable[[int], FlowEvent],
+        data: dict[str, Any],
+        scope: Scope | None,
         *,
-        admit: Callable[[], None] | None,
-        final: bool,
-    ) -> bool:
-        """Build the next event and have it delivered; once the run is ending, only the final ones are taken."""
-        with self._changed:
-            if self._ending is not final:
-                return False
-            if admit is not None:
-                admit()
-            if call is not None and kind is EventType.TASK_START:
-                self._open[call.order] = call
-            elif call is not None and kind is EventType.TASK_STOP:
-                self._open.pop(call.order, None)
-            self._sequence += 1
-            self._queue.append(build(self._sequence))
-            if self.delivering:
-                return True
-            self.delivering = True
-        self._deliver()
-        return True
+        source: str | None = None,
+        level: int = logging.INFO,
+    ) -> Notice:
+        """An event that happens now."""
+        call = call_at(scope, self._handle)
+        source = source or ("flow" if call is None else "task")
+        return Notice(tick(), kind, self._redactor.mask(data), call, source, level)
 
-    def close(self) -> dict[int, Call]:
-        """Take none but the final events from now on; return the calls that were told to start and not to stop."""
-        with self._changed:
-            self._ending = True
-            return self._open
+    def finish(self, last_words: LastWords) -> None:
+        """Tell the end of the run, after everything else, and nothing after it."""
+        if self.heard:
+            self._deliverer().post(last_words)
 
-    def _deliver(self) -> None:
-        while True:
-            with self._changed:
-                if not self._queue:
-                    self._rest()
-                    return
-                event = self._queue.popleft()
-            try:
-                with outside():
-                    self._awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners)))
-            except BaseException:  # an interrupt: the next event delivers what is left
-                with self._changed:
-                    self._rest()
-                raise
+    def _deliverer(self) -> "_Delivery":
+        """Made for the first event: a run that nobody listens to has none."""
+        if self._delivery is None:
+            delivery = _Delivery(self._build, self.listeners)
+            with LOCKS.making:
+                if self._delivery is None:
+                    self._delivery = delivery
+        return self._delivery
 
-    def _rest(self) -> None:
-        self.delivering = False
-        self._changed.notify_all()
+    def _build(self, notice: Notice, sequence: int) -> FlowEvent:
+        handle, call = self._handle, notice.call
+        event = FlowEvent.model_construct(
+            event_id=f"event-{handle.token}-{sequence}",
+            sequence=sequence,
+            event_type=notice.kind,
+            timestamp=wall_time(notice.ticks, handle.anchor),
+            event_data=EventData.model_construct(
+                data=notice.data,
+                event_source=notice.source,
+                flow_name=handle.flow_name,
+                flow_run_id=handle.flow_id,
+                log_level=notice.level,
+                task_name=None if call is None else call.spec.name,
+                task_run_id=None if call is None else handle.task_id(call.order),
+            ),
+        )
+        if self.kept is not None:
+            self.kept.append(event)
+        return event
 
     @property
     def settled(self) -> bool:
         """Whether every listener is through with every event."""
-        return not self.delivering and not self._awaited
+        return self._delivery is None or self._delivery.settled
 
     @property
     def awaits(self) -> bool:
         """Whether async listeners have to be awaited."""
-        return bool(self._awaited)
+        return self._delivery is not None and bool(self._delivery.awaited)
+
+    @property
+    def delivering(self) -> bool:
+        """Whether another thread is calling listeners."""
+        return self._delivery is not None and self._delivery.elsewhere
 
     def wait_delivered(self) -> None:
         """Wait until the thread that is delivering has delivered all."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self.delivering)
+        if self._delivery is not None:
+            self._delivery.wait()
 
     async def wait_awaited(self) -> None:
         """Await what async listeners returned, in order."""
-        while self._awaited:
-            listener, answer = self._awaited.popleft()
+        if self._delivery is not None:
+            await self._delivery.wait_awaited()
+
+
+class _Delivery:
+    """Numbers the events of a run and hands them to listeners, one at a time."""
+
+    __slots__ = ("_build", "_busy", "_ended", "_listeners", "_open", "_owner", "_queue", "_sequence", "awaited")
+
+    def __init__(self, build: Callable[[Notice, int], FlowEvent], listeners: list[Listener]) -> None:
+        self._build = build
+        self._listeners = listeners
+        self._queue: deque[Notice | LastWords] = deque()
+        self._busy = threading.Lock()
+        """Held by whoever delivers; nobody waits for it but the end of the run."""
+        self._owner = 0
+        self._sequence = 0
+        self._open: dict[int, Call] = {}
+        self._ended = False
+        self.awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
+
+    def post(self, item: Notice | LastWords) -> None:
+        """Deliver it, and whatever is posted meanwhile; or leave it to whoever is delivering."""
+        self._queue.append(item)
+        while self._queue and self._busy.acquire(blocking=False):
+            try:
+                self._owner = threading.get_ident()
+                self._deliver_all()
+            finally:
+                self._owner = 0
+                self._busy.release()
+
+    def _deliver_all(self) -> None:
+        while self._queue:
+            item = self._queue.popleft()
+            if self._ended:
+                continue
+            if isinstance(item, Notice):
+                self._deliver(item)
+                continue
+            for notice in item(self._open):
+                self._deliver(notice)
+            self._ended = True
+
+    def _deliver(self, notice: Notice) -> None:
+        if notice.call is not None and notice.kind is EventType.TASK_START:
+            self._open[notice.call.order] = notice.call
+        elif notice.call is not None and notice.kind is EventType.TASK_STOP:
+            self._open.pop(notice.call.order, None)
+        self._sequence += 1
+        event = self._build(notice, self._sequence)
+        with outside():
+            self.awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners)))
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another thread is delivering."""
+        return self._owner not in {0, threading.get_ident()}
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._queue and not self._busy.locked() and not self.awaited
+
+    def wait(self) -> None:
+        """Wait until the thread that is delivering is through."""
+        while self.elsewhere:
+            with self._busy:
+                pass
+
+    async def wait_awaited(self) -> None:
+        """Await what async listeners returned, in order."""
+        while self.awaited:
+            listener, answer = self.awaited.popleft()
             try:
                 with outside():
                     await answer

@@ -9,7 +9,6 @@ from types import UnionType
 from typing import IO, Annotated, Any, BinaryIO, Final, TextIO, Union, get_args, get_origin
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
-from pydantic.warnings import ArbitraryTypeWarning
 from typing_extensions import Unpack
 
 from ..errors import ParameterError
@@ -176,7 +175,7 @@ def _cannot_be_checked(hint: Any) -> bool:
 def _adapter(hint: Any) -> TypeAdapter[Any] | None:
     """What checks values; None for what Pydantic makes nothing of, which is not checked then."""
     try:
-        with warnings.catch_warnings(action="ignore", category=ArbitraryTypeWarning):
+        with warnings.catch_warnings(action="ignore"):  # of annotations that are no types
             try:
                 adapter: TypeAdapter[Any] = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
             except PydanticUserError as error:

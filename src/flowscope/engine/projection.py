@@ -32,17 +32,17 @@ __all__ = [
 
 def flow_run_of(run: Run) -> FlowRun[Any]:
     """The whole record, as of now."""
-    identity, config, mask = run.identity, run.config, run.redactor.mask
+    handle, config, mask = run.handle, run.config, run.redactor.mask
     calls = run.calls.all()
     lines, events = run.journal.lines, run.outbox.kept
     return FlowRun.model_construct(
         schema_version=1,
-        flow_id=identity.flow_id,
-        flow_name=identity.flow_name,
+        flow_id=handle.flow_id,
+        flow_name=handle.flow_name,
         parent_flow_id=run.parent_flow_id,
         status=run.status if run.ended else RunStatus.RUNNING,
-        start_time=wall_time(run.started, identity.anchor),
-        end_time=wall_time(run.ended, identity.anchor) if run.ended else None,
+        start_time=wall_time(run.started, handle.anchor),
+        end_time=wall_time(run.ended, handle.anchor) if run.ended else None,
         duration=seconds(run.started, run.ended or tick()),
         config=config,
         params=mask(dict(run.params)),
@@ -82,7 +82,7 @@ class _TaskProjection:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._identity = run.identity
+        self._handle = run.handle
         self._now = tick()
         self._masks_args: dict[int, bool] = {}
 
@@ -90,18 +90,18 @@ class _TaskProjection:
         return [self._record(call) for call in calls]
 
     def _record(self, call: Call) -> TaskRun:
-        identity, spec = self._identity, call.spec
+        handle, spec = self._handle, call.spec
         mask = self._run.redactor.mask
         ended, kwargs, parent = call.ended, call.kwargs, call.parent
         failure: Failure | None = self._run.failures.get(call.order)
         return TaskRun.model_construct(
-            task_id=identity.task_id(call.order),
+            task_id=handle.task_id(call.order),
             task_name=spec.name,
-            parent_task_id=identity.task_id(parent.order) if isinstance(parent, Call) else None,
+            parent_task_id=handle.task_id(parent.order) if isinstance(parent, Call) else None,
             execution_order=call.order,
             status=call.status,
-            start_time=wall_time(call.started, identity.anchor),
-            end_time=wall_time(ended, identity.anchor) if ended else None,
+            start_time=wall_time(call.started, handle.anchor),
+            end_time=wall_time(ended, handle.anchor) if ended else None,
             duration=seconds(call.started, ended or self._now),
             attempts=call.attempt,
             input_args=self._inputs(spec, call.args),
@@ -133,13 +133,13 @@ def log_entries_of(run: Run) -> list[LogEntry]:
 
 def _log_entry(run: Run, line: Line) -> LogEntry:
     return LogEntry.model_construct(
-        timestamp=wall_time(line.ticks, run.identity.anchor),
+        timestamp=wall_time(line.ticks, run.handle.anchor),
         level=logging.getLevelName(line.level),
         level_number=line.level,
         message=str(line.message),
         logger=line.logger,
         source=line.source,
-        task_id=run.identity.task_id(line.order),
+        task_id=run.handle.task_id(line.order),
     )
 
 
@@ -150,8 +150,8 @@ def artifact_of(run: Run, found: FoundArtifact) -> Artifact:
         description=_text(found.description),
         artifact_type=_text(found.artifact_type),
         data=run.redactor.mask(found.data),
-        timestamp=wall_time(found.ticks, run.identity.anchor),
-        task_id=run.identity.task_id(found.order),
+        timestamp=wall_time(found.ticks, run.handle.anchor),
+        task_id=run.handle.task_id(found.order),
     )
 
 
@@ -161,8 +161,8 @@ def result_of(run: Run, found: FoundResult) -> Result:
         key=clean_text(found.key),
         description=clean_text(found.description),
         value=run.redactor.mask(found.value),
-        timestamp=wall_time(found.ticks, run.identity.anchor),
-        task_id=run.identity.task_id(found.order),
+        timestamp=wall_time(found.ticks, run.handle.anchor),
+        task_id=run.handle.task_id(found.order),
     )
 
 
@@ -174,7 +174,7 @@ def durations_of(run: Run) -> Durations:
     """How long it took, by task name."""
     timings = run.calls.tally().timings()
     return Durations(
-        flow_name=run.identity.flow_name,
+        flow_name=run.handle.flow_name,
         flow_status=run.status if run.ended else RunStatus.RUNNING,
         flow_duration=seconds(run.started, run.ended or tick()),
         flow_tasks={name: timing.total for name, timing in timings.items()},
@@ -186,7 +186,7 @@ def task_durations_of(run: Run) -> TaskDurations:
     """How long it took, by call."""
     now = tick()
     return TaskDurations(
-        flow_name=run.identity.flow_name,
+        flow_name=run.handle.flow_name,
         flow_status=run.status if run.ended else RunStatus.RUNNING,
         flow_duration=seconds(run.started, run.ended or now),
         flow_tasks={

@@ -1,90 +1,92 @@
-"""What is kept while a run lasts: everything, or the newest items."""
+"""What is kept while a run lasts: everything, or the newest items. Both take items from any thread, without a lock."""
 
-import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from itertools import count
+from typing import Generic, Protocol, TypeVar
 
 __all__ = ["Keeper", "Kept", "Ring"]
 
 T = TypeVar("T")
 
 
-class Keeper(Generic[T]):
-    """Takes items from any thread until it is closed."""
-
-    __slots__ = ("append",)
-
-    append: Callable[[T], object]
-    """Add an item; after `close` it is ignored."""
+class Keeper(Protocol[T]):
+    """Takes items from any thread."""
 
     @property
     def dropped(self) -> int:
         """How many items were not kept."""
-        return 0
+        ...
+
+    def append(self, item: T, /) -> None:
+        """Add an item."""
+        ...
 
     def items(self) -> list[T]:
         """The items that are kept, the oldest first."""
-        raise NotImplementedError
+        ...
 
-    def close(self) -> None:
-        """Take no more items."""
-        raise NotImplementedError
+    def close(self) -> "Keeper[T]":
+        """What stands in its place once the run has ended: the same items, and it takes no more."""
+        ...
 
 
-class Kept(Keeper[T]):
-    """Keeps every item. Adding one is the append of a list, and nothing more."""
+class Kept(list[T]):
+    """Keeps every item. It is a list, so that adding an item is an append and nothing more."""
 
-    __slots__ = ("_items",)
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        self._items: list[T] = []
-        self.append = self._items.append
+    dropped = 0
 
     def items(self) -> list[T]:
         """The items, the oldest first."""
-        return self._items[:]
+        return self[:]
 
-    def close(self) -> None:
-        """Take no more items, not even from a thread that is just about to add one."""
-        self._items = self._items[:]
-        self.append = _ignore
+    def close(self) -> Keeper[T]:
+        """A copy that takes no more; a thread that is just about to append does so to the original."""
+        return _Closed(self[:], 0)
 
 
-class Ring(Keeper[T]):
+class Ring(Generic[T]):
     """Keeps the newest items and counts the others."""
 
-    __slots__ = ("_closed", "_items", "_lock", "_seen")
+    __slots__ = ("_items", "_numbers", "_seen")
 
     def __init__(self, limit: int) -> None:
         self._items: deque[T] = deque(maxlen=limit)
-        self._lock = threading.Lock()
+        self._numbers = count(1)
         self._seen = 0
-        self._closed = False
-        self.append = self._append
-
-    def _append(self, item: T) -> None:
-        with self._lock:
-            if not self._closed:
-                self._items.append(item)
-                self._seen += 1
-
-    def close(self) -> None:
-        """Take no more items."""
-        with self._lock:
-            self._closed = True
-
-    def items(self) -> list[T]:
-        """The items that are kept, the oldest first."""
-        with self._lock:
-            return list(self._items)
 
     @property
     def dropped(self) -> int:
         """How many items were not kept."""
-        with self._lock:
-            return self._seen - len(self._items)
+        return max(0, self._seen - len(self._items))
+
+    def append(self, item: T, /) -> None:
+        """Add an item, and drop the oldest one if there are too many."""
+        self._items.append(item)
+        self._seen = max(self._seen, next(self._numbers))
+
+    def items(self) -> list[T]:
+        """The items that are kept, the oldest first."""
+        return list(self._items.copy())
+
+    def close(self) -> Keeper[T]:
+        """A copy that takes no more."""
+        return _Closed(self.items(), self.dropped)
 
 
-def _ignore(item: object) -> None:
-    """The run has ended."""
+class _Closed(Generic[T]):
+    __slots__ = ("_items", "dropped")
+
+    def __init__(self, items: list[T], dropped: int) -> None:
+        self._items = items
+        self.dropped = dropped
+
+    def append(self, item: T, /) -> None:
+        """The run has ended."""
+
+    def items(self) -> list[T]:
+        return self._items[:]
+
+    def close(self) -> Keeper[T]:
+        return self

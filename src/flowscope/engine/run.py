@@ -2,7 +2,6 @@
 
 import copy
 import threading
-import weakref
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
@@ -15,7 +14,7 @@ from ..model.status import RunStatus
 from .bus import Listener
 from .call import Call
 from .calls import CallStore, CountedCalls, KeptCalls
-from .context import Handle, RunIdentity, Scope
+from .context import NOTHING, Handle, Scope
 from .failure import Failure
 from .injection import Plan
 from .journal import Journal
@@ -37,21 +36,20 @@ class Run:
         "announced",
         "attentive",
         "calls",
-        "capture",
         "config",
         "ended",
         "failure",
         "failures",
         "flow",
         "handle",
-        "identity",
         "journal",
         "keeps_inputs",
         "keeps_values",
-        "next_order",
+        "orders",
         "outbox",
         "params",
         "parent_flow_id",
+        "proxies",
         "redactor",
         "root",
         "run_params",
@@ -67,7 +65,7 @@ class Run:
         self,
         flow: object,
         *,
-        identity: RunIdentity,
+        handle: Handle,
         config: FlowConfig,
         tags: tuple[str, ...],
         listeners: list[Listener],
@@ -77,16 +75,16 @@ class Run:
         """The flow, while it is running."""
         self.config = config
         self.tags = tags
-        self.identity = identity
-        self.handle = Handle(self, self.identity, weakref.ref(flow))
+        self.handle = handle
+        handle.run = self
         self.root = Scope()
         """The place of the flow's own function."""
-        self.root.handle = self.handle
-        self.capture: Any = None
-        """What captures prints while it is running."""
+        self.root.handle = handle
+        self.proxies: Any = ()
+        """What captures its prints, while it is running."""
         self.parent_flow_id: str | None = None
-        self.params: Mapping[str, Any] = {}
-        self.run_params: Mapping[str, Any] = {}
+        self.params: Mapping[str, Any] = NOTHING
+        self.run_params: Mapping[str, Any] = NOTHING
         self.status = RunStatus.RUNNING
         self.value: Any = None
         self.failure: Failure | None = None
@@ -95,20 +93,21 @@ class Run:
         self.abandoned_threads: dict[int, threading.Thread] = {}
         """Threads that were left behind at a deadline, by execution order."""
         self.calls: CallStore = KeptCalls() if config.add_task_to_self else CountedCalls()
-        self.next_order = count(1).__next__
+        self.orders = count(1)
+        """The execution orders of the tasks to come."""
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = redactor_for(config.redact)
         kept: Keeper[FlowEvent] | None = None
         if config.capture_events:
             kept = Kept() if config.max_events is None else Ring(config.max_events)
-        self.outbox = Outbox(self.identity, listeners, kept, self.redactor)
-        self.journal = Journal(self.identity, config, self.outbox, write_console)
+        self.outbox = Outbox(handle, listeners, kept, self.redactor)
+        self.journal = Journal(handle, config, self.outbox, write_console)
         self.attentive = bool(listeners or config.capture_events or config.print_finished_message)
         """Whether the life of a task is news to somebody besides the listeners of the bus."""
         self.shared: SharedProviders | None = None
         """The values of `scope="flow"` providers, if there are any."""
-        self.waiting_prints = self.journal.partial.waiting
+        self.waiting_prints = self.journal.partial
         """Not empty while some task has printed part of a line."""
         self.announced = False
         """Whether its FLOW_START has been told."""
@@ -126,7 +125,14 @@ class Run:
         """End the run, and tell which calls were still open: they are recorded as abandoned."""
         self.ended = tick()
         self.handle.release()
-        return self.calls.close(self._abandon)
+        self.calls, abandoned = self.calls.close(self._frozen)
+        return abandoned
+
+    def abandon(self, call: Call) -> Call:
+        """Record a call that started in the moment in which the run ended."""
+        frozen = self._frozen(call)
+        self.calls.append_late(frozen)
+        return frozen
 
     def release(self) -> None:
         """Let go of what only a run in progress needs."""
@@ -135,7 +141,7 @@ class Run:
         self.journal.close()
         self.flow = None
 
-    def _abandon(self, call: Call) -> Call:
+    def _frozen(self, call: Call) -> Call:
         frozen = copy.copy(call)
         frozen.ended = self.ended
         frozen.status = RunStatus.ABANDONED

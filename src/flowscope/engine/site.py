@@ -34,7 +34,7 @@ class CallSite:
             return task_data(self._call)
         flow = self._handle.find_flow()
         if flow is None:
-            raise NoActiveFlowError(f"parameter {name!r}", self._handle.identity.flow_name)
+            raise NoActiveFlowError(f"parameter {name!r}", self._handle.flow_name)
         return flow if name == "this_flow" else flow.flow_data
 
     def report(self, message: str, error: BaseException) -> None:

@@ -4,8 +4,8 @@ The drivers only call functions and wait; every decision is here, once for sync,
 """
 
 import logging
+from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
-from functools import partial
 from typing import Any, Final, Literal
 
 from .._clock import seconds, tick
@@ -15,11 +15,12 @@ from .bus import flow_events
 from .call import Call
 from .context import current, no_active_flow
 from .failure import Failure, add_note, message_of
+from .outbox import Notice
 from .run import Run
 from .spec import TaskSpec
 from .tally import FAILED
 
-__all__ = ["RAISE", "TOLERATE", "Verdict", "begin", "complete", "failed"]
+__all__ = ["RAISE", "TOLERATE", "Verdict", "begin", "complete", "failed", "last_notices"]
 
 _RUNNING: Final = RunStatus.RUNNING
 _COMPLETED: Final = RunStatus.COMPLETED
@@ -63,23 +64,24 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
     call.data = spec.data
     call.deadline = None
     call.ended = 0
-    call.order = run.next_order()
+    call.order = next(run.orders)
     call.started = tick()
+    run.calls.append(call)
     if run.attentive or flow_events.event_listeners:
         _announce_start(run, call)
-    else:
-        run.calls.add(call)
     return call
 
 
 def _announce_start(run: Run, call: Call) -> None:
     try:
-        admitted = run.outbox.emit(EventType.TASK_START, {}, call, admit=partial(run.calls.add, call))
+        run.outbox.emit(EventType.TASK_START, _start_data(run, call), call)
     except BaseException as error:  # an interrupt while listeners were called
         failed(call, error)
         raise
-    if not admitted:  # the flow ends at this very moment, in another thread
-        raise no_active_flow(f"task {call.spec.name!r}", call)
+
+
+def _start_data(run: Run, call: Call) -> dict[str, Any]:
+    return {"parent_task_id": run.handle.task_id(call.parent.order) if isinstance(call.parent, Call) else None}
 
 
 def complete(call: Call, value: object) -> None:
@@ -111,9 +113,9 @@ def failed(call: Call, error: BaseException) -> Verdict:
     if call.status is not RunStatus.TIMED_OUT:
         call.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
     if raises:
-        identity = run.identity
-        place = f"flow {identity.flow_name!r} ({identity.flow_id})"
-        add_note(error, f"in task {spec.name!r} ({identity.task_id(call.order)}) of {place}")
+        handle = run.handle
+        place = f"flow {handle.flow_name!r} ({handle.flow_id})"
+        add_note(error, f"in task {spec.name!r} ({handle.task_id(call.order)}) of {place}")
     failure = Failure(error)
     if run.calls.kept:
         run.failures[call.order] = failure
@@ -154,16 +156,37 @@ def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
     duration = seconds(call.started, call.ended)
     if run.config.print_finished_message:
         run.journal.say(logging.INFO, f"task {call.spec.name!r} finished: {call.status} in {duration:.6f} s", call)
-    announce_stop(run, call, failure)
+    run.outbox.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=_level(call))
 
 
-def announce_stop(run: Run, call: Call, failure: Failure | None, *, final: bool = False) -> None:
-    """Tell that a call has ended; `final` if its flow ends too."""
-    data = {
+def _stop_data(call: Call, failure: Failure | None) -> dict[str, Any]:
+    return {
         "status": call.status,
         "duration": seconds(call.started, call.ended),
         "attempt": call.attempt,
         "error": None if failure is None else failure.info(),
     }
-    level = logging.ERROR if call.status in FAILED else logging.INFO
-    run.outbox.emit(EventType.TASK_STOP, data, call, level=level, final=final)
+
+
+def _level(call: Call) -> int:
+    return logging.ERROR if call.status in FAILED else logging.INFO
+
+
+def last_notices(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) -> Iterator[Notice]:
+    """What is told of the calls that are open when their flow ends.
+
+    Args:
+        run: The run.
+        told: The calls whose start was told and whose end was not, by execution order.
+        abandoned: The calls that the record shows as abandoned.
+    """
+    unfinished = {call.order: call for call in abandoned}
+    for order, call in told.items():
+        if order not in unfinished:
+            unfinished[order] = call if call.ended else run.abandon(call)
+    notice = run.outbox.notice
+    for order, call in sorted(unfinished.items()):
+        if order not in told:
+            yield notice(EventType.TASK_START, _start_data(run, call), call)
+        failure = run.failures.get(order)
+        yield notice(EventType.TASK_STOP, _stop_data(call, failure), call, level=_level(call))

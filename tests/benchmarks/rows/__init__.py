@@ -7,7 +7,7 @@ from .concurrency import concurrent_flows, gathered_tasks
 from .flows import empty_flow
 from .imports import import_time
 from .lines import log_line, print_line
-from .memory import task_memory
+from .memory import counted_memory, flow_memory, task_memory
 from .record import record_json
 from .tasks import async_task, counted_task, deep_task, million_tasks, sync_task
 
@@ -19,11 +19,13 @@ ROWS: Final = (
     Row("depth", deep_task),
     Row("million", million_tasks),
     Row("counted", counted_task),
-    Row("memory", task_memory),
+    Row("counted-memory", counted_memory),
+    Row("task-memory", task_memory),
     Row("gather", gathered_tasks),
     Row("print", print_line),
     Row("log-info", log_line),
     Row("empty-flow", empty_flow),
+    Row("flow-memory", flow_memory),
     Row("record", record_json),
     Row("concurrent-flows", concurrent_flows),
     Row("import", import_time),

@@ -9,7 +9,6 @@ from flowscope import flow
 from ..figures import Effort, Figure
 from ..floor import async_by_hand, sync_by_hand
 from ..measure import compare
-from .memory import flow_memory
 
 __all__ = ["empty_flow"]
 
@@ -45,14 +44,11 @@ async def async_flows(count: int) -> float:
 
 
 def empty_flow(effort: Effort) -> list[Figure]:
-    """An empty flow, against the hand-instrumented call, and what many of them leave behind."""
+    """An empty flow, against the hand-instrumented call."""
     calls, count = effort.of(CALLS), effort.of(FLOWS)
     sync = compare(lambda: sync_by_hand(calls), lambda: flows(count), effort.rounds)
-    awaited = compare(
-        lambda: asyncio.run(async_by_hand(calls)), lambda: asyncio.run(async_flows(count)), effort.rounds
-    )
+    awaited = compare(lambda: asyncio.run(async_by_hand(calls)), lambda: asyncio.run(async_flows(count)), effort.rounds)
     return [
         sync.figure("an empty flow", BUDGET),
         awaited.figure("an empty async flow, awaited", BUDGET),
-        *flow_memory(effort),
     ]

@@ -52,7 +52,7 @@ def import_time(effort: Effort) -> list[Figure]:
     loaded = set(bare[0].modules)
     optional = sorted(loaded.intersection(OPTIONAL))
     return [
-        Figure("import flowscope, beyond import pydantic", _typical(bare), "ms", BUDGET, f"{rounds} fresh processes"),
+        Figure("import flowscope, beyond import pydantic", _typical(bare), "ms", BUDGET, f"fresh processes: {rounds}"),
         Figure("  the same, where a Pydantic model is in use already", _typical(defined), "ms"),
         Figure("  optional dependencies that it loads", len(optional), "modules", 0, ", ".join(optional)),
     ]

@@ -81,7 +81,7 @@ def counted_memory(effort: Effort) -> list[Figure]:
     few, many = effort.of(TASKS), effort.of(MILLION)
     with traced():
         low, high = peaks(few, many).execute().return_value
-    what = f"  growth of its peak memory, {many:,} tasks"
+    what = f"growth of the peak memory in {many:,} such tasks"
     return [Figure(what, max(0, high - low), "bytes", SLACK, f"the peak of the first {few:,}: {low:,} bytes")]
 
 
@@ -94,8 +94,8 @@ def flow_memory(effort: Effort) -> list[Figure]:
         run_flows(count // 10)
         held = growth(allocated, count)
     return [
-        Figure(f"  objects left by {count:,} of them", objects, "objects", 0),
-        Figure(f"  bytes left by {count:,} of them", held, "bytes", SLACK),
+        Figure(f"objects left by {count:,} empty flows", objects, "objects", 0),
+        Figure(f"bytes left by {count:,} empty flows", held, "bytes", SLACK),
     ]
 
 

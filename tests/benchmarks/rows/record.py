@@ -1,7 +1,6 @@
 """What reading costs: the run record and its JSON."""
 
 import gc
-from collections.abc import Callable
 from statistics import median
 from time import perf_counter_ns
 from typing import Any, Final

@@ -1,0 +1,1 @@
+"""The same work in other libraries, each in a process of its own."""

@@ -4,12 +4,12 @@ import gc
 import tracemalloc
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from statistics import median
+from statistics import fmean, median
 from typing import NamedTuple
 
 from .figures import Figure
 
-__all__ = ["Comparison", "Timing", "allocated", "compare", "readable", "settled_objects", "traced"]
+__all__ = ["Comparison", "Timing", "allocated", "compare", "readable", "repeated", "settled_objects", "traced"]
 
 Timing = Callable[[], float]
 """Does its work once, and returns the nanoseconds that one unit of it took."""
@@ -50,6 +50,16 @@ def compare(floor: Timing, subject: Timing, rounds: int) -> Comparison:
             if number:
                 figures.append(spent)
     return timed
+
+
+def repeated(timing: Timing, times: int) -> Timing:
+    """Work that is done several times in each turn, with the mean time.
+
+    A full collection of garbage comes once in some ten thousand objects. Work that makes about as many in a turn would
+    have one in every turn or in none, and a small difference between floor and subject could decide which. Over several
+    repetitions both have their share.
+    """
+    return lambda: fmean(timing() for _ in range(times))
 
 
 def readable(nanoseconds: float) -> str:

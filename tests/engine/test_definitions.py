@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
 from typing import Any
 
@@ -180,6 +180,10 @@ def test_generators_cannot_be_flows() -> None:
         {"retries": 1.5},
         {"retry_delay": -0.1},
         {"retry_backoff": -1.0},
+        {"retry_delay": float("nan")},
+        {"retry_delay": float("inf")},
+        {"retry_backoff": float("nan")},
+        {"retry_jitter": float("nan")},
         {"retry_jitter": -1.0},
         {"timeout": 0},
         {"timeout": -1.0},
@@ -195,11 +199,41 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
         task(**options)(add)
 
 
+async def test_an_infinite_timeout_is_refused_or_is_no_limit() -> None:
+    """A timeout of infinity does not fail at the call."""
+
+    async def add_later() -> int:
+        return add(1)
+
+    try:
+        sync_task, async_task = task(timeout=float("inf"))(add), task(timeout=float("inf"))(add_later)
+    except DefinitionError:
+        return
+    async with Flow[None]():
+        assert sync_task(1) == await async_task() == 2
+
+
 @pytest.mark.parametrize("options", [{"retries": "3"}, {"retry_on": ("ValueError",)}, {"timeout": "1 s"}], ids=str)
 def test_options_of_a_wrong_type_are_refused(options: dict[str, Any]) -> None:
     """An option of a type that cannot work is a `TypeError` at decoration, not at the call."""
     with pytest.raises(TypeError):
         task(**options)(add)
+
+
+async def test_a_flow_of_a_function_that_returns_a_coroutine_gives_its_outcome() -> None:
+    """A plain function that returns a coroutine is typed as an async flow, and its value is what is awaited."""
+
+    async def later(x: int) -> int:
+        await asyncio.sleep(0)
+        return x + 1
+
+    @flow
+    def indirect(x: int) -> Coroutine[Any, Any, int]:
+        return later(x)
+
+    made = await indirect(1)
+    assert made.return_value == 2
+    assert indirect(2).execute().return_value == 3
 
 
 @pytest.mark.parametrize("decorator", [flow, task])

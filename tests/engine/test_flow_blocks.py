@@ -60,13 +60,6 @@ def test_a_block_needs_no_setup_and_is_a_run() -> None:
     assert made.flow_data == {"kept": 1}
 
 
-def test_a_block_of_a_flow_without_a_name_is_called_flow() -> None:
-    """A plain flow that has neither name nor target is recorded under the name `Flow`."""
-    with Flow[None]() as made:
-        pass
-    assert made.flow_name == made.flow_run.flow_name == "Flow"
-
-
 async def test_an_async_block_records_concurrent_tasks() -> None:
     """In `async with flow:` gathered tasks, and sync ones, belong to the flow."""
     async with Flow[None]() as made:
@@ -223,6 +216,17 @@ def test_a_flow_cannot_be_entered_twice_at_once() -> None:
         double(1)
     assert made.succeeded
     assert len(made.executed_tasks) == 1
+
+
+def test_a_block_may_be_entered_again_once_its_execution_has_ended() -> None:
+    """Inside a block whose execution is over, a block of the same flow is another run, and both can be left."""
+    with doubled(1) as made:
+        first = made.execute().flow_id
+        with made:
+            double(5)
+        assert made.flow_id != first
+    assert [t.input_args for t in made.flow_run.tasks] == [[5]]
+    assert made.succeeded
 
 
 def test_blocks_nest() -> None:

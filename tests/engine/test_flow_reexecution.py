@@ -239,3 +239,27 @@ def test_a_flow_may_be_entered_again_afterwards() -> None:
         assert made.flow_data == {"given": 1}
         assert made.flow_run.tasks == []
     assert made.flow_run.flow_id != first.flow_id
+
+
+def test_an_execution_that_cannot_begin_leaves_the_flow_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    """Run parameters that are no mapping are a `TypeError`, after which the flow is pending and can be executed."""
+    made = doubled(3)
+    wrong: Any = 5
+    with pytest.raises(TypeError):
+        made.execute_flow(wrong)
+    print("seen")
+    assert capsys.readouterr().out == "seen\n"
+    assert made.status is RunStatus.PENDING
+    assert made.execute().return_value == 6
+
+
+def test_what_was_provided_during_a_run_is_gone() -> None:
+    """A name that a run provided itself is not injected in the next one; what was provided before it still is."""
+
+    def work(this_flow: Flow[str] = INJECTED, before: str = "-", during: str = "-") -> str:
+        this_flow.provide(during="run")
+        return before + during
+
+    made = Flow[str]().setup(work).provide(before="user")
+    assert made.execute().return_value == "user-"
+    assert made.execute().return_value == "user-"

@@ -97,6 +97,7 @@ def test_a_bad_argument_raises_at_the_call_whatever_the_config(config: FlowConfi
 
 def test_the_error_names_the_flow_by_its_given_name() -> None:
     """Where a flow has a name of its own, the error of a bad argument says that name."""
+
     @flow(flow_name="nightly import")
     def measure(width: int) -> int:
         return width

@@ -10,6 +10,8 @@ from textwrap import dedent
 
 import pytest
 
+needs_timers = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the platform has no interval timers")
+
 PRELUDE = """
 import asyncio, faulthandler, gc, io, logging, signal, sys
 from flowscope import *
@@ -123,36 +125,7 @@ def test_finalizers_may_drop_streams_and_subscriptions_at_any_point() -> None:
     assert output_of(code) == "0 0"
 
 
-def test_finalizers_may_run_flows_at_any_point() -> None:
-    """A `__del__` that executes a flow, whenever the collector runs it, finds the library in order."""
-    code = """
-        inner_runs = []
-
-        @flow
-        def inner():
-            note(1)
-
-        def farewell():
-            inner_runs.append(inner().execute())
-
-        @flow
-        def outer(i):
-            note(i)
-
-        outer_runs = []
-        with flow_events.subscribe(lambda event: None):
-            for i in range(600):
-                litter(farewell, i)
-                outer_runs.append(outer(i).execute())
-        gc.set_threshold(700, 10, 10)
-        gc.collect()
-        runs = outer_runs + inner_runs
-        print(len(runs), {len(run.executed_tasks) for run in runs}, {str(run.status) for run in runs}, file=console)
-    """
-    assert output_of(code) == "1200 {1} {'completed'}"
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the platform has no interval timers")
+@needs_timers
 def test_signal_handlers_may_print_and_log_at_any_point() -> None:
     """A handler that prints and logs while the flow emits events blocks nothing, and what it says is not lost."""
     code = """
@@ -186,3 +159,36 @@ def test_signal_handlers_may_print_and_log_at_any_point() -> None:
         print(said.count("tick") == len(ticks) > 10, file=console)
     """
     assert output_of(code).split() == ["True", "4000", "True"]
+
+
+@needs_timers
+def test_signal_handlers_may_run_flows_at_any_point() -> None:
+    """A handler that executes a flow while another one starts, runs or ends finds the library in order."""
+    code = """
+        inner_runs = []
+
+        @flow
+        def inner():
+            note(1)
+
+        def handle(number, frame):
+            inner_runs.append(inner().execute())
+            if running:
+                signal.setitimer(signal.ITIMER_REAL, 0.002)
+
+        @flow
+        def outer(i):
+            note(i)
+
+        signal.signal(signal.SIGALRM, handle)
+        running = [1]
+        with flow_events.subscribe(lambda event: None):
+            signal.setitimer(signal.ITIMER_REAL, 0.002)
+            outer_runs = [outer(i).execute() for i in range(2_000)]
+            running.clear()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        runs = outer_runs + inner_runs
+        print({len(run.executed_tasks) for run in runs}, {str(run.status) for run in runs}, file=console)
+        print(len(inner_runs) > 10, all(run.captured_logs()[0].source == "stdout" for run in runs), file=console)
+    """
+    assert output_of(code) == "{1} {'completed'}\nTrue True"

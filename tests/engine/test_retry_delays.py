@@ -140,3 +140,18 @@ async def test_others_go_on_while_an_async_task_waits() -> None:
     async with made:
         await asyncio.gather(shaky(), other())
     assert order == ["attempt 1", "other", "attempt 2"]
+
+
+def test_a_delay_that_outgrows_all_numbers_does_not_change_the_error() -> None:
+    """With hundreds of retries the backoff may overflow; the error of the call is still that of its last attempt."""
+    attempts: list[int] = []
+
+    @task(retries=400, retry_delay=0.0, retry_backoff=10.0)
+    def fails() -> None:
+        attempts.append(1)
+        raise ValueError(f"attempt {len(attempts)}")
+
+    made = Flow[None]()
+    with pytest.raises(ValueError, match="attempt 401"), made:
+        fails()
+    assert [(t.status, t.attempts) for t in made.flow_run.tasks] == [(RunStatus.FAILED, 401)]

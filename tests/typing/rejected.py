@@ -87,91 +87,90 @@ async def tolerant_async(x: int) -> str:
 
 
 def arguments_of_tasks() -> None:
-    bare("1")  # rejected: x
-    bare()  # rejected: x
-    bare(1, "!")  # rejected: x
-    bare(1, suffix=2)  # rejected: x
-    bare(1, sufix="!")  # rejected: x
-    bare(x=None)  # rejected: x
-    bare(*[1, 2], y=3)  # rejected: x
-    called("1")  # rejected: x
-    called()  # rejected: x
-    tolerant("1")  # rejected: x
-    tolerant(x=1, y=2)  # rejected: x
+    bare("1")  # rejected: arg-type, reportArgumentType
+    bare()  # rejected: call-arg, reportCallIssue
+    bare(1, "!")  # rejected: call-arg, reportCallIssue
+    bare(1, suffix=2)  # rejected: arg-type, reportArgumentType
+    bare(1, sufix="!")  # rejected: call-arg, reportCallIssue
+    bare(x=None)  # rejected: arg-type, reportArgumentType
+    called("1")  # rejected: arg-type, reportArgumentType
+    called()  # rejected: call-arg, reportCallIssue
+    tolerant("1")  # rejected: arg-type, reportArgumentType
+    tolerant(x=1, y=2)  # rejected: call-arg, reportCallIssue
 
 
 def values_of_tasks() -> None:
-    want_int(bare(1))  # rejected: x
-    want_int(called(1))  # rejected: x
-    want_str(tolerant(1))  # rejected: x
-    tolerant(1).upper()  # rejected: x
-    len(tolerant(1))  # rejected: x
-    bare(1).execute()  # rejected: x
-    want_formatter(tolerant)  # rejected: x
-    want_formatter(bare_async)  # rejected: x
-    list(map(bare, ["1"]))  # rejected: x
+    want_int(bare(1))  # rejected: arg-type, reportArgumentType
+    want_int(called(1))  # rejected: arg-type, reportArgumentType
+    want_str(tolerant(1))  # rejected: arg-type, reportArgumentType
+    tolerant(1).upper()  # rejected: union-attr, reportOptionalMemberAccess
+    len(tolerant(1))  # rejected: arg-type, reportArgumentType
+    bare(1).execute()  # rejected: attr-defined, reportAttributeAccessIssue
+    want_formatter(tolerant)  # rejected: arg-type, reportArgumentType
+    want_formatter(bare_async)  # rejected: arg-type, reportArgumentType
+    list(map(bare, ["1"]))  # rejected: arg-type, reportArgumentType
 
 
 async def awaiting_tasks() -> None:
-    await bare(1)  # rejected: x
-    await tolerant(1)  # rejected: x
-    await bare_async("1")  # rejected: x
-    await called_async()  # rejected: x
-    bare_async(1)  # rejected: x
-    called_async(1)  # rejected: x
-    tolerant_async(1)  # rejected: x
-    want_str(bare_async(1))  # rejected: x
-    bare_async(1).upper()  # rejected: x
-    want_int(await bare_async(1))  # rejected: x
-    want_str(await tolerant_async(1))  # rejected: x
-    (await tolerant_async(1)).upper()  # rejected: x
-    await asyncio.gather(bare_async("1"), called_async(2))  # rejected: x
-    await asyncio.gather(bare(1))  # rejected: x
-    await asyncio.to_thread(bare, "1")  # rejected: x
-    asyncio.create_task(bare(1))  # rejected: x
+    await bare(1)  # rejected: misc, reportGeneralTypeIssues
+    await tolerant(1)  # rejected: misc, reportGeneralTypeIssues
+    await bare_async("1")  # rejected: arg-type, reportArgumentType
+    await called_async()  # rejected: call-arg, reportCallIssue
+    bare_async(1)  # rejected: unused-coroutine, reportUnusedCoroutine
+    called_async(1)  # rejected: unused-coroutine, reportUnusedCoroutine
+    tolerant_async(1)  # rejected: unused-coroutine, reportUnusedCoroutine
+    want_str(bare_async(1))  # rejected: arg-type, reportArgumentType
+    bare_async(1).upper()  # rejected: attr-defined, reportAttributeAccessIssue
+    want_int(await bare_async(1))  # rejected: arg-type, reportArgumentType
+    want_str(await tolerant_async(1))  # rejected: arg-type, reportArgumentType
+    (await tolerant_async(1)).upper()  # rejected: union-attr, reportOptionalMemberAccess
+    await asyncio.gather(bare_async("1"), called_async(2))  # rejected: arg-type, reportArgumentType
+    await asyncio.gather(bare(1))  # rejected: call-overload, reportArgumentType
+    await asyncio.to_thread(bare, "1")  # rejected: arg-type, reportArgumentType
+    asyncio.create_task(bare(1))  # rejected: arg-type, reportArgumentType
 
 
 # Options
 
 
 def options_of_tasks() -> None:
-    task(retries="2")  # rejected: x
-    task(retry=2)  # rejected: x
-    task(task_name=1)  # rejected: x
-    task(retry_delay="1s")  # rejected: x
-    task(retry_on=int)  # rejected: x
-    task(retry_on=KeyboardInterrupt)  # rejected: x
-    task(retry_on=(ValueError, str))  # rejected: x
-    task(retry_on=ValueError("no"))  # rejected: x
-    task(retry_on=[ValueError])  # rejected: x
-    task(timeout="1")  # rejected: x
-    task(tags="urgent")  # rejected: x
-    task(raise_on_error=None)  # rejected: x
-    task(raise_on_error=False, retires=2)  # rejected: x
-    task("name")  # rejected: x
-    task(3)  # rejected: x
-    task(plain, retries=2)  # rejected: x
-    task(retries=2)(3)  # rejected: x
+    task(retries="2")  # rejected: call-overload, reportArgumentType
+    task(retry=2)  # rejected: call-overload, reportCallIssue
+    task(task_name=1)  # rejected: call-overload, reportArgumentType
+    task(retry_delay="1s")  # rejected: call-overload, reportArgumentType
+    task(retry_on=int)  # rejected: arg-type, reportArgumentType
+    task(retry_on=KeyboardInterrupt)  # rejected: arg-type, reportArgumentType
+    task(retry_on=(ValueError, str))  # rejected: arg-type, reportArgumentType
+    task(retry_on=ValueError("no"))  # rejected: call-overload, reportArgumentType
+    task(retry_on=[ValueError])  # rejected: call-overload, reportArgumentType
+    task(timeout="1")  # rejected: call-overload, reportArgumentType
+    task(tags="urgent")  # rejected: call-overload, reportArgumentType
+    task(raise_on_error=None)  # rejected: call-overload, reportArgumentType
+    task(raise_on_error=False, retires=2)  # rejected: call-overload, reportCallIssue
+    task("name")  # rejected: call-overload, reportArgumentType
+    task(3)  # rejected: call-overload, reportArgumentType
+    task(plain, retries=2)  # rejected: call-overload, reportCallIssue
+    task(retries=2)(3)  # rejected: type-var, reportArgumentType
 
 
 def options_of_flows() -> None:
-    flow(flow_name=1)  # rejected: x
-    flow(name="ingest")  # rejected: x
-    flow(retries=2)  # rejected: x
-    flow(flow_config={"print_logs": True})  # rejected: x
-    flow(validate="no")  # rejected: x
-    flow(tags="urgent")  # rejected: x
-    flow("name")  # rejected: x
-    flow(3)  # rejected: x
-    flow(plain, flow_name="plain")  # rejected: x
-    flow(flow_name="plain")(3)  # rejected: x
+    flow(flow_name=1)  # rejected: call-overload, reportArgumentType
+    flow(name="ingest")  # rejected: call-overload, reportCallIssue
+    flow(retries=2)  # rejected: call-overload, reportCallIssue
+    flow(flow_config={"print_logs": True})  # rejected: call-overload, reportArgumentType
+    flow(validate="no")  # rejected: call-overload, reportArgumentType
+    flow(tags="urgent")  # rejected: call-overload, reportArgumentType
+    flow("name")  # rejected: call-overload, reportArgumentType
+    flow(3)  # rejected: call-overload, reportArgumentType
+    flow(plain, flow_name="plain")  # rejected: call-overload, reportCallIssue
+    flow(flow_name="plain")(3)  # rejected: call-overload, reportArgumentType
 
 
-@task(retry_on=dict)  # rejected: x
+@task(retry_on=dict)  # rejected: arg-type, reportArgumentType
 def decorated_with_a_wrong_option() -> None: ...
 
 
-@flow(retries=2)  # rejected: x
+@flow(retries=2)  # rejected: call-overload, reportCallIssue
 def decorated_with_an_unknown_option() -> None: ...
 
 
@@ -194,62 +193,62 @@ def count(x: int) -> int:
 
 
 def arguments_of_flows() -> None:
-    work("1")  # rejected: x
-    work()  # rejected: x
-    work(1, "!")  # rejected: x
-    work(1, suffix=2)  # rejected: x
-    work(1, depth=2)  # rejected: x
-    work_async("1")  # rejected: x
-    work_async()  # rejected: x
+    work("1")  # rejected: arg-type, reportArgumentType
+    work()  # rejected: call-arg, reportCallIssue
+    work(1, "!")  # rejected: call-arg, reportCallIssue
+    work(1, suffix=2)  # rejected: arg-type, reportArgumentType
+    work(1, depth=2)  # rejected: call-arg, reportCallIssue
+    work_async("1")  # rejected: arg-type, reportArgumentType
+    work_async()  # rejected: call-arg, reportCallIssue
 
 
 def a_flow_is_not_its_value() -> None:
-    want_str(work(1))  # rejected: x
-    want_str(work_async(1))  # rejected: x
-    want_str(work(1).execute())  # rejected: x
-    want_str(work_async(1).execute())  # rejected: x
-    work(1).upper()  # rejected: x
-    work(1).execute().upper()  # rejected: x
-    want_formatter(work)  # rejected: x
+    want_str(work(1))  # rejected: arg-type, reportArgumentType
+    want_str(work_async(1))  # rejected: arg-type, reportArgumentType
+    want_str(work(1).execute())  # rejected: arg-type, reportArgumentType
+    want_str(work_async(1).execute())  # rejected: arg-type, reportArgumentType
+    work(1).upper()  # rejected: attr-defined, reportAttributeAccessIssue
+    work(1).execute().upper()  # rejected: attr-defined, reportAttributeAccessIssue
+    want_formatter(work)  # rejected: arg-type, reportArgumentType
 
 
 async def an_awaited_flow_is_not_its_value() -> None:
-    want_str(await work(1))  # rejected: x
-    want_str(await work_async(1))  # rejected: x
-    want_str(await work_async(1).execute_async())  # rejected: x
-    work_async(1).execute_async()  # rejected: x
-    want_int((await work_async(1)).return_value)  # rejected: x
-    await work_async(1).return_value  # rejected: x
-    await asyncio.gather(work_async("1"))  # rejected: x
+    want_str(await work(1))  # rejected: arg-type, reportArgumentType
+    want_str(await work_async(1))  # rejected: arg-type, reportArgumentType
+    want_str(await work_async(1).execute_async())  # rejected: arg-type, reportArgumentType
+    work_async(1).execute_async()  # rejected: unused-coroutine, reportUnusedCoroutine
+    want_int((await work_async(1)).return_value)  # rejected: arg-type, reportArgumentType
+    await work_async(1).return_value  # rejected: misc, reportGeneralTypeIssues
+    await asyncio.gather(work_async("1"))  # rejected: arg-type, reportArgumentType
 
 
 def values_of_flows() -> None:
-    want_int(work(1).return_value)  # rejected: x
-    want_int(work_async(1).execute().return_value)  # rejected: x
-    want_str(work(1).flow_run.return_value)  # rejected: x
-    want_str(count(1).flow_run.return_value or 0)  # rejected: x
-    want_flow(count(1))  # rejected: x
-    want_record(count(1).flow_run)  # rejected: x
-    work(1).return_value = "2"  # rejected: x
-    work(1).flow_run = work(2).flow_run  # rejected: x
-    work(1).status = RunStatus.COMPLETED  # rejected: x
-    work(1).flow_error = None  # rejected: x
-    work(1).flow_name = 1  # rejected: x
-    work(1).flow_error.args  # rejected: x
-    work(1).result  # rejected: x
+    want_int(work(1).return_value)  # rejected: arg-type, reportArgumentType
+    want_int(work_async(1).execute().return_value)  # rejected: arg-type, reportArgumentType
+    want_str(work(1).flow_run.return_value)  # rejected: arg-type, reportArgumentType
+    want_str(count(1).flow_run.return_value or 0)  # rejected: arg-type, reportArgumentType
+    want_flow(count(1))  # rejected: arg-type, reportArgumentType
+    want_record(count(1).flow_run)  # rejected: arg-type, reportArgumentType
+    work(1).return_value = "2"  # rejected: misc, reportAttributeAccessIssue
+    work(1).flow_run = work(2).flow_run  # rejected: misc, reportAttributeAccessIssue
+    work(1).status = RunStatus.COMPLETED  # rejected: misc, reportAttributeAccessIssue
+    work(1).flow_error = None  # rejected: misc, reportAttributeAccessIssue
+    work(1).flow_name = 1  # rejected: assignment, reportAttributeAccessIssue
+    work(1).flow_error.args  # rejected: union-attr, reportOptionalMemberAccess
+    work(1).result  # rejected: attr-defined, reportAttributeAccessIssue
 
 
 def methods_of_flows() -> None:
-    work(1).execute(2)  # rejected: x
-    work(1).execute_flow(2)  # rejected: x
-    work(1).setup(2)  # rejected: x
-    work(1).provide({"database": 1})  # rejected: x
-    work(1).log_info(1)  # rejected: x
-    work(1).add_flow_result()  # rejected: x
-    work(1).add_flow_artifact(name="plot")  # rejected: x
-    work(1).durations().flow_tasks[1]  # rejected: x
-    work(1).durations_with_tasks_status().flow_tasks["step"]  # rejected: x
-    Flow[int]().setup(len, "a").execute().return_value.upper()  # rejected: x
+    work(1).execute(2)  # rejected: call-arg, reportCallIssue
+    work(1).execute_flow(2)  # rejected: arg-type, reportArgumentType
+    work(1).setup(2)  # rejected: arg-type, reportArgumentType
+    work(1).provide({"database": 1})  # rejected: call-arg, reportCallIssue
+    work(1).log_info(1)  # rejected: arg-type, reportArgumentType
+    work(1).add_flow_result()  # rejected: call-arg, reportCallIssue
+    work(1).add_flow_artifact(name="plot")  # rejected: call-arg, reportCallIssue
+    work(1).durations().flow_tasks[1]  # rejected: index, reportArgumentType
+    work(1).durations_with_tasks_status().flow_tasks["step"]  # rejected: index, reportArgumentType
+    Flow[int]().setup(len, "a").return_value.upper()  # rejected: attr-defined, reportAttributeAccessIssue
 
 
 # Methods
@@ -314,40 +313,40 @@ class Model(BaseModel):
 
 
 async def methods_of_a_plain_class() -> None:
-    Plain().scale("1")  # rejected: x
-    Plain().scale()  # rejected: x
-    Plain().scale(Plain(), 1)  # rejected: x
-    Plain.scale(1)  # rejected: x
-    want_str(Plain().scale(1))  # rejected: x
-    want_int(Plain().try_scale(1))  # rejected: x
-    want_int(Plain().scale_async(1))  # rejected: x
-    Plain().scale_async(1)  # rejected: x
-    await Plain().scale(1)  # rejected: x
-    want_int(Plain().run(1))  # rejected: x
-    Plain().run("1")  # rejected: x
-    Plain().static_task("1")  # rejected: x
-    Plain.static_task(Plain(), 1)  # rejected: x
-    Plain.class_task("1")  # rejected: x
-    Plain().class_task()  # rejected: x
-    want_int(Plain.class_flow(1))  # rejected: x
+    Plain().scale("1")  # rejected: arg-type, reportArgumentType
+    Plain().scale()  # rejected: call-arg, reportCallIssue
+    Plain().scale(Plain(), 1)  # rejected: call-arg, reportCallIssue
+    Plain.scale(1)  # rejected: call-arg, reportCallIssue
+    want_str(Plain().scale(1))  # rejected: arg-type, reportArgumentType
+    want_int(Plain().try_scale(1))  # rejected: arg-type, reportArgumentType
+    want_int(Plain().scale_async(1))  # rejected: arg-type, reportArgumentType
+    Plain().scale_async(1)  # rejected: unused-coroutine, reportUnusedCoroutine
+    await Plain().scale(1)  # rejected: misc, reportGeneralTypeIssues
+    want_int(Plain().run(1))  # rejected: arg-type, reportArgumentType
+    Plain().run("1")  # rejected: arg-type, reportArgumentType
+    Plain().static_task("1")  # rejected: arg-type, reportArgumentType
+    Plain.static_task(Plain(), 1)  # rejected: call-arg, reportCallIssue
+    Plain.class_task("1")  # rejected: arg-type, reportArgumentType
+    Plain().class_task()  # rejected: call-arg, reportCallIssue
+    want_int(Plain.class_flow(1))  # rejected: arg-type, reportArgumentType
 
 
 def methods_of_a_dataclass() -> None:
-    Data(1).scale("1")  # rejected: x
-    Data(1).scale()  # rejected: x
-    want_str(Data(1).scale(1))  # rejected: x
-    Data(1, Data.scale)  # rejected: x
-    Data("1")  # rejected: x
-    want_int(Data(1).run(1))  # rejected: x
+    Data(1).scale("1")  # rejected: arg-type, reportArgumentType
+    Data(1).scale()  # rejected: call-arg, reportCallIssue
+    want_str(Data(1).scale(1))  # rejected: arg-type, reportArgumentType
+    Data(1, Data.scale)  # rejected: call-arg, reportCallIssue
+    Data("1")  # rejected: arg-type, reportArgumentType
+    want_int(Data(1).run(1))  # rejected: arg-type, reportArgumentType
 
 
 def methods_of_a_model() -> None:
-    Model(factor=1).scale("1")  # rejected: x
-    Model(factor=1).scale()  # rejected: x
-    want_str(Model(factor=1).scale(1))  # rejected: x
-    Model(factor=1, scale=Model.scale)  # rejected: x
-    Model(factor="1")  # rejected: x
-    want_int(Model(factor=1).run(1))  # rejected: x
+    Model(factor=1).scale("1")  # rejected: arg-type, reportArgumentType
+    Model(factor=1).scale()  # rejected: call-arg, reportCallIssue
+    want_str(Model(factor=1).scale(1))  # rejected: arg-type, reportArgumentType
+    Model(factor=1, scale=Model.scale)  # rejected: call-arg, reportCallIssue
+    Model(factor="1")  # rejected: arg-type, reportArgumentType
+    want_int(Model(factor=1).run(1))  # rejected: arg-type, reportArgumentType
 
 
 # Subclasses
@@ -373,34 +372,34 @@ class Pick(Flow[T], Generic[T]):
 
 
 class BadDefault(Flow[int]):
-    batch: int = "many"  # rejected: x
+    batch: int = "many"  # rejected: assignment, reportAssignmentType
 
 
 class BadOverride(Flow[int]):
-    def execute(self) -> int:  # rejected: x
+    def execute(self) -> int:  # rejected: override, reportIncompatibleMethodOverride
         return 1
 
 
 class BadConfig(FlowConfig):
-    log_level: int = 10  # rejected: x
+    log_level: int = 10  # rejected: assignment, reportIncompatibleVariableOverride
 
 
 def inputs_of_subclasses() -> None:
-    Ingest()  # rejected: x
-    Ingest("https://example.org")  # rejected: x
-    Ingest(url=1)  # rejected: x
-    Ingest(url="", batch="many")  # rejected: x
-    Ingest(url="", bach=1)  # rejected: x
-    Ingest(url="", flow_config="quiet")  # rejected: x
-    Ingest(url="").batch = "many"  # rejected: x
-    Ingest(url="").load("1")  # rejected: x
-    want_str(Ingest(url="").batch)  # rejected: x
-    want_str(Ingest(url="").execute().return_value)  # rejected: x
-    want_str(Ingest(url="").flow_run.return_value)  # rejected: x
-    want_flow(Ingest(url=""))  # rejected: x
-    Pick(items=1)  # rejected: x
-    Pick[int](items=["a"])  # rejected: x
-    want_str(Pick(items=[1]).execute().return_value)  # rejected: x
+    Ingest()  # rejected: call-arg, reportCallIssue
+    Ingest("https://example.org")  # rejected: call-arg, reportCallIssue
+    Ingest(url=1)  # rejected: arg-type, reportArgumentType
+    Ingest(url="", batch="many")  # rejected: arg-type, reportArgumentType
+    Ingest(url="", bach=1)  # rejected: call-arg, reportCallIssue
+    Ingest(url="", flow_config="quiet")  # rejected: arg-type, reportArgumentType
+    Ingest(url="").batch = "many"  # rejected: assignment, reportAttributeAccessIssue
+    Ingest(url="").load("1")  # rejected: arg-type, reportArgumentType
+    want_str(Ingest(url="").batch)  # rejected: arg-type, reportArgumentType
+    want_str(Ingest(url="").execute().return_value)  # rejected: arg-type, reportArgumentType
+    want_str(Ingest(url="").flow_run.return_value)  # rejected: arg-type, reportArgumentType
+    want_flow(Ingest(url=""))  # rejected: arg-type, reportArgumentType
+    Pick(items=1)  # rejected: arg-type, reportArgumentType
+    Pick[int](items=["a"])  # rejected: list-item, reportArgumentType
+    want_str(Pick(items=[1]).execute().return_value)  # rejected: arg-type, reportArgumentType
 
 
 # Injection
@@ -427,34 +426,34 @@ def injected(x: int, flow_data: dict[str, Any] = INJECTED, connection: Connectio
 
 
 @task
-def wrong_function(x: int, connection: str = Inject(connect)) -> int:  # rejected: x
+def wrong_function(x: int, connection: str = Inject(connect)) -> int:  # rejected: assignment, reportArgumentType
     return x
 
 
 @task
-async def wrong_async_function(x: int, connection: str = Inject(connect_async)) -> int:  # rejected: x
+async def wrong_async(x: int, link: str = Inject(connect_async)) -> int:  # rejected: assignment, reportArgumentType
     return x
 
 
 @task
-def wrong_generator(x: int, connection: str = Inject(connected)) -> int:  # rejected: x
+def wrong_generator(x: int, connection: str = Inject(connected)) -> int:  # rejected: assignment, reportArgumentType
     return x
 
 
 @flow
-def wrong_in_a_flow(connection: int = Inject(connected, scope="flow")) -> int:  # rejected: x
+def wrong_in_a_flow(connection: int = Inject(connected)) -> int:  # rejected: assignment, reportArgumentType
     return connection
 
 
 def injection() -> None:
-    injected()  # rejected: x
-    injected(1, flow_data=2)  # rejected: x
-    injected(1, connection="")  # rejected: x
-    Inject(connect, scope="task")  # rejected: x
-    Inject(3)  # rejected: x
-    Inject()  # rejected: x
-    Inject(connect, "flow")  # rejected: x
-    want_str(Inject(connect))  # rejected: x
+    injected()  # rejected: call-arg, reportCallIssue
+    injected(1, flow_data=2)  # rejected: arg-type, reportArgumentType
+    injected(1, connection="")  # rejected: arg-type, reportArgumentType
+    Inject(connect, scope="task")  # rejected: call-overload, reportArgumentType
+    Inject(3)  # rejected: call-overload, reportArgumentType
+    Inject()  # rejected: call-overload, reportCallIssue
+    Inject(connect, "flow")  # rejected: call-overload, reportCallIssue
+    want_str(Inject(connect))  # rejected: arg-type, reportArgumentType
 
 
 # Generators
@@ -477,16 +476,16 @@ def running_total() -> Generator[int, int, str]:
 
 
 async def generators() -> None:
-    list(map(want_str, numbers(1)))  # rejected: x
-    want_str(next(numbers(1)))  # rejected: x
-    numbers("1")  # rejected: x
-    running_total().send("1")  # rejected: x
-    want_str(running_total().send(1))  # rejected: x
-    await numbers_async(1)  # rejected: x
-    want_str(await anext(numbers_async(1)))  # rejected: x
-    list(numbers_async(1))  # rejected: x
-    _ = [number async for number in numbers(1)]  # rejected: x
-    await anext(numbers_async("1"))  # rejected: x
+    list(map(want_str, numbers(1)))  # rejected: arg-type, reportArgumentType
+    want_str(next(numbers(1)))  # rejected: arg-type, reportArgumentType
+    numbers("1")  # rejected: arg-type, reportArgumentType
+    running_total().send("1")  # rejected: arg-type, reportArgumentType
+    want_str(running_total().send(1))  # rejected: arg-type, reportArgumentType
+    await numbers_async(1)  # rejected: misc, reportGeneralTypeIssues
+    want_str(await anext(numbers_async(1)))  # rejected: arg-type, reportArgumentType
+    list(numbers_async(1))  # rejected: call-overload, reportArgumentType
+    [_ async for _ in numbers(1)]  # rejected: attr-defined, reportGeneralTypeIssues
+    await anext(numbers_async("1"))  # rejected: arg-type, reportArgumentType
 
 
 # Callables
@@ -502,21 +501,21 @@ class Renderer:
 
 
 def callables() -> None:
-    want_str(task(partial(render, 1))("m"))  # rejected: x
-    task(partial(render, "1"))  # rejected: x
-    want_int(flow(partial(render, 1))("m"))  # rejected: x
-    task(Renderer())("1")  # rejected: x
-    flow(Renderer())("1")  # rejected: x
-    want_int(task(Renderer())(1))  # rejected: x
-    want_str(flow(Renderer())(1))  # rejected: x
-    want_str(task(raise_on_error=False)(Renderer())(1))  # rejected: x
-    bind_context(3)  # rejected: x
-    bind_context(bare)("1")  # rejected: x
-    want_int(bind_context(bare)(1))  # rejected: x
-    Task(3)  # rejected: x
-    Task()  # rejected: x
-    Task(bare, 1).task_name = 1  # rejected: x
-    Task(bare, 1).task_id = "task-1"  # rejected: x
+    want_str(task(partial(render, 1))("m"))  # rejected: arg-type, reportArgumentType
+    task(partial(render, "1"))  # rejected: arg-type, reportArgumentType
+    want_int(flow(partial(render, 1))("m"))  # rejected: arg-type, reportArgumentType
+    task(Renderer())("1")  # rejected: arg-type, reportArgumentType
+    flow(Renderer())("1")  # rejected: arg-type, reportArgumentType
+    want_int(task(Renderer())(1))  # rejected: arg-type, reportArgumentType
+    want_str(flow(Renderer())(1))  # rejected: arg-type, reportArgumentType
+    want_str(task(raise_on_error=False)(Renderer())(1))  # rejected: arg-type, reportArgumentType
+    bind_context(3)  # rejected: arg-type, reportArgumentType
+    bind_context(bare)("1")  # rejected: arg-type, reportArgumentType
+    want_int(bind_context(bare)(1))  # rejected: arg-type, reportArgumentType
+    Task(3)  # rejected: arg-type, reportArgumentType
+    Task()  # rejected: call-arg, reportCallIssue
+    Task(bare, 1).task_name = 1  # rejected: assignment, reportAttributeAccessIssue
+    Task(bare, 1).task_id = "task-1"  # rejected: misc, reportAttributeAccessIssue
 
 
 # Context, events, records
@@ -532,27 +531,27 @@ def on_event(event: FlowEvent) -> None: ...
 
 
 async def context_and_events() -> None:
-    current_flow_or_none().flow_name  # rejected: x
-    current_task_or_none().task_name  # rejected: x
-    want_str(current_task().remaining)  # rejected: x
-    flow_events.subscribe(on_text)  # rejected: x
-    flow_events.subscribe(on_nothing)  # rejected: x
-    flow_events.subscribe(on_event, "task_stop")  # rejected: x
-    flow_events.subscribe(on_event, flow_name=EventType)  # rejected: x
-    flow_events.event_listeners.append(on_text)  # rejected: x
-    work(1).add_listener(on_text)  # rejected: x
-    work(1).add_listener(on_event, flow_name="work")  # rejected: x
-    EventType.TASK_PAUSED  # rejected: x
-    list(flow_events.stream())  # rejected: x
-    flow_events.stream(max_pending="10")  # rejected: x
+    current_flow_or_none().flow_name  # rejected: union-attr, reportOptionalMemberAccess
+    current_task_or_none().task_name  # rejected: union-attr, reportOptionalMemberAccess
+    want_str(current_task().remaining)  # rejected: arg-type, reportArgumentType
+    flow_events.subscribe(on_text)  # rejected: arg-type, reportArgumentType
+    flow_events.subscribe(on_nothing)  # rejected: arg-type, reportArgumentType
+    flow_events.subscribe(on_event, "task_stop")  # rejected: arg-type, reportArgumentType
+    flow_events.subscribe(on_event, flow_name=EventType)  # rejected: arg-type, reportArgumentType
+    flow_events.event_listeners.append(on_text)  # rejected: arg-type, reportArgumentType
+    work(1).add_listener(on_text)  # rejected: arg-type, reportArgumentType
+    work(1).add_listener(on_event, flow_name="work")  # rejected: call-arg, reportCallIssue
+    EventType.TASK_PAUSED  # rejected: attr-defined, reportAttributeAccessIssue
+    list(flow_events.stream())  # rejected: call-overload, reportArgumentType
+    flow_events.stream(max_pending="10")  # rejected: arg-type, reportArgumentType
 
 
 def configs_and_records() -> None:
-    FlowConfig(log_level="LOUD")  # rejected: x
-    FlowConfig(log_levle="INFO")  # rejected: x
-    FlowConfig(redact="password")  # rejected: x
-    FlowConfig(max_logs="100")  # rejected: x
-    want_str(FlowRun[int].model_validate_json("").return_value)  # rejected: x
-    want_int(FlowRun[int].model_validate_json("").return_value)  # rejected: x
-    want_str(work(1).flow_run.error.message)  # rejected: x
-    want_int(work(1).flow_run.tasks[0].duration)  # rejected: x
+    FlowConfig(log_level="LOUD")  # rejected: arg-type, reportArgumentType
+    FlowConfig(log_levle="INFO")  # rejected: call-arg, reportCallIssue
+    FlowConfig(redact="password")  # rejected: arg-type, reportArgumentType
+    FlowConfig(max_logs="100")  # rejected: arg-type, reportArgumentType
+    want_str(FlowRun[int].model_validate_json("").return_value)  # rejected: arg-type, reportArgumentType
+    want_int(FlowRun[int].model_validate_json("").return_value)  # rejected: arg-type, reportArgumentType
+    want_str(work(1).flow_run.error.message)  # rejected: union-attr, reportOptionalMemberAccess
+    want_int(work(1).flow_run.tasks[0].duration)  # rejected: arg-type, reportArgumentType

@@ -5,6 +5,7 @@ A parameter that the caller leaves out is filled, in this order, by what the flo
 """
 
 import inspect
+import sys
 import types
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, Union, final, get_args, get_origin, overload
@@ -115,9 +116,6 @@ class Injection(NamedTuple):
     """One parameter that is filled when the caller leaves it out."""
 
     parameter: str
-    position: int
-    """Where a positional argument would fill it; beyond all arguments if it is keyword-only."""
-    positional_only: bool
     provider: Provider | None
     name: str | None
     """The built-in name that fills it."""
@@ -126,34 +124,49 @@ class Injection(NamedTuple):
     """Whether the parameter has a default of its own to fall back on."""
 
 
+_VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
 class Plan:
     """The injections of one function."""
 
-    __slots__ = ("_injections", "_positions", "function", "names", "parameters", "providers")
+    __slots__ = (
+        "_defaults",
+        "_injections",
+        "_positional_only",
+        "_positions",
+        "function",
+        "names",
+        "parameters",
+        "providers",
+    )
 
     def __init__(self, definition: Definition, injections: tuple[Injection, ...]) -> None:
         self.function = definition.name
         self.parameters = frozenset(injection.parameter for injection in injections)
         """What this plan fills."""
-        self.providers = tuple(injection for injection in injections if injection.provider is not None)
+        self.providers = tuple(
+            (injection.parameter, injection.provider) for injection in injections if injection.provider is not None
+        )
         self._injections = tuple(injection for injection in injections if injection.provider is None)
+        fillable = [parameter for parameter in definition.parameters if parameter.kind not in _VARIADIC]
         self._positions = {
-            parameter.name: (
-                position if parameter.kind is not parameter.KEYWORD_ONLY else len(definition.parameters),
-                parameter.kind is parameter.POSITIONAL_ONLY,
-            )
-            for position, parameter in enumerate(definition.parameters)
-            if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+            parameter.name: sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else position
+            for position, parameter in enumerate(fillable)
         }
+        self._positional_only = [
+            parameter.name for parameter in fillable if parameter.kind is parameter.POSITIONAL_ONLY
+        ]
+        self._defaults = {parameter.name: parameter.default for parameter in fillable}
         self.names = frozenset(self._positions)
         """What `provide()` may fill."""
 
     def absent(self, parameter: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Whether the caller left this parameter out."""
-        return parameter not in kwargs and self._positions[parameter][0] >= len(args)
+        return parameter not in kwargs and self._positions[parameter] >= len(args)
 
-    def fill(self, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments with everything injected that needs no provider.
+    def values(self, site: Site, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything that is injected and needs no provider, by parameter.
 
         Raises:
             InjectionError: A marked parameter has nobody to fill it, or a `Flow` of another class is wanted.
@@ -164,7 +177,7 @@ class Plan:
             parameter = injection.parameter
             if parameter not in values and self.absent(parameter, args, kwargs):
                 self._fill_one(injection, site, values)
-        return self._merged(args, kwargs, values)
+        return values
 
     def _fill_one(self, injection: Injection, site: Site, values: dict[str, Any]) -> None:
         if injection.name is None:
@@ -178,13 +191,18 @@ class Plan:
             found, wanted = type(value).__name__, injection.wanted_type.__name__
             raise InjectionError(self.function, injection.parameter, f"wanted {wanted}, found {found}.")
 
-    def _merged(
+    def merged(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        for name, (position, positional_only) in self._positions.items():
-            if positional_only and position == len(args) and name in values:
-                args = (*args, values.pop(name))
-        return args, {**kwargs, **values} if values else kwargs
+        """The arguments and the injected values as a call takes them."""
+        if not values:
+            return args, kwargs
+        behind = [name for name in self._positional_only[len(args) :] if name in values]
+        if behind:
+            last = self._positional_only.index(behind[-1]) + 1
+            added = self._positional_only[len(args) : last]
+            args = (*args, *(values.pop(name, self._defaults.get(name)) for name in added))
+        return args, {**kwargs, **values}
 
 
 def plan_injection(definition: Definition, names: frozenset[str], live_types: Mapping[str, type]) -> Plan:
@@ -200,19 +218,15 @@ def plan_injection(definition: Definition, names: frozenset[str], live_types: Ma
     """
     injections = [
         injection
-        for position, parameter in enumerate(definition.parameters)
-        if parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
-        and (injection := _injection(definition, position, parameter, names, live_types)) is not None
+        for parameter in definition.parameters
+        if parameter.kind not in _VARIADIC
+        and (injection := _injection(definition, parameter, names, live_types)) is not None
     ]
     return Plan(definition, tuple(injections))
 
 
 def _injection(
-    definition: Definition,
-    position: int,
-    parameter: inspect.Parameter,
-    names: frozenset[str],
-    live_types: Mapping[str, type],
+    definition: Definition, parameter: inspect.Parameter, names: frozenset[str], live_types: Mapping[str, type]
 ) -> Injection | None:
     marked = isinstance(parameter.default, (_Injected, Provider))
     provider = parameter.default if isinstance(parameter.default, Provider) else None
@@ -223,8 +237,6 @@ def _injection(
         return None
     return Injection(
         parameter=parameter.name,
-        position=position,
-        positional_only=parameter.kind is parameter.POSITIONAL_ONLY,
         provider=provider,
         name=name,
         wanted_type=wanted_type,
@@ -262,7 +274,7 @@ def _check_provider(
         raise InjectionError(definition.name, parameter.name, reason)
     provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
     for needed in provider.definition.parameters:
-        variadic = needed.kind in {needed.VAR_POSITIONAL, needed.VAR_KEYWORD}
+        variadic = needed.kind in _VARIADIC
         if needed.default is needed.empty and not variadic and needed.name not in plan.parameters:
             reason = f"its provider needs {needed.name!r}, which has neither a default nor a marker."
             raise InjectionError(definition.name, parameter.name, reason)

@@ -5,18 +5,17 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
 __all__ = [
     "Deadline",
+    "Opening",
     "ThreadTimeout",
     "deadline_in",
     "is_being_cancelled",
     "is_cancelled_error",
     "loop_is_running",
-    "new_lock",
     "run_in_new_loop",
     "run_in_thread",
     "sleep",
@@ -54,11 +53,25 @@ def deadline_in(seconds: float) -> Deadline:
     return asyncio.timeout(seconds)
 
 
-def new_lock() -> AbstractAsyncContextManager[None]:
-    """A lock between the tasks of one loop."""
-    import asyncio
+class Opening:
+    """Something that others wait for, in whatever event loop they run."""
 
-    return asyncio.Lock()
+    __slots__ = ("_future",)
+
+    def __init__(self) -> None:
+        from concurrent.futures import Future
+
+        self._future: Future[None] = Future()
+
+    async def wait(self) -> None:
+        """Wait until it is done; cancelling the wait cancels nothing else."""
+        import asyncio
+
+        await asyncio.shield(asyncio.wrap_future(self._future))
+
+    def done(self) -> None:
+        """Wake those who wait."""
+        self._future.set_result(None)
 
 
 def loop_is_running() -> bool:

@@ -1,14 +1,14 @@
 """Opening and closing what `Inject` providers make: per attempt of a call, or once per run of a flow."""
 
+import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from ..errors import InjectionError
 from .definition import Kind
 from .injection import Plan, Provider, Site
-from .loops import new_lock
+from .loops import Opening
 
 __all__ = ["Opened", "SharedProviders"]
 
@@ -32,21 +32,21 @@ class Opened:
         self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a sync function, complete."""
-        args, kwargs = plan.fill(self._site, args, kwargs)
-        for injection in plan.providers:
-            if injection.provider is not None and plan.absent(injection.parameter, args, kwargs):
-                kwargs = {**kwargs, injection.parameter: self._value(injection.provider)}
-        return args, kwargs
+        values = plan.values(self._site, args, kwargs)
+        for parameter, provider in plan.providers:
+            if parameter not in values and plan.absent(parameter, args, kwargs):
+                values[parameter] = self._value(provider)
+        return plan.merged(args, kwargs, values)
 
     async def inject_async(
         self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of an async function, complete."""
-        args, kwargs = plan.fill(self._site, args, kwargs)
-        for injection in plan.providers:
-            if injection.provider is not None and plan.absent(injection.parameter, args, kwargs):
-                kwargs = {**kwargs, injection.parameter: await self._value_async(injection.provider)}
-        return args, kwargs
+        values = plan.values(self._site, args, kwargs)
+        for parameter, provider in plan.providers:
+            if parameter not in values and plan.absent(parameter, args, kwargs):
+                values[parameter] = await self._value_async(provider)
+        return plan.merged(args, kwargs, values)
 
     def _value(self, provider: Provider) -> Any:
         return self._shared.get(provider) if provider.shared and self._shared is not None else self.open(provider)
@@ -78,7 +78,7 @@ class Opened:
             case Kind.GENERATOR:
                 value = next(made, _MISSING)
             case Kind.ASYNC_GENERATOR:
-                value = await anext(made, _MISSING)
+                value = await _first(made)
         self._remember(provider, made, value)
         return value
 
@@ -150,6 +150,20 @@ async def _close_async(
     return InjectionError(name, "yield", "the provider yielded more than once.")
 
 
+async def _first(generator: AsyncGenerator[Any, Any]) -> Any:
+    """The first value; the generator may outlive this event loop, which therefore does not get to know it."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        step = generator.__anext__()
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+    try:
+        return await step
+    except StopAsyncIteration:
+        return _MISSING
+
+
 class SharedProviders:
     """The values of a run's `scope="flow"` providers: each is made once, however many calls ask at the same time."""
 
@@ -159,8 +173,8 @@ class SharedProviders:
         self.opened = Opened(site, self)
         """What they have opened, to be closed at the end of the run."""
         self._values: dict[Callable[..., Any], Any] = {}
+        self._opening: dict[Callable[..., Any], Opening] = {}
         self._lock = threading.RLock()
-        self._opening: dict[Callable[..., Any], AbstractAsyncContextManager[None]] = {}
 
     def get(self, provider: Provider) -> Any:
         """The value of a sync provider."""
@@ -170,12 +184,24 @@ class SharedProviders:
             return self._values[provider.function]
 
     async def get_async(self, provider: Provider) -> Any:
-        """The value of a provider of any kind."""
+        """The value of a provider of any kind; those who ask for an async one may be in different event loops."""
         if not provider.definition.kind.awaits:
             return self.get(provider)
-        with self._lock:
-            opening = self._opening.setdefault(provider.function, new_lock())
-        async with opening:
+        while provider.function not in self._values:
+            with self._lock:
+                mine = provider.function not in self._opening
+                opening = self._opening.setdefault(provider.function, Opening())
+            if mine:
+                await self._open(provider, opening)
+            else:
+                await opening.wait()
+        return self._values[provider.function]
+
+    async def _open(self, provider: Provider, opening: Opening) -> None:
+        """Open it, or, if that fails, let the next one try."""
+        try:
             if provider.function not in self._values:
                 self._values[provider.function] = await self.opened.open_async(provider)
-            return self._values[provider.function]
+        finally:
+            del self._opening[provider.function]
+            opening.done()

@@ -8,7 +8,7 @@ from flowscope import flow, task
 
 from ..figures import Effort, Figure
 from ..floor import bare_gather, flows_by_hand, nap
-from ..measure import compare
+from ..measure import compare, repeated
 
 __all__ = ["concurrent_flows", "gathered_tasks"]
 
@@ -17,6 +17,8 @@ FLOWS_BUDGET: Final = 3.0
 GATHERED: Final = 10_000
 FLOWS: Final = 1_000
 TASKS: Final = 10
+TIMES: Final = 5
+"""Repetitions in each turn."""
 
 step = task(nap)
 
@@ -47,7 +49,9 @@ def gathered_tasks(effort: Effort) -> list[Figure]:
     """A gather of async tasks, against the gather of the same functions without a decorator."""
     count = effort.of(GATHERED)
     timed = compare(
-        lambda: asyncio.run(bare_gather(count)), lambda: gathered(count).execute().return_value, effort.rounds
+        repeated(lambda: asyncio.run(bare_gather(count)), TIMES),
+        repeated(lambda: gathered(count).execute().return_value, TIMES),
+        effort.rounds_of(10),
     )
     return [timed.figure(f"gather of {count:,} async tasks", GATHER_BUDGET)]
 
@@ -56,6 +60,8 @@ def concurrent_flows(effort: Effort) -> list[Figure]:
     """Flows in one loop, against hand-instrumented coroutines that do the same."""
     count = effort.of(FLOWS)
     timed = compare(
-        lambda: asyncio.run(flows_by_hand(count, TASKS)), lambda: asyncio.run(flows_at_once(count)), effort.rounds
+        repeated(lambda: asyncio.run(flows_by_hand(count, TASKS)), TIMES),
+        repeated(lambda: asyncio.run(flows_at_once(count)), TIMES),
+        effort.rounds_of(10),
     )
     return [timed.figure(f"{count:,} concurrent flows of {TASKS} tasks", FLOWS_BUDGET)]

@@ -1,7 +1,6 @@
 """What reading costs: the run record and its JSON."""
 
 import gc
-from statistics import median
 from time import perf_counter_ns
 from typing import Any, Final
 
@@ -28,9 +27,10 @@ def record_json(effort: Effort) -> list[Figure]:
     count = effort.of(TASKS)
     finished = many(count).execute()
     finished.flow_run.model_dump_json()
-    records, texts = zip(*(_timed(finished) for _ in range(effort.rounds)), strict=True)
-    both = median(map(sum, zip(records, texts, strict=True))) / count / 1e3
-    parts = f"flow_run {median(records) / count / 1e3:.2f}, its JSON {median(texts) / count / 1e3:.2f}"
+    spent = [_timed(finished) for _ in range(effort.rounds)]
+    records, texts = (min(part) / count / 1e3 for part in zip(*spent, strict=True))
+    both = min(map(sum, spent)) / count / 1e3
+    parts = f"flow_run {records:.2f}, its JSON {texts:.2f}, the fastest of the rounds"
     return [Figure(f"flow_run and its JSON, each of {count:,} tasks", both, "µs", BUDGET, parts)]
 
 

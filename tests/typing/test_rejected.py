@@ -1,0 +1,77 @@
+"""mypy and pyright, both strict, accept the test modules of this directory and reject the marked lines of one.
+
+A line of `rejected.py` that has to be rejected ends with `# rejected: <code of mypy>, <rule of pyright>`.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Set
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+REJECTED: Final = Path(__file__).with_name("rejected.py")
+MODULES: Final = sorted(Path(__file__).parent.glob("*.py"))
+MARK: Final = re.compile(r"# rejected: (?P<mypy>[a-z-]+), (?P<pyright>report\w+)$")
+SOURCE: Final = REJECTED.read_text(encoding="utf-8").splitlines()
+MARKED: Final = {number: found for number, line in enumerate(SOURCE, 1) if (found := MARK.search(line))}
+
+Report = Mapping[Path, Mapping[int, Set[str]]]
+"""File to line to the codes that are reported there."""
+
+pytestmark = pytest.mark.timeout(300)  # a type checker that starts without its cache reads all of Pydantic
+
+
+def run(checker: str, *options: str) -> str:
+    """What a type checker says about the modules of this directory, under the project's settings."""
+    command = [sys.executable, "-m", checker, *options, *map(str, MODULES)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+    assert done.returncode == 1, f"{checker} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def by_place(found: list[tuple[Path, int, str]]) -> Report:
+    """What was found, by file and line."""
+    report: dict[Path, dict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for file, line, code in found:
+        report[file][line].add(code)
+    return report
+
+
+@cache
+def mypy() -> Report:
+    """What mypy reports; it runs once."""
+    problems: list[dict[str, Any]] = [json.loads(line) for line in run("mypy", "--output=json").splitlines()]
+    return by_place([(ROOT / one["file"], one["line"], one["code"]) for one in problems if one["severity"] == "error"])
+
+
+@cache
+def pyright() -> Report:
+    """What pyright reports; it runs once."""
+    problems: list[dict[str, Any]] = json.loads(run("pyright", "--outputjson"))["generalDiagnostics"]
+    return by_place([(Path(one["file"]), one["range"]["start"]["line"] + 1, one.get("rule", "syntax")) for one in problems])
+
+
+CHECKERS: Final[Mapping[str, Callable[[], Report]]] = {"mypy": mypy, "pyright": pyright}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_exactly_the_marked_lines_are_rejected(checker: str) -> None:
+    """Every marked line is reported, no other line is, and no other module has a line that is."""
+    report = CHECKERS[checker]()
+    assert {file.name for file in report} == {REJECTED.name}
+    reported = report[REJECTED].keys()
+    assert [f"{number}: {SOURCE[number - 1].strip()}" for number in sorted(reported ^ MARKED.keys())] == []
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("number", MARKED, ids=lambda number: f"line {number}")
+def test_a_marked_line_is_rejected_for_its_reason(checker: str, number: int) -> None:
+    """The code that the line names is among those that are reported for it."""
+    assert MARKED[number][checker] in CHECKERS[checker]()[REJECTED][number], SOURCE[number - 1].strip()

@@ -250,3 +250,21 @@ async def test_a_failing_sibling_leaves_the_context_of_the_others_alone() -> Non
         "fail": "failed",
         "anote": "completed",
     }
+
+
+async def test_an_awaited_sync_flow_runs_here() -> None:
+    """`await` of a sync flow runs it in this thread and this context, nested in the flow that awaits it."""
+    request: ContextVar[str] = ContextVar("request", default="unset")
+    request.set("r-2")
+
+    @flow
+    def inner() -> tuple[int, str, str]:
+        return threading.get_ident(), request.get(), current_flow().flow_name
+
+    @flow
+    async def outer() -> Flow[tuple[int, str, str]]:
+        return await inner()
+
+    run = await outer()
+    assert run.return_value.return_value == (threading.get_ident(), "r-2", "inner")
+    assert run.return_value.flow_run.parent_flow_id == run.flow_id

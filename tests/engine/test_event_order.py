@@ -229,3 +229,49 @@ def _race_with_the_end(*, kept: bool) -> None:
         assert {t.task_id for t in record.tasks} == set(starts)
         assert {t.status for t in record.tasks} <= {RunStatus.COMPLETED, RunStatus.ABANDONED}
         assert all(t.end_time is not None for t in record.tasks)
+
+
+@pytest.mark.parametrize("listens", ["sync", "async"])
+def test_the_stop_has_been_heard_when_execute_returns(listens: str) -> None:
+    """Also where another thread is delivering events at that moment, every listener is through when execute returns."""
+    heard: list[EventType] = []
+
+    async def listen_async(event: FlowEvent) -> None:
+        heard.append(event.event_type)
+
+    def listen(event: FlowEvent) -> None:
+        heard.append(event.event_type)
+
+    @task
+    def work() -> None: ...
+
+    def call_until_refused(running: threading.Barrier) -> None:
+        running.wait()
+        with contextlib.suppress(NoActiveFlowError):
+            while True:
+                work()
+
+    @flow
+    def leaving(threads: list[threading.Thread]) -> None:
+        running = threading.Barrier(5)
+        bound = bind_context(call_until_refused)
+        threads.extend(threading.Thread(target=bound, args=(running,)) for _ in range(4))
+        for thread in threads:
+            thread.start()
+        running.wait()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(500):
+            heard.clear()
+            threads: list[threading.Thread] = []
+            made = leaving(threads)
+            made.add_listener(listen if listens == "sync" else listen_async)
+            made.execute()
+            at_return = heard[-1:]
+            for thread in threads:
+                thread.join()
+            assert at_return == [EventType.FLOW_STOP]
+    finally:
+        sys.setswitchinterval(interval)

@@ -134,9 +134,10 @@ def write_console(text: str, source: LogSource) -> None:
     stream = sys.stderr if source == "stderr" else sys.stdout
     real = stream.real if type(stream) is StreamProxy else stream
     try:
-        real.write(text)
-    except UnicodeEncodeError:
-        real.write(text.encode("ascii", "backslashreplace").decode("ascii"))
+        try:
+            real.write(text)
+        except UnicodeEncodeError:
+            real.write(text.encode("ascii", "backslashreplace").decode("ascii"))
     except Exception:  # closed, broken, or none at all
         return
 

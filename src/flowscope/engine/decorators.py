@@ -100,6 +100,8 @@ def flow(
             **({} if flow_id is None else {"flow_id": flow_id}),
         }
 
+        Flow[Any](**given)  # what is wrong with them is said here, and not at each call
+
         def make_flow(*args: Any, **kwargs: Any) -> Flow[Any]:
             made: Flow[Any] = Flow(**given)
             return made.setup_planned(planned, args, kwargs)

@@ -125,7 +125,7 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
         return run_in_thread(function, timeout, name=f"flowscope-{call.spec.name}-{call.order}")
     except ThreadTimeout as late:
         run: Run | None = call.handle.run
-        if run is not None:
+        if run is not None and run.calls.kept:
             run.abandoned_threads[call.order] = late.thread
         call.status = RunStatus.TIMED_OUT
         raise TaskTimeoutError(call.spec.name, timeout) from None

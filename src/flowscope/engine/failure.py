@@ -31,11 +31,11 @@ class Failure:
 
     def info(self) -> ErrorInfo:
         """The exception as text."""
-        return _describe(self.error, _without_own_frames(self._traceback), self._notes, _MAX_CAUSES)
+        return _describe(self.error, self._traceback, self._notes, _MAX_CAUSES)
 
     def text(self) -> str:
         """The traceback as Python prints it."""
-        return _format(self.error, _without_own_frames(self._traceback), self._notes)
+        return _format(self.error, self._traceback, self._notes)
 
 
 def message_of(error: BaseException) -> str:
@@ -96,15 +96,17 @@ def _format(error: BaseException, frames: TracebackType | None, notes: tuple[str
     try:
         shown = traceback.TracebackException(type(error), error, frames, compact=True)
         shown.__notes__ = list(notes)
+        _trim(shown)
         return clean_text("".join(shown.format()))
     except Exception:  # an exception that defends itself against being read
         lines = [*traceback.format_tb(frames), f"{type(error).__qualname__}: {message_of(error)}\n"]
         return clean_text("".join(lines))
 
 
-def _without_own_frames(frames: TracebackType | None) -> TracebackType | None:
-    """The traceback from the user's first frame on."""
-    inner = frames
-    while inner is not None and inner.tb_frame.f_code.co_filename.startswith(_OWN_FILES):
-        inner = inner.tb_next
-    return inner or frames
+def _trim(shown: traceback.TracebackException) -> None:
+    """Leave this library's frames out, so that recursion through tasks folds like any recursion."""
+    link: traceback.TracebackException | None = shown
+    while link is not None:
+        users = [frame for frame in link.stack if not frame.filename.startswith(_OWN_FILES)]
+        link.stack = traceback.StackSummary.from_list(users or list(link.stack))
+        link = link.__cause__ or link.__context__

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextvars import Token
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from .context import Scope, enter, leave
@@ -24,6 +25,8 @@ from .run import Run
 
 T = TypeVar("T")
 
+_COROUTINE: Any = CoroutineType
+
 __all__ = ["Block", "enter_block", "execute", "execute_async", "exit_block", "exit_block_async"]
 
 
@@ -41,7 +44,9 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
     try:
         try:
             open_run(flow, state, run)
-            value = bound.call(run.handle)
+            value: Any = bound.call(run.handle)
+            if isinstance(value, _COROUTINE):
+                value = _run_coroutine(value)
         except BaseException as error:
             close_shared(run, error)
             failed(run, error)
@@ -62,7 +67,9 @@ async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_param
     try:
         try:
             open_run(flow, state, run)
-            value = (await bound.start(run.handle)) if bound.target.is_async else bound.call(run.handle)
+            value: Any = bound.start(run.handle)
+            if isinstance(value, _COROUTINE):
+                value = await value
         except BaseException as error:
             await close_shared_async(run, error)
             failed(run, error)
@@ -75,6 +82,15 @@ async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_param
         end(state, run)
         await settle_async(run)
     return flow
+
+
+def _run_coroutine(coroutine: Any) -> Any:
+    """A plain function in front of an async one has returned its coroutine."""
+
+    async def run() -> Any:
+        return await coroutine
+
+    return run_in_new_loop(run)
 
 
 def _succeed(run: Run, value: object, late: BaseException | None) -> None:
@@ -100,10 +116,12 @@ class Block:
 def enter_block(flow: Any, state: FlowState) -> None:
     """Start a run that ends with the block."""
     run = begin(flow, state, None, executing=False)
-    state.block = block = Block(run, enter(run.root))
+    block = Block(run, enter(run.root))
+    state.blocks.append(block)
     try:
         open_run(flow, state, run)
     except BaseException as error:
+        state.blocks.remove(block)
         _leave_block(state, block, error)
         settle(run)
         raise
@@ -111,7 +129,7 @@ def enter_block(flow: Any, state: FlowState) -> None:
 
 def exit_block(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
-    block: Block = state.block
+    block: Block = state.blocks.pop()
     outcome = None if block.run.ended else close_shared(block.run, error)
     _leave_block(state, block, outcome)
     settle(block.run)
@@ -121,7 +139,7 @@ def exit_block(state: FlowState, error: BaseException | None) -> None:
 
 async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
-    block: Block = state.block
+    block: Block = state.blocks.pop()
     outcome = None if block.run.ended else await close_shared_async(block.run, error)
     _leave_block(state, block, outcome)
     await settle_async(block.run)
@@ -131,7 +149,6 @@ async def exit_block_async(state: FlowState, error: BaseException | None) -> Non
 
 def _leave_block(state: FlowState, block: Block, outcome: BaseException | None) -> None:
     """`outcome` is the block's error, or else what a provider raised while it was closed."""
-    state.block = None
     leave(block.token, block.run.root)
     if block.run.ended:
         return

@@ -50,7 +50,7 @@ def new_flow_id() -> str:
 class FlowState:
     """What a `Flow` carries from one execution to the next."""
 
-    __slots__ = ("block", "bound", "data", "executing", "field_names", "listeners", "provided", "run", "seed")
+    __slots__ = ("blocks", "bound", "data", "executing", "field_names", "listeners", "provided", "run", "seed")
 
     def __init__(self, field_names: tuple[str, ...]) -> None:
         self.field_names = field_names
@@ -61,8 +61,8 @@ class FlowState:
         """The present or the latest run."""
         self.executing = False
         """Whether its function is being called."""
-        self.block: Any = None
-        """How to leave its `with` block, inside it."""
+        self.blocks: list[Any] = []
+        """How to leave its `with` blocks: another one may be entered inside one whose run has ended."""
         self.data: dict[str, Any] = {}
         self.seed: Mapping[str, Any] | None = None
         """What the user had put into the data before the first run."""
@@ -89,14 +89,14 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, 
     Raises:
         AlreadyRunningError: The flow is running already.
     """
+    given = dict(run_params) if run_params is not None else NOTHING
     with LOCKS.starting:
         live = state.live_run
         if state.executing or (live is not None and not executing):
             raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
         state.executing = executing
         run = live or _new_run(flow, state)
-    if run_params:
-        run.run_params = dict(run_params)
+    run.run_params = given
     if run.config.record_inputs:
         run.params = state.params_of(flow)
     return run

@@ -1,6 +1,6 @@
 """What a flow runs: a function with its arguments, bound and checked when the flow is set up."""
 
-from collections.abc import Callable, Coroutine, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from ..errors import DefinitionError
@@ -54,18 +54,17 @@ class FlowTarget:
         return BoundTarget(self, args, kwargs, params)
 
     def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Call a sync function in the run."""
+        """Call the function in the run, as a sync one."""
         function = self._definition.target
         if self._plain and not handle.provided:
             return function(*args, **kwargs)
         return invoke(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
 
-    def start(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Coroutine[Any, Any, Any]:
-        """Call an async function in the run; it runs when it is awaited."""
+    def start(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a function of either kind in the run; a coroutine has to be awaited."""
         function = self._definition.target
-        if self._plain and not handle.provided:
-            coroutine: Coroutine[Any, Any, Any] = function(*args, **kwargs)
-            return coroutine
+        if not self.is_async or (self._plain and not handle.provided):
+            return self.call(handle, args, kwargs)
         return invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
 
 
@@ -87,6 +86,6 @@ class BoundTarget:
         """Call a sync function in the run."""
         return self.target.call(handle, self._args, self._kwargs)
 
-    def start(self, handle: Handle) -> Coroutine[Any, Any, Any]:
-        """Call an async function in the run; it runs when it is awaited."""
+    def start(self, handle: Handle) -> Any:
+        """Call a function of either kind in the run; a coroutine has to be awaited."""
         return self.target.start(handle, self._args, self._kwargs)

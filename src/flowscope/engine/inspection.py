@@ -45,12 +45,25 @@ _stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__ge
 class FlowInspection(_Stateful, Generic[R]):
     """The fields of a flow, and how it went."""
 
-    flow_id: str = Field(default_factory=new_flow_id)
+    flow_id: str = Field(default_factory=new_flow_id, min_length=1)
     """Unique; every further execution of the same flow gets a new one."""
     flow_name: str = ""
     """Filled in by `setup`: the function's name, or the name of the subclass."""
     flow_config: FlowConfig = Field(default_factory=FlowConfig.default)
     tags: tuple[str, ...] = ()
+
+    def __copy__(self) -> Self:
+        """A flow with the same fields that has not been set up; its id is its own, unless one was given."""
+        return self._renewed(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Like `copy.copy`, with copies of the fields' values."""
+        return self._renewed(super().__deepcopy__(memo))
+
+    def _renewed(self, made: Self) -> Self:
+        if "flow_id" not in self.model_fields_set:
+            vars(made)["flow_id"] = new_flow_id()
+        return made
 
     def _name(self, name: str) -> None:
         if not self.flow_name:

@@ -190,7 +190,7 @@ class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
             lines[0] = "".join(self.pop(key, ())) + lines[0]
         if rest:
             self.setdefault(key, []).append(rest)
-        return lines
+        return [line.removesuffix("\r") for line in lines]
 
     def take(self, order: int | None = None) -> list[tuple[int, LogSource, str]]:
         """What waits, of one task or (None) of all, as lines; it waits no more."""

@@ -79,11 +79,12 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
         return None
 
     def provide(self, **dependencies: Any) -> Self:
-        """Make values injectable, by parameter name, in this flow and its tasks."""
+        """Make values injectable, by parameter name, in this flow and its tasks; while it runs, in this run only."""
         state = self._live
-        state.provided = {**state.provided, **dependencies}
         run = state.live_run
-        if run is not None:
+        if run is None:
+            state.provided = {**state.provided, **dependencies}
+        else:
             run.handle.provided = {**run.handle.provided, **dependencies}
         return self
 

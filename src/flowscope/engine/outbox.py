@@ -8,7 +8,7 @@ nobody ever waits to post: not a listener, not a finaliser that the garbage coll
 import logging
 import threading
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .._clock import tick, wall_time
@@ -169,12 +169,15 @@ class _Delivery:
         """Deliver it, and whatever is posted meanwhile; or leave it to whoever is delivering."""
         self._queue.append(item)
         while self._queue and self._busy.acquire(blocking=False):
-            try:
-                self._owner = threading.get_ident()
-                self._deliver_all()
-            finally:
-                self._owner = 0
-                self._busy.release()
+            self._deliver_as_owner()
+
+    def _deliver_as_owner(self) -> None:
+        try:
+            self._owner = threading.get_ident()
+            self._deliver_all()
+        finally:
+            self._owner = 0
+            self._busy.release()
 
     def _deliver_all(self) -> None:
         while self._queue:
@@ -200,8 +203,8 @@ class _Delivery:
 
     @property
     def elsewhere(self) -> bool:
-        """Whether another thread is delivering."""
-        return self._owner not in {0, threading.get_ident()}
+        """Whether another thread is delivering, or has yet to."""
+        return self._owner != threading.get_ident() and bool(self._queue or self._busy.locked())
 
     @property
     def settled(self) -> bool:
@@ -209,13 +212,22 @@ class _Delivery:
         return not self._queue and not self._busy.locked() and not self.awaited
 
     def wait(self) -> None:
-        """Wait until the thread that is delivering is through."""
+        """Wait until the thread that is delivering is through, and deliver what it left."""
         while self.elsewhere:
-            with self._busy:
-                pass
+            self._busy.acquire()
+            self._deliver_as_owner()
 
     async def wait_awaited(self) -> None:
-        """Await what async listeners returned, in order."""
+        """Await what async listeners returned, in order; if the wait is cancelled, the rest is closed."""
+        try:
+            await self._await_all()
+        finally:
+            while self.awaited:
+                _, answer = self.awaited.popleft()
+                if isinstance(answer, Coroutine):
+                    answer.close()
+
+    async def _await_all(self) -> None:
         while self.awaited:
             listener, answer = self.awaited.popleft()
             try:

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import isfinite
+from threading import TIMEOUT_MAX
 from typing import Any, Final
 
 from ..errors import DefinitionError, InjectionError, ParameterError
@@ -86,9 +88,10 @@ class TaskSpec:
             self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
         if self.retries < 0 or self.retries != int(self.retries):
             self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
-        if min(self.retry_delay, self.retry_backoff, self.retry_jitter) < 0:
-            self._refuse("retry_delay, retry_backoff and retry_jitter cannot be negative.")
-        if self.timeout is not None and not self.timeout > 0:
+        delays = (self.retry_delay, self.retry_backoff, self.retry_jitter)
+        if not all(isfinite(number) and number >= 0 for number in delays):
+            self._refuse("retry_delay, retry_backoff and retry_jitter are to be finite, and not negative.")
+        if self.timeout is not None and not (isfinite(self.timeout) and self.timeout > 0):
             self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
         kinds: tuple[Any, ...] = self.retry_on
         if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
@@ -116,5 +119,10 @@ class TaskSpec:
 
     def pause_after(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt: exponential backoff with proportional jitter."""
-        pause = self.retry_delay * self.retry_backoff ** (attempt - 1)
-        return pause * (1 + self.retry_jitter * random.random())  # noqa: S311 - spreads retries, guards nothing
+        if not self.retry_delay:
+            return 0.0
+        jitter = 1 + self.retry_jitter * random.random()  # noqa: S311 - spreads retries, guards nothing
+        try:
+            return min(self.retry_delay * self.retry_backoff ** (attempt - 1) * jitter, TIMEOUT_MAX)
+        except OverflowError:
+            return TIMEOUT_MAX

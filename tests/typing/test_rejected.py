@@ -7,10 +7,12 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Set
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -28,11 +30,32 @@ Report = Mapping[Path, Mapping[int, Set[str]]]
 pytestmark = pytest.mark.timeout(300)  # a type checker that starts without its cache reads all of Pydantic
 
 
-def run(checker: str, *options: str) -> str:
-    """What a type checker says about the modules of this directory, under the project's settings."""
-    command = [sys.executable, "-m", checker, *options, *map(str, MODULES)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 1, f"{checker} exited with {done.returncode}:\n{done.stdout}{done.stderr}"
+def run(checker: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run a type checker, whatever it finds."""
+    command = [sys.executable, "-m", checker, *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+@cache
+def run_mypy() -> subprocess.CompletedProcess[str]:
+    """Run mypy over the modules of this directory, under the project's settings."""
+    return run("mypy", "--output=json", *map(str, MODULES))
+
+
+@cache
+def run_pyright() -> subprocess.CompletedProcess[str]:
+    """Run pyright over the modules of this directory, under the project's settings but for what they exclude."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pyright"]
+    settings |= {"include": list(map(str, MODULES)), "exclude": [], "stubPath": str(ROOT / settings["stubPath"])}
+    with TemporaryDirectory() as folder:
+        project = Path(folder, "pyrightconfig.json")
+        project.write_text(json.dumps(settings), encoding="utf-8")
+        return run("pyright", "--outputjson", "--pythonpath", sys.executable, "--project", str(project))
+
+
+def output_of(done: subprocess.CompletedProcess[str]) -> str:
+    """What a type checker that has found something has to say."""
+    assert done.returncode == 1, f"exited with {done.returncode}:\n{done.stdout}{done.stderr}"
     return done.stdout
 
 
@@ -44,18 +67,17 @@ def by_place(found: list[tuple[Path, int, str]]) -> Report:
     return report
 
 
-@cache
 def mypy() -> Report:
-    """What mypy reports; it runs once."""
-    problems: list[dict[str, Any]] = [json.loads(line) for line in run("mypy", "--output=json").splitlines()]
+    """What mypy reports."""
+    problems: list[dict[str, Any]] = [json.loads(line) for line in output_of(run_mypy()).splitlines()]
     return by_place([(ROOT / one["file"], one["line"], one["code"]) for one in problems if one["severity"] == "error"])
 
 
-@cache
 def pyright() -> Report:
-    """What pyright reports; it runs once."""
-    problems: list[dict[str, Any]] = json.loads(run("pyright", "--outputjson"))["generalDiagnostics"]
-    return by_place([(Path(one["file"]), one["range"]["start"]["line"] + 1, one.get("rule", "syntax")) for one in problems])
+    """What pyright reports."""
+    problems: list[dict[str, Any]] = json.loads(output_of(run_pyright()))["generalDiagnostics"]
+    places = [(Path(one["file"]), one["range"]["start"]["line"] + 1) for one in problems]
+    return by_place([(*place, one.get("rule", "syntax")) for place, one in zip(places, problems, strict=True)])
 
 
 CHECKERS: Final[Mapping[str, Callable[[], Report]]] = {"mypy": mypy, "pyright": pyright}

@@ -42,8 +42,6 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     def _live_run(self) -> Run | None:
         return self._live.live_run
 
-    # Setting up
-
     def setup(self, target: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> Self:
         """Choose what runs, and with which arguments.
 
@@ -100,8 +98,6 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
             run.attentive = True
         return Subscription(state.listeners, listener, event_types)
 
-    # Executing
-
     def execute(self) -> Self:
         """Run to the end, and return this flow.
 
@@ -127,7 +123,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
 
     def __await__(self) -> Generator[Any, Any, Self]:
         """`await flow` is `await flow.execute_async()`."""
-        return execute_async(self, self._live, self._bound(), None).__await__()
+        return self.execute_async().__await__()
 
     def _bound(self) -> BoundTarget:
         """What to run; a subclass sets itself up."""
@@ -163,8 +159,6 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     ) -> None:
         await exit_block_async(self._live, error)
 
-    # Saying things
-
     @property
     def flow_data(self) -> dict[str, Any]:
         """The dictionary that the flow and its tasks share; injected as `flow_data`.
@@ -194,8 +188,6 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
             NoActiveFlowError: The flow is not running.
         """
         return self._add_result(key, description, value)
-
-    # Inspecting
 
     @property
     def executed_tasks(self) -> Sequence[Task]:

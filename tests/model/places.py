@@ -71,4 +71,4 @@ def written(value: Any) -> Any:
 
 def is_description(found: Any) -> bool:
     """Whether a value was described by its repr and type."""
-    return isinstance(found, dict) and set(found) == {"__repr__", "__type__"}
+    return isinstance(found, dict) and found.keys() == {"__repr__", "__type__"}  # pyright: ignore[reportUnknownMemberType] # of anything

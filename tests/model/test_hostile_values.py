@@ -38,7 +38,7 @@ class EndlessRepr:
 class NoComparison:
     """Has neither equality, order, truth, length nor hash."""
 
-    __eq__ = __ne__ = __lt__ = __bool__ = __len__ = __hash__ = refuse  # type: ignore[assignment] # as hostile code may
+    __eq__ = __ne__ = __lt__ = __bool__ = __len__ = __hash__ = refuse
     __iter__ = __contains__ = __getitem__ = __call__ = refuse
 
 
@@ -89,7 +89,7 @@ class DictRaises:
     """Does not tell its contents."""
 
     @property
-    def __dict__(self) -> Any:
+    def __dict__(self) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride] # as hostile code may
         return refuse()
 
 
@@ -106,21 +106,21 @@ class HasEverything:
 class Copies:
     """Cannot be copied or pickled."""
 
-    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = refuse  # type: ignore[assignment] # as hostile code may
+    __copy__ = __deepcopy__ = __reduce__ = __reduce_ex__ = __getstate__ = refuse
 
 
 class NoName(type):
     """The class of classes whose module cannot be told."""
 
     @property
-    def __module__(cls) -> Any:
+    def __module__(cls) -> Any:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride] # as hostile code may
         return refuse()
 
 
 class NoClassHash(type):
     """The class of classes that cannot be looked up."""
 
-    __hash__ = __eq__ = refuse  # type: ignore[assignment] # as hostile code may
+    __hash__ = __eq__ = refuse
 
 
 class NoClassAttribute(type):
@@ -238,6 +238,8 @@ class DictOfItsOwn(dict[str, int]):
 class TupleOfOthers(tuple[int, ...]):
     """A tuple that shows other items than it has."""
 
+    __slots__ = ()
+
     def __iter__(self) -> Iterator[int]:
         return iter((9, 9))
 
@@ -258,20 +260,20 @@ class TextRaises(str):
     """Text whose methods raise."""
 
     __slots__ = ()
-    isascii = encode = lower = replace = __add__ = __str__ = __hash__ = refuse  # type: ignore[assignment] # as hostile code may
+    isascii = encode = lower = replace = __add__ = __str__ = __hash__ = refuse
 
 
 class IntRaises(int):
     """A number whose methods raise."""
 
-    __add__ = __lt__ = __gt__ = __int__ = __sub__ = __neg__ = __str__ = refuse  # type: ignore[assignment] # as hostile code may
+    __add__ = __lt__ = __gt__ = __int__ = __sub__ = __neg__ = __str__ = refuse
 
 
 class FloatRaises(float):
     """A number whose methods raise."""
 
     __slots__ = ()
-    __add__ = __lt__ = __gt__ = __float__ = __sub__ = __eq__ = __str__ = refuse  # type: ignore[assignment] # as hostile code may
+    __add__ = __lt__ = __gt__ = __float__ = __sub__ = __eq__ = __str__ = refuse
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import OrderedDict, UserDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -76,7 +76,7 @@ def test_nothing_is_consumed(around: Callable[[Any], Any], make: Callable[[], An
 async def test_async_generators_and_coroutines_are_not_touched() -> None:
     """An awaitable value is described, and can be awaited afterwards."""
 
-    async def ticks() -> Any:
+    async def ticks() -> AsyncIterator[int]:
         yield 1
 
     async def answer() -> int:
@@ -97,6 +97,7 @@ class Growing(BaseModel):
     items: list[Any] = []
     members: set[Any] = set()
     line: deque[Any] = deque()
+
 
 class Meddler:
     """Changes a container while it is being written."""

@@ -73,11 +73,10 @@ def nested(levels: int, kinds: Sequence[Callable[[Any], Any]], bottom: Any = BOT
 
 def depth(value: Any) -> int:
     """How many containers of JSON are around the innermost value."""
-    levels = 0
-    while isinstance(value, (list, dict)) and value:
-        value = value[0] if isinstance(value, list) else next(iter(value.values()))
-        levels += 1
-    return levels
+    if isinstance(value, str):
+        return 0
+    inner: list[Any] = list(getattr(value, "values", lambda: value)())
+    return 1 + depth(inner[0]) if inner else 0
 
 
 KINDS: Final[list[list[Callable[[Any], Any]]]] = [

@@ -171,7 +171,7 @@ strange_leaves = (
     | st.floats()
     | st.binary()
     | st.binary().map(bytearray)
-    | st.binary().map(memoryview)
+    | st.binary().map(lambda raw: memoryview(raw))
     | st.text(st.characters())
     | st.integers(min_value=10**280, max_value=10**300).map(lambda n: n**10)
     | st.builds(lambda: iter([1]))
@@ -241,7 +241,7 @@ def test_native_values_are_written_as_pydantic_does(value: Any) -> None:
     [
         Counter("aab"),
         defaultdict(list, {"a": [1]}),
-        OrderedDict(b=1, a=2),
+        OrderedDict[str, int](b=1, a=2),
         {Colour.RED: 1, None: 2, True: 3, 1.5: 4, (1, "x"): 5, Path("p"): 6, Word.HELLO: 7, b"raw": 8},
         {timedelta(days=1): 1, Decimal("1.50"): 2, UUID(int=5): 3, datetime(2020, 1, 1): 4, time(1): 5},
         [Colour.POINT, Colour.RED, Size.BIG, Word.HELLO, Right.READ | Right.WRITE],

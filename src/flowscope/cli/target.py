@@ -85,5 +85,7 @@ def _told(error: BaseException) -> str:
 
 
 def _known_flows(module: ModuleType) -> str:
-    names = [name for name, value in vars(module).items() if value is not Flow and target_of(value)]
+    names = [
+        name for name, value in vars(module).items() if value is not Flow and name.isidentifier() and target_of(value)
+    ]
     return f"Flows there: {', '.join(sorted(names))}" if names else "There are no flows there"

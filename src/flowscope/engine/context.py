@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import NoActiveFlowError
+from ..model.values import clean_text
 
 __all__ = ["NOTHING", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
 
@@ -23,8 +24,8 @@ class Handle:
     __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "provided", "run", "token")
 
     def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], Any]) -> None:
-        self.flow_id = flow_id
-        self.flow_name = flow_name
+        self.flow_id = clean_text(flow_id)
+        self.flow_name = clean_text(flow_name)
         self.token = token
         """What makes the ids of its tasks and events unique."""
         self.anchor = anchor

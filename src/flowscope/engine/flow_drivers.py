@@ -45,7 +45,7 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         try:
             open_run(flow, state, run)
             value: Any = bound.call(run.handle)
-            if isinstance(value, _COROUTINE):
+            if type(value) is _COROUTINE:
                 value = _run_coroutine(value)
         except BaseException as error:
             close_shared(run, error)
@@ -68,7 +68,7 @@ async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_param
         try:
             open_run(flow, state, run)
             value: Any = bound.start(run.handle)
-            if isinstance(value, _COROUTINE):
+            if type(value) is _COROUTINE:
                 value = await value
         except BaseException as error:
             await close_shared_async(run, error)

@@ -10,7 +10,7 @@ from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
 from ..model.status import RunStatus
-from ..model.values import safe_repr
+from ..model.values import safe_repr, to_json_value
 from .bus import Listener
 from .call import Call
 from .capture import begin_capture, end_capture, write_console
@@ -157,7 +157,8 @@ class _ReturnValueText:
         self._value = value
 
     def __str__(self) -> str:
-        return f"return value: {safe_repr(self._redactor.mask(self._value))}"
+        masked = self._redactor.mask(self._value)
+        return f"return value: {safe_repr(masked if masked is self._value else to_json_value(masked))}"
 
 
 def failed(run: Run, error: BaseException) -> None:

@@ -15,6 +15,7 @@ from ..model.values import clean_text
 from .call import Call, call_at
 from .context import Handle, Scope
 from .outbox import Outbox
+from .redaction import Redactor
 from .ring import Keeper, Kept, Ring
 
 __all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "plain"]
@@ -73,6 +74,7 @@ class Journal:
         "_config",
         "_handle",
         "_outbox",
+        "_redactor",
         "_write_console",
         "artifacts",
         "hears_logging",
@@ -84,11 +86,17 @@ class Journal:
     )
 
     def __init__(
-        self, handle: Handle, config: FlowConfig, outbox: Outbox, write_console: Callable[[str, LogSource], None]
+        self,
+        handle: Handle,
+        config: FlowConfig,
+        outbox: Outbox,
+        redactor: Redactor,
+        write_console: Callable[[str, LogSource], None],
     ) -> None:
         self._handle = handle
         self._config = config
         self._outbox = outbox
+        self._redactor = redactor
         self._write_console = write_console
         self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
         """The lowest level that is recorded."""
@@ -107,7 +115,7 @@ class Journal:
             return
         call = call_at(scope, self._handle)
         text = plain(message) if isinstance(message, str) else message
-        line = Line(tick(), level, text, logger, source, 0 if call is None else call.order)
+        line = Line(tick(), level, text, clean_text(logger), source, 0 if call is None else call.order)
         if self._config.log_to_memory:
             self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
@@ -147,7 +155,10 @@ class Journal:
         order = self._order(scope)
         found = FoundArtifact(tick(), key, description, artifact_type, data, order)
         self.artifacts.append(found)
-        payload = {"description": description, "key": key, "data": data, "type": artifact_type}
+        if not self._outbox.heard:
+            return found
+        masked = self._redactor.mask(data)
+        payload = {"description": description, "key": key, "data": masked, "type": artifact_type}
         self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
         return found
 
@@ -155,7 +166,9 @@ class Journal:
         """Record a result."""
         found = FoundResult(tick(), key, description, value, self._order(scope))
         self.results.append(found)
-        payload = {"key": key, "description": description, "value": value}
+        if not self._outbox.heard:
+            return found
+        payload = {"key": key, "description": description, "value": self._redactor.mask(value)}
         self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
         return found
 

@@ -18,7 +18,6 @@ from .call import Call, call_at
 from .context import Handle, Scope, outside
 from .locks import LOCKS
 from .loops import is_being_cancelled, is_cancelled_error
-from .redaction import Redactor
 from .ring import Keeper
 
 __all__ = ["LastWords", "Notice", "Outbox"]
@@ -42,17 +41,14 @@ LastWords = Callable[[Mapping[int, Call]], Iterable[Notice]]
 class Outbox:
     """The way from one run to its listeners and into its record."""
 
-    __slots__ = ("_delivery", "_handle", "_redactor", "kept", "listeners")
+    __slots__ = ("_delivery", "_handle", "kept", "listeners")
 
-    def __init__(
-        self, handle: Handle, listeners: list[Listener], kept: Keeper[FlowEvent] | None, redactor: Redactor
-    ) -> None:
+    def __init__(self, handle: Handle, listeners: list[Listener], kept: Keeper[FlowEvent] | None) -> None:
         self.listeners = listeners
         """Those of this flow; those of the bus come after them."""
         self.kept = kept
         """The events that go into the record."""
         self._handle = handle
-        self._redactor = redactor
         self._delivery: _Delivery | None = None
 
     @property
@@ -85,7 +81,7 @@ class Outbox:
         """An event that happens now."""
         call = call_at(scope, self._handle)
         source = source or ("flow" if call is None else "task")
-        return Notice(tick(), kind, self._redactor.mask(data), call, source, level)
+        return Notice(tick(), kind, data, call, source, level)
 
     def finish(self, last_words: LastWords) -> None:
         """Tell the end of the run, after everything else, and nothing after it."""

@@ -11,7 +11,7 @@ from ..model.config import FlowConfig
 from ..model.durations import Durations, TaskDuration, TaskDurations
 from ..model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from ..model.status import RunStatus
-from ..model.values import clean_text
+from ..model.values import clean_text, safe_repr
 from .call import Call
 from .failure import Failure
 from .journal import FoundArtifact, FoundResult, Line
@@ -44,7 +44,7 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
         start_time=wall_time(run.started, handle.anchor),
         end_time=wall_time(run.ended, handle.anchor) if run.ended else None,
         duration=seconds(run.started, run.ended or tick()),
-        config=config,
+        config=mask(config),
         params=mask(dict(run.params)),
         run_params=mask(dict(run.run_params)),
         return_value=mask(run.value) if config.record_return_values else None,
@@ -71,7 +71,7 @@ def pending_flow_run(
         flow_id=flow_id,
         flow_name=flow_name,
         status=RunStatus.PENDING,
-        config=config,
+        config=redactor_for(config.redact).mask(config),
         params=redactor_for(config.redact).mask(dict(params)) if config.record_inputs else {},
         tags=tags,
     )
@@ -158,16 +158,17 @@ def artifact_of(run: Run, found: FoundArtifact) -> Artifact:
 def result_of(run: Run, found: FoundResult) -> Result:
     """The record of a result."""
     return Result(
-        key=clean_text(found.key),
-        description=clean_text(found.description),
+        key=_text(found.key) or "",
+        description=_text(found.description) or "",
         value=run.redactor.mask(found.value),
         timestamp=wall_time(found.ticks, run.handle.anchor),
         task_id=run.handle.task_id(found.order),
     )
 
 
-def _text(text: str | None) -> str | None:
-    return None if text is None else clean_text(text)
+def _text(text: object) -> str | None:
+    """Text, or (for those who do not check types) something else as text."""
+    return None if text is None else clean_text(text) if isinstance(text, str) else safe_repr(text)
 
 
 def durations_of(run: Run) -> Durations:

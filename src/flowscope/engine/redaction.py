@@ -5,24 +5,25 @@ copied, with the containers around it; everything else stays the very object it 
 """
 
 import copy
-import dataclasses
 from collections import deque
 from collections.abc import Iterable
+from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-__all__ = ["MASK", "Redactor", "redactor_for"]
+from ..model.anatomy import Form, Parts, class_of, has_base, mapping_parts, parts_of, shape_of, type_name
+from ..model.values import MASK, json_key
 
-MASK: Final = "**********"
-"""What Pydantic writes for a `SecretStr` too."""
+__all__ = ["Redactor", "redactor_for"]
 
-_MAX_DEPTH: Final = 100
-_ATOMS: Any = frozenset({type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes})
+_ATOMS: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes)))
+"""Classes that hold nothing, by identity: asking a class for its hash asks its metaclass."""
 _DICT: Any = dict
-_MODEL: Any = BaseModel
-_LISTS: Any = (list, tuple, set, frozenset, deque)
+_NAMES: Final[tuple[Any, ...]] = (str, bytes, Enum)
+"""What keys may be that JSON shows as names."""
+_SECRETS: Final = frozenset({id(SecretStr), id(SecretBytes)})
 
 
 class Redactor:
@@ -35,99 +36,136 @@ class Redactor:
 
     def hides(self, name: object) -> bool:
         """Whether a name is masked."""
-        return isinstance(name, str) and _normal(name) in self._names
+        kind = class_of(name)
+        if kind is not str and not any(has_base(kind, base) for base in _NAMES):
+            return False
+        text: Any = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
+        return _normal(text if kind is str else json_key(text)) in self._names
 
     def mask(self, value: Any) -> Any:
         """The value with its secrets masked; itself if it holds none."""
-        if type(value) in _ATOMS or not self._names:
+        if id(class_of(value)) in _ATOMS or not self._names or not self._finds_secret(value):
             return value
         return self._mask(value, set())
 
     def mask_positional(self, names: tuple[str, ...], args: tuple[Any, ...]) -> list[Any]:
         """Positional arguments, masked by the names of their parameters."""
-        hidden = [index for index, name in enumerate(names[: len(args)]) if self.hides(name)]
         masked = [self.mask(value) for value in args]
-        for index in hidden:
-            masked[index] = MASK
+        for index, name in enumerate(names[: len(args)]):
+            if self.hides(name):
+                masked[index] = MASK
         return masked
 
+    def _finds_secret(self, value: Any) -> bool:
+        """Whether there is anything to mask, however deep; each object is searched once."""
+        seen: set[int] = set()
+        waiting = [value]
+        while waiting:
+            found = waiting.pop()
+            if id(class_of(found)) in _ATOMS or id(found) in seen:
+                continue
+            seen.add(id(found))
+            parts = _parts(found)
+            if parts is None:
+                continue
+            if parts.form is not Form.LIST and self._hides_part(found, parts):
+                return True
+            waiting.extend(item for _, item in parts.items)
+        return False
+
+    def _hides_part(self, value: Any, parts: Parts) -> bool:
+        if any(self.hides(name) and not _is_masked(item) for name, item in parts.items):
+            return True
+        kind = class_of(value)
+        if not has_base(kind, BaseModel):
+            return False
+        shape = shape_of(kind)
+        derived = {name for name in shape.computed if name not in value.__dict__}
+        return any(map(self.hides, (*derived, *shape.shown.values())))
+
     def _mask(self, value: Any, inside: set[int]) -> Any:
-        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # of anything
-        if kind in _ATOMS or id(value) in inside or len(inside) >= _MAX_DEPTH:
+        """A masked copy; where the value contains itself, the copy ends."""
+        if id(class_of(value)) in _ATOMS:
+            return value
+        if id(value) in inside:
+            return f"<{type_name(value)} that contains itself>"
+        parts = _parts(value)
+        if parts is None or not self._finds_secret(value):
             return value
         inside.add(id(value))
         try:
-            return self._mask_container(value, kind, inside)
-        except Exception:  # one that cannot be read or rebuilt
-            return f"<{kind.__qualname__} that could not be searched for secrets>"
+            return self._masked(value, parts, inside)
+        except Exception:  # one that cannot be rebuilt, or is nested too deeply
+            return f"<{type_name(value)} that could not be masked>"
         finally:
             inside.discard(id(value))
 
-    def _mask_container(self, value: Any, kind: Any, inside: set[int]) -> Any:
-        if issubclass(kind, _DICT):
-            return self._mask_dict(value, kind, inside)
-        if issubclass(kind, _LISTS):
-            return self._mask_list(value, kind, inside)
-        if issubclass(kind, _MODEL):
-            changes = self._changes({**value.__dict__, **(value.__pydantic_extra__ or {})}, inside)
-            return value.model_copy(update=changes) if changes else value
-        return self._mask_dataclass(value, inside) if _is_dataclass(kind) else value
-
-    def _changes(self, named: dict[Any, Any], inside: set[int]) -> dict[Any, Any]:
-        """The items that have to be replaced."""
-        changes: dict[Any, Any] = {}
-        for name, item in list(_DICT.items(named)):
-            masked = self._mask_item(name, item, inside)
-            if masked is not item:
-                changes[name] = masked
-        return changes
+    def _masked(self, value: Any, parts: Parts, inside: set[int]) -> Any:
+        kind = class_of(value)
+        if parts.form is Form.LIST:
+            return _rebuilt_list(value, kind, [self._mask(item, inside) for _, item in parts.items])
+        changed = {name: self._mask_item(name, item, inside) for name, item in parts.items}
+        if parts.form is Form.MAPPING:
+            return _rebuilt_dict(value, kind, changed)
+        if has_base(kind, BaseModel):
+            shape = shape_of(kind)
+            changed.update({name: MASK for name, alias in shape.shown.items() if self.hides(alias)})
+            changed.update({name: MASK for name in shape.computed if self.hides(name)})
+        return _rebuilt_fields(value, changed)
 
     def _mask_item(self, name: object, item: Any, inside: set[int]) -> Any:
         if not self.hides(name):
             return self._mask(item, inside)
-        return item if type(item) in {SecretStr, SecretBytes} else MASK
+        return item if _is_masked(item) else MASK
 
-    def _mask_dict(self, value: dict[Any, Any], kind: Any, inside: set[int]) -> Any:
-        changes = self._changes(value, inside)
-        if not changes:
-            return value
-        masked = copy.copy(value) if kind is not dict else dict(value)
-        for name, item in changes.items():
-            _DICT.__setitem__(masked, name, item)
-        return masked
 
-    def _mask_list(self, value: Any, kind: Any, inside: set[int]) -> Any:
-        items = list(value)
-        masked = [self._mask(item, inside) for item in items]
-        if all(new is old for new, old in zip(masked, items, strict=True)):
-            return value
-        if hasattr(kind, "_make"):
-            return kind._make(masked)
-        return (
-            deque(masked, value.maxlen)
-            if issubclass(kind, deque)
-            else (tuple if issubclass(kind, tuple) else list)(masked)
-        )
+def _is_masked(item: Any) -> bool:
+    kind = class_of(item)
+    return id(kind) in _SECRETS or (kind is str and item == MASK)
 
-    def _mask_dataclass(self, value: Any, inside: set[int]) -> Any:
-        names = [field.name for field in dataclasses.fields(value)]
-        changes = self._changes({name: getattr(value, name) for name in names if hasattr(value, name)}, inside)
-        if not changes:
-            return value
-        masked = copy.copy(value)
-        for name, item in changes.items():
+
+def _parts(value: Any) -> Parts | None:
+    try:
+        return parts_of(value) or mapping_parts(value)
+    except Exception:  # a container that cannot be read shows nothing
+        return None
+
+
+def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
+    if hasattr(kind, "_make"):
+        return kind._make(items)
+    if has_base(kind, deque):
+        return deque(items, value.maxlen)
+    return tuple(items) if has_base(kind, tuple) else items
+
+
+def _rebuilt_dict(value: Any, kind: Any, items: dict[Any, Any]) -> Any:
+    if kind is dict or not has_base(kind, dict):
+        return items
+    masked = copy.copy(value)
+    for key, item in items.items():
+        _DICT.__setitem__(masked, key, item)
+    return masked
+
+
+def _rebuilt_fields(value: Any, fields: dict[str, Any]) -> Any:
+    masked = copy.copy(value)
+    model = has_base(class_of(value), BaseModel)
+    extra: dict[str, Any] = (masked.__pydantic_extra__ or {}) if model else {}
+    for name, item in fields.items():
+        if name in extra:
+            extra[name] = item
+        elif model:
+            vars(masked)[name] = item
+        else:
             object.__setattr__(masked, name, item)
-        return masked
+    return masked
 
 
 @lru_cache
 def redactor_for(names: tuple[str, ...]) -> Redactor:
     """The redactor that masks these names."""
     return Redactor(names)
-
-
-def _is_dataclass(kind: type) -> bool:
-    return hasattr(kind, "__dataclass_fields__")
 
 
 def _normal(name: str) -> str:

@@ -11,6 +11,7 @@ from ..model.config import FlowConfig
 from ..model.events import FlowEvent
 from ..model.records import LogSource
 from ..model.status import RunStatus
+from ..model.values import clean_text
 from .bus import Listener
 from .call import Call
 from .calls import CallStore, CountedCalls, KeptCalls
@@ -74,7 +75,7 @@ class Run:
         self.flow: Any = flow
         """The flow, while it is running."""
         self.config = config
-        self.tags = tags
+        self.tags = tuple(map(clean_text, tags))
         self.handle = handle
         handle.run = self
         self.root = Scope()
@@ -101,8 +102,8 @@ class Run:
         kept: Keeper[FlowEvent] | None = None
         if config.capture_events:
             kept = Kept() if config.max_events is None else Ring(config.max_events)
-        self.outbox = Outbox(handle, listeners, kept, self.redactor)
-        self.journal = Journal(handle, config, self.outbox, write_console)
+        self.outbox = Outbox(handle, listeners, kept)
+        self.journal = Journal(handle, config, self.outbox, self.redactor, write_console)
         self.attentive = bool(listeners or config.capture_events or config.print_finished_message)
         """Whether the life of a task is news to somebody besides the listeners of the bus."""
         self.shared: SharedProviders | None = None

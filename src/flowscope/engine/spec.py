@@ -8,6 +8,7 @@ from threading import TIMEOUT_MAX
 from typing import Any, Final
 
 from ..errors import DefinitionError, InjectionError, ParameterError
+from ..model.values import clean_text
 from .definition import Definition, Kind
 from .injection import TASK_NAMES, Plan, plan_injection
 from .parameters import Boundary
@@ -59,7 +60,7 @@ class TaskSpec:
         tags: tuple[str, ...] = (),
     ) -> None:
         self.target: Callable[..., Any] = definition.target
-        self.name = task_name or definition.name
+        self.name = clean_text(task_name or definition.name)
         self.kind = definition.kind
         self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
         """Makes the object that a call lives in."""
@@ -78,7 +79,7 @@ class TaskSpec:
         self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.timeout = timeout
         self.validate = validate
-        self.tags = tuple(tags)
+        self.tags = tuple(map(clean_text, tags))
         self.plain = not (validate or self.plan.parameters or timeout is not None)
         """Whether calling it takes nothing but calling its function."""
         self._check()

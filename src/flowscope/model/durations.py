@@ -7,10 +7,10 @@ from .status import RunStatus
 __all__ = ["Durations", "TaskDuration", "TaskDurations", "TaskTiming"]
 
 
-class TaskTiming(BaseModel):
+class TaskTiming(BaseModel, frozen=True):
     """The calls of all tasks of one name, in seconds."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     count: int
     """How many calls have ended."""
@@ -20,10 +20,10 @@ class TaskTiming(BaseModel):
     mean: float
 
 
-class Durations(BaseModel):
+class Durations(BaseModel, frozen=True):
     """How long a flow took, and its tasks by name, in seconds."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     flow_name: str
     flow_status: RunStatus
@@ -35,10 +35,10 @@ class Durations(BaseModel):
     """Task name to the figures of its calls."""
 
 
-class TaskDuration(BaseModel):
+class TaskDuration(BaseModel, frozen=True):
     """One call of a task."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     task_name: str
     task_duration: float
@@ -46,10 +46,10 @@ class TaskDuration(BaseModel):
     task_status: RunStatus
 
 
-class TaskDurations(BaseModel):
+class TaskDurations(BaseModel, frozen=True):
     """How long a flow took, and each of its tasks, in seconds."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     flow_name: str
     flow_status: RunStatus

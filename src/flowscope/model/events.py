@@ -24,10 +24,10 @@ class EventType(StrEnum):
     NEW_RESULT = "new_result"
 
 
-class EventData(BaseModel):
+class EventData(BaseModel, frozen=True):
     """Where an event comes from, and its payload."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     data: Annotated[dict[str, Any], RECORDED] = {}
     """The payload; its form depends on the event's type."""
@@ -43,10 +43,10 @@ class EventData(BaseModel):
     """The `task_id`; None where no task is running."""
 
 
-class FlowEvent(BaseModel):
+class FlowEvent(BaseModel, frozen=True):
     """Something that happened in a run."""
 
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(defer_build=True)
 
     event_id: str
     sequence: int

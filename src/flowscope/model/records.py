@@ -25,13 +25,13 @@ R = TypeVar("R", default=Any)
 
 LogSource = Literal["log", "stdout", "stderr", "logging"]
 
-_FROZEN = ConfigDict(frozen=True, defer_build=True)
+_LATE = ConfigDict(defer_build=True)
 
 
-class ErrorInfo(BaseModel):
+class ErrorInfo(BaseModel, frozen=True):
     """An exception, as text."""
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     type: str
     """The qualified name of its class."""
@@ -45,10 +45,10 @@ class ErrorInfo(BaseModel):
     """Its `__cause__`, else its `__context__` unless that is suppressed."""
 
 
-class LogEntry(BaseModel):
+class LogEntry(BaseModel, frozen=True):
     """One line that was logged or printed."""
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     timestamp: datetime
     """Aware, in UTC."""
@@ -65,10 +65,10 @@ class LogEntry(BaseModel):
     """The task that was running; None outside tasks."""
 
 
-class Artifact(BaseModel):
+class Artifact(BaseModel, frozen=True):
     """Something worth keeping that a run made."""
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     key: str | None = None
     description: str | None = None
@@ -80,10 +80,10 @@ class Artifact(BaseModel):
     """The task that was running; None outside tasks."""
 
 
-class Result(BaseModel):
+class Result(BaseModel, frozen=True):
     """A named outcome of a run."""
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     key: str
     description: str = ""
@@ -94,10 +94,10 @@ class Result(BaseModel):
     """The task that was running; None outside tasks."""
 
 
-class TaskRun(BaseModel):
+class TaskRun(BaseModel, frozen=True):
     """One call of a task."""
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     task_id: str
     task_name: str
@@ -127,10 +127,10 @@ class TaskRun(BaseModel):
     tags: tuple[str, ...] = ()
 
 
-class Dropped(BaseModel):
+class Dropped(BaseModel, frozen=True):
     """How many records were not kept, because of `add_task_to_self`, `max_logs` and `max_events`."""
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     tasks: int = 0
     logs: int = 0
@@ -153,13 +153,13 @@ def _read_config(value: object, handler: ValidatorFunctionWrapHandler) -> FlowCo
     return config
 
 
-class FlowRun(BaseModel, Generic[R]):
+class FlowRun(BaseModel, Generic[R], frozen=True):
     """The record of one run of a flow.
 
     It loads back from its own JSON. Users' values are references to the live objects until they are serialised.
     """
 
-    model_config = _FROZEN
+    model_config = _LATE
 
     schema_version: Literal[1] = 1
     flow_id: str

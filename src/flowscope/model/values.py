@@ -7,9 +7,7 @@ iterator or change a value.
 
 import base64
 import sys
-from collections import deque
 from collections.abc import Callable
-from dataclasses import fields
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -18,29 +16,27 @@ from re import Pattern
 from typing import Any, Final, cast
 from uuid import UUID
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretBytes, SecretStr
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema, to_jsonable_python
 
-__all__ = ["RECORDED", "clean_text", "safe_repr", "to_json_value", "type_name"]
+from .anatomy import Form, Parts, class_of, has_base, parts_of, shape_of, type_name
+
+__all__ = ["MASK", "RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
+
+MASK: Final = "**********"
+"""What Pydantic writes for a `SecretStr`, and a record for what is masked."""
 
 MAX_DEPTH: Final = 100
 MAX_REPR: Final = 1_000
 
-_DICT: Any = dict
-_MODEL: Any = BaseModel
-_LIST: Any = (list, tuple, set, frozenset, deque)
-_NATIVE: Any = (date, time, timedelta, Decimal, UUID, Pattern, complex)
+_NATIVE: Final[tuple[Any, ...]] = (date, time, timedelta, Decimal, UUID, Pattern, complex)
+_BYTES: Final[tuple[Any, ...]] = (bytes, bytearray, memoryview)
+_SECRETS: Final[tuple[Any, ...]] = (SecretStr, SecretBytes)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
-_MAX_INT: Final = 2**1024
+_MAX_BITS: Final = 14_000
 """Beyond this an integer is described: its decimal digits may pass the interpreter's limit."""
-
-
-def type_name(value: object) -> str:
-    """The dotted name of the value's type."""
-    kind = type(value)
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def safe_repr(value: object) -> str:
@@ -68,8 +64,18 @@ def to_json_value(value: object) -> Any:
         return _described(value)
 
 
+def json_key(key: object) -> str:
+    """A mapping's key as JSON has it."""
+    if type(key) is str:
+        return clean_text(key)
+    try:
+        return clean_text(next(iter(to_jsonable_python({key: None}))))
+    except Exception:
+        return safe_repr(key)
+
+
 def _described(value: object, text: str | None = None) -> dict[str, str]:
-    return {"__repr__": safe_repr(value) if text is None else text, "__type__": type_name(value)}
+    return {"__repr__": safe_repr(value) if text is None else text, "__type__": clean_text(type_name(value))}
 
 
 class _Walk:
@@ -81,95 +87,120 @@ class _Walk:
         self._inside: set[int] = set()
 
     def write(self, value: Any) -> Any:
-        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # of anything
-        leaf = _LEAVES.get(kind)
+        kind = class_of(value)
+        leaf = _LEAVES.get(id(kind))
         if leaf is not None:
             return leaf(value)
         if id(value) in self._inside:
             return _described(value, "<contains itself>")
         if len(self._inside) >= MAX_DEPTH:
-            cut = kind is _DICT and value.keys() == {"__repr__", "__type__"}
-            return value if cut else _described(value, f"<deeper than {MAX_DEPTH} levels>")
+            return value if _is_description(value, kind) else _described(value, f"<deeper than {MAX_DEPTH} levels>")
         self._inside.add(id(value))
         try:
-            return self._compound(value, kind)
+            parts = parts_of(value)
+            return _leaf(self, value, kind) if parts is None else self._compound(value, kind, parts)
         except Exception:
             return _described(value)
         finally:
             self._inside.discard(id(value))
 
-    def _compound(self, value: Any, kind: Any) -> Any:
-        if issubclass(kind, _DICT):
-            return {_key(key): self.write(item) for key, item in list(_DICT.items(value))}
-        if issubclass(kind, _LIST):
-            return [self.write(item) for item in list(value)]
-        if issubclass(kind, _MODEL) or _is_dataclass(kind):
-            return self._fields(value, kind)
-        if issubclass(kind, Enum):
-            return self.write(value.value)
-        if issubclass(kind, _numpy_types()):
-            plain = value.tolist()
-            return _write_float(float(plain)) if type(plain) is kind else self.write(plain)
-        return _leaf(value, kind)
+    def _compound(self, value: Any, kind: Any, parts: Parts) -> Any:
+        match parts.form:
+            case Form.MAPPING:
+                return {json_key(key): self.write(item) for key, item in parts.items}
+            case Form.LIST:
+                return [self.write(item) for _, item in parts.items]
+            case Form.ROOT | Form.FIELDS if has_base(kind, BaseModel):
+                return self._model(value, kind, parts)
+            case _:
+                return {clean_text(name): self.write(item) for name, item in parts.items}
 
-    def _fields(self, value: Any, kind: Any) -> Any:
-        """A model or dataclass by its own serialiser, or, where that cannot do it, field by field."""
-        named = _field_values(value, kind)
-        serializer = getattr(kind, "__pydantic_serializer__", None)
-        if serializer is not None and not any(hasattr(item, "__next__") for item in named.values()):
+    def _model(self, value: Any, kind: Any, parts: Parts) -> Any:
+        """A model as its own serialisers write it, where it has any; else, and where they fail, field by field."""
+        shape = shape_of(kind)
+        if shape.whole:
             try:
-                return self.write(serializer.to_python(value, mode="json", warnings=False, fallback=self.write))
-            except Exception:  # noqa: S110 - a field that it refuses: written below
+                return self.write(self._native(value, None))
+            except Exception:  # noqa: S110 - then by its fields
                 pass
-        return {clean_text(name): self.write(item) for name, item in named.items()}
+        if parts.form is Form.ROOT:
+            return self.write(parts.items[0][1])
+        written: dict[str, Any] = {}
+        for name, item in parts.items:
+            if name not in shape.excluded and name not in shape.computed:
+                key = clean_text(shape.shown.get(name, name))
+                written[key] = self._own(value, name, item) if name in shape.own else self.write(item)
+        for name in shape.computed:
+            try:
+                written[name] = self.write(value.__dict__[name] if name in value.__dict__ else getattr(value, name))
+            except Exception as error:
+                written[name] = _described(error)
+        return written
+
+    def _own(self, value: Any, name: str, item: Any) -> Any:
+        """A field with a serialiser of its own."""
+        try:
+            (found,) = self._native(value, {name}).values()
+        except Exception:
+            return self.write(item)
+        return self.write(found)
+
+    def _native(self, value: Any, include: set[str] | None) -> Any:
+        serializer: Any = class_of(value).__pydantic_serializer__
+        return serializer.to_python(value, mode="json", include=include, warnings=False, fallback=self.write)
 
 
-def _is_dataclass(kind: type) -> bool:
-    return hasattr(kind, "__dataclass_fields__")
+def _is_description(value: Any, kind: Any) -> bool:
+    """Whether it is what was written for something else: a record that was read back is not cut once more."""
+    return (
+        kind is _DICT and value.keys() == {"__repr__", "__type__"} and all(type(text) is str for text in value.values())
+    )
 
 
-def _field_values(value: Any, kind: Any) -> dict[str, Any]:
-    if issubclass(kind, _MODEL):
-        return {**value.__dict__, **(value.__pydantic_extra__ or {})}
-    names = [field.name for field in fields(value)]
-    return {name: getattr(value, name) for name in names if hasattr(value, name)}
-
-
-def _leaf(value: Any, kind: Any) -> Any:
+def _leaf(walk: _Walk, value: Any, kind: Any) -> Any:
     """A value that holds no other, of a type that is not in `_LEAVES` itself."""
-    for base in _SCALARS:
-        if issubclass(kind, base):
-            return _LEAVES[base](base.__add__(value, base()))
-    if issubclass(kind, (bytes, bytearray, memoryview)):
+    if has_base(kind, Enum):
+        return walk.write(value.value)
+    for base in (str, int, float):
+        if has_base(kind, base):
+            return _LEAVES[id(base)](_exact(value, base))
+    if any(has_base(kind, base) for base in _BYTES):
         return _write_bytes(bytes(value))
-    if issubclass(kind, _NATIVE):
+    for base in _numpy_types():
+        if has_base(kind, base):
+            plain = value.tolist()
+            return _write_float(float(plain)) if type(plain) is kind else walk.write(plain)
+    return _other_leaf(value, kind)
+
+
+def _other_leaf(value: Any, kind: Any) -> Any:
+    if any(has_base(kind, base) for base in _SECRETS):
+        return MASK if value.get_secret_value() else ""
+    if any(has_base(kind, base) for base in _NATIVE):
         return to_jsonable_python(value)
-    if issubclass(kind, PurePath) or any(base.__module__ in _TEXTUAL for base in kind.__mro__):
+    if has_base(kind, PurePath) or any(base.__module__ in _TEXTUAL for base in kind.__mro__):
         return clean_text(str(value))
     return _described(value)
 
 
-def _key(key: object) -> str:
-    if type(key) is str:
-        return clean_text(key)
-    try:
-        return clean_text(next(iter(to_jsonable_python({key: None}))))
-    except Exception:
-        return safe_repr(key)
+def _exact(value: Any, base: Any) -> Any:
+    """The value as its built-in base class has it."""
+    return base.__add__(value, base())
 
 
-def _numpy_types() -> tuple[type, ...]:
+def _numpy_types() -> tuple[Any, ...]:
     numpy = sys.modules.get("numpy")
     return (numpy.generic, numpy.ndarray) if numpy is not None and hasattr(numpy, "ndarray") else ()
 
 
 def _write_int(value: int) -> Any:
-    return int(value) if -_MAX_INT < value < _MAX_INT else _described(value, f"<integer of {value.bit_length()} bits>")
+    bits = value.bit_length()
+    return value if bits < _MAX_BITS else _described(value, f"<integer of {bits} bits>")
 
 
 def _write_float(value: float) -> float | str:
     if value - value == 0.0:
-        return float(value)
+        return value
     return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"  # noqa: PLR0124 - only NaN differs from itself
 
 
@@ -181,16 +212,17 @@ def _itself(value: Any) -> Any:
     return value
 
 
-_SCALARS: Final[tuple[Any, ...]] = (str, int, float)
+_DICT: Any = dict
 
-_LEAVES: Final[dict[type, Callable[[Any], Any]]] = {
-    type(None): _itself,
-    bool: _itself,
-    int: _write_int,
-    float: _write_float,
-    str: clean_text,
-    bytes: _write_bytes,
+_LEAVES: Final[dict[int, Callable[[Any], Any]]] = {
+    id(type(None)): _itself,
+    id(bool): _itself,
+    id(int): _write_int,
+    id(float): _write_float,
+    id(str): clean_text,
+    id(bytes): _write_bytes,
 }
+"""By the identity of the class: asking a class for its hash asks its metaclass."""
 
 
 class _Recorded:

@@ -1,0 +1,228 @@
+"""The error tree: one base, the builtin kinds besides, attributes, texts that say what to do, pickles."""
+
+import asyncio
+import copy
+import pickle
+import sys
+from typing import Any, Final
+
+import pytest
+
+import flowscope
+from flowscope import (
+    AlreadyRunningError,
+    DefinitionError,
+    Flow,
+    FlowscopeError,
+    Inject,
+    InjectionError,
+    NoActiveFlowError,
+    NoActiveTaskError,
+    NotExecutedError,
+    NotSetUpError,
+    ParameterError,
+    Task,
+    TaskTimeoutError,
+    current_flow,
+    current_task,
+    flow,
+    task,
+)
+
+KINDS: Final[dict[type[FlowscopeError], type[Exception]]] = {
+    NoActiveFlowError: RuntimeError,
+    NoActiveTaskError: RuntimeError,
+    NotSetUpError: ValueError,
+    NotExecutedError: RuntimeError,
+    AlreadyRunningError: RuntimeError,
+    DefinitionError: TypeError,
+    InjectionError: TypeError,
+    ParameterError: ValueError,
+    TaskTimeoutError: TimeoutError,
+}
+
+
+@flow
+def work(number: int) -> int:
+    """A flow that takes a number."""
+    return number
+
+
+@task
+def step() -> None:
+    """A task."""
+
+
+@task(timeout=1e-6)
+async def late() -> None:
+    """A task that is late."""
+    await current_flow().flow_data["never"].wait()
+
+
+async def provider() -> int:
+    """An async provider."""
+    return 1
+
+
+def raised(function: Any, *args: Any, **kwargs: Any) -> FlowscopeError:
+    """The error of this library that a call raises."""
+    with pytest.raises(FlowscopeError) as caught:
+        function(*args, **kwargs)
+    return caught.value
+
+
+def execute_inside() -> None:
+    """Execute a flow in itself."""
+
+    def again() -> None:
+        current_flow().execute()
+
+    Flow[None](flow_name="loop").setup(again).execute()
+
+
+def wait_too_long() -> None:
+    """Run a task past its deadline."""
+
+    async def waits() -> None:
+        await late()
+
+    made = Flow[None]().setup(waits)
+    made.flow_data["never"] = asyncio.Event()
+    made.execute()
+
+
+def inject_async() -> None:
+    """Wire an async provider to a sync task."""
+
+    @task
+    def wants(value: int = Inject(provider)) -> int:
+        return value
+
+
+def no_function() -> None:
+    """Decorate what cannot be called."""
+    flow(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType] # the mistake under test
+
+
+def cases() -> dict[type[FlowscopeError], FlowscopeError]:
+    """One error of each kind, as the library raises it."""
+    bad: Any = "no number"
+    return {
+        NoActiveFlowError: raised(step),
+        NoActiveTaskError: raised(Flow[Task]().setup(current_task).execute),
+        NotSetUpError: raised(Flow[None]().execute),
+        NotExecutedError: raised(lambda: work(1).return_value),
+        AlreadyRunningError: raised(execute_inside),
+        DefinitionError: raised(no_function),
+        InjectionError: raised(inject_async),
+        ParameterError: raised(work, bad),
+        TaskTimeoutError: raised(wait_too_long),
+    }
+
+
+@pytest.fixture(name="found", params=KINDS, ids=lambda kind: kind.__name__)
+def one_of_them(request: pytest.FixtureRequest) -> FlowscopeError:
+    """An error of each kind in turn."""
+    return cases()[request.param]
+
+
+def test_the_tree_is_complete() -> None:
+    """Every error on the façade is a `FlowscopeError`, the builtin that users know for it, and nothing else."""
+    names = [name for name in flowscope.__all__ if name.endswith("Error")]
+    assert {getattr(flowscope, name) for name in names} == {FlowscopeError, *KINDS}
+    assert FlowscopeError.__bases__ == (Exception,)
+    assert {kind: kind.__bases__ for kind in KINDS} == {kind: (FlowscopeError, base) for kind, base in KINDS.items()}
+
+
+def test_each_is_raised_as_what_it_is(found: FlowscopeError) -> None:
+    """What the library raises is exactly of its kind, and is caught by the builtin kind too."""
+    (kind,) = [kind for kind in KINDS if type(found) is kind]
+    with pytest.raises(KINDS[kind]):
+        raise found
+
+
+def test_each_pickles_and_copies(found: FlowscopeError) -> None:
+    """An error comes through pickling and copying with its type, arguments, attributes, notes and text."""
+    notes = list(getattr(found, "__notes__", []))
+    found.add_note("on the way")
+    for protocol in range(2, pickle.HIGHEST_PROTOCOL + 1):
+        again = pickle.loads(pickle.dumps(found, protocol))
+        assert type(again) is type(found)
+        assert (str(again), again.args, vars(again)) == (str(found), found.args, vars(found))
+        assert again.__notes__ == [*notes, "on the way"]
+    assert str(copy.copy(found)) == str(copy.deepcopy(found)) == str(found)
+
+
+def test_each_text_is_a_help(found: FlowscopeError) -> None:
+    """A text is one sentence or more, not empty, and does not look like a tuple of arguments."""
+    text = str(found)
+    assert len(text.split()) > 4
+    assert "\n" not in text.strip()
+    assert not text.startswith("(")
+    assert type(found).__name__ in repr(found)
+
+
+def test_the_texts_name_what_they_are_about() -> None:
+    """Texts name the thing, what was found, and the next step."""
+    found = cases()
+    assert "'step'" in str(found[NoActiveFlowError])
+    assert "@flow" in str(found[NoActiveFlowError])
+    assert "setup has not been called" in str(found[NotSetUpError])
+    assert "'work'" in str(found[NotExecutedError])
+    assert "execute" in str(found[NotExecutedError])
+    assert "'loop'" in str(found[AlreadyRunningError])
+    assert all(word in str(found[InjectionError]) for word in ("wants", "'value'", "provider", "async"))
+    assert all(word in str(found[ParameterError]) for word in ("work", "'number'", "str", "integer"))
+    assert "'late'" in str(found[TaskTimeoutError])
+    assert "current_task_or_none" in str(found[NoActiveTaskError])
+    assert "int" in str(found[DefinitionError])
+
+
+def test_attributes_tell_what_the_error_is_about() -> None:
+    """Each error has what it is about as attributes."""
+    found: dict[type[FlowscopeError], Any] = dict(cases())
+    assert (found[NoActiveFlowError].wanted, found[NoActiveFlowError].ended_flow) == ("task 'step'", None)
+    assert found[NotSetUpError].flow_name == "Flow"
+    assert (found[NotExecutedError].flow_name, found[NotExecutedError].status) == ("work", "pending")
+    assert (found[AlreadyRunningError].what, found[AlreadyRunningError].status) == ("flow 'loop'", "running")
+    assert (found[InjectionError].function, found[InjectionError].parameter) == ("wants", "value")
+    parameter = found[ParameterError]
+    assert (parameter.function, parameter.parameter, parameter.value_type) == ("work", "number", "str")
+    assert (found[TaskTimeoutError].task_name, found[TaskTimeoutError].timeout) == ("late", 1e-6)
+
+
+def test_a_bad_argument_is_not_in_the_error() -> None:
+    """The value itself may be a secret: the error tells its type and what was wanted."""
+
+    @flow
+    def login(password: int) -> None:
+        """Takes a number."""
+
+    bad: Any = "open-sesame"
+    found = raised(login, bad)
+    assert "open-sesame" not in str(found)
+    assert "open-sesame" not in repr(found)
+    assert b"open-sesame" not in pickle.dumps(found)
+
+
+def test_the_users_errors_are_never_wrapped() -> None:
+    """What the user's code raises comes back as the very object, and is no `FlowscopeError`."""
+    error = KeyError("mine")
+
+    @flow
+    def fails() -> None:
+        raise error
+
+    made = fails()
+    with pytest.raises(KeyError) as caught:
+        made.execute()
+    assert caught.value is error
+    assert made.flow_error is error
+
+
+def test_outside_the_docstring_draws_the_tree() -> None:
+    """The module that defines the errors shows the whole tree, and every error says when it is raised."""
+    module = sys.modules[FlowscopeError.__module__]
+    for kind in KINDS:
+        assert f"{kind.__name__} ({KINDS[kind].__name__})" in (module.__doc__ or "")
+        assert kind.__doc__

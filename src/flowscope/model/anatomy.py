@@ -10,9 +10,9 @@ from pydantic import BaseModel, PlainSerializer, RootModel, SerializeAsAny, Wrap
 
 __all__ = ["Form", "ModelShape", "Parts", "class_of", "has_base", "mapping_parts", "parts_of", "shape_of", "type_name"]
 
-_MRO: Final[Any] = vars(type)["__mro__"]
-_QUALNAME: Final[Any] = vars(type)["__qualname__"]
-_MODULE: Final[Any] = vars(type)["__module__"]
+_MRO: Any = vars(type)["__mro__"]
+_QUALNAME: Any = vars(type)["__qualname__"]
+_MODULE: Any = vars(type)["__module__"]
 
 _DICT: Any = dict
 _MAPPING: Any = Mapping
@@ -115,15 +115,19 @@ def parts_of(value: Any) -> Parts | None:
     if has_base(kind, RootModel):
         return Parts(Form.ROOT, [("root", value.__dict__.get("root"))])
     if has_base(kind, BaseModel):
-        return Parts(Form.FIELDS, list({**value.__dict__, **(value.__pydantic_extra__ or {})}.items()))
-    names: dict[str, None] = {}
-    bases: tuple[Any, ...] = _MRO.__get__(kind)
-    for base in reversed(bases):
-        namespace: Mapping[str, Any] = vars(base)
-        names.update(dict.fromkeys(namespace.get("__dataclass_fields__", ())))
+        held: dict[str, Any] = {**value.__dict__, **(value.__pydantic_extra__ or {})}
+        return Parts(Form.FIELDS, list(held.items()))
+    names = _dataclass_fields(kind)
     return (
         Parts(Form.FIELDS, [(name, getattr(value, name)) for name in names if hasattr(value, name)]) if names else None
     )
+
+
+def _dataclass_fields(kind: Any) -> list[str]:
+    names: dict[str, None] = {}
+    for base in reversed(_MRO.__get__(kind)):
+        names.update(dict.fromkeys(vars(base).get("__dataclass_fields__", ())))
+    return list(names)
 
 
 def mapping_parts(value: Any) -> Parts | None:

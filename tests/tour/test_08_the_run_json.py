@@ -39,7 +39,7 @@ def test_a_record_does_not_change() -> None:
     run = work().execute()
     assert run.return_value == "running"
     with pytest.raises(ValidationError, match="frozen"):
-        run.flow_run.status = "failed"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue] # the mistake under test
+        run.flow_run.status = "failed"  # type: ignore[misc,assignment]  # pyright: ignore[reportAttributeAccessIssue] # the mistake under test
 
 
 def test_any_value_is_serialisable() -> None:

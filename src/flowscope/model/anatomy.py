@@ -124,10 +124,8 @@ def parts_of(value: Any) -> Parts | None:
 
 
 def _dataclass_fields(kind: Any) -> list[str]:
-    names: dict[str, None] = {}
-    for base in reversed(_MRO.__get__(kind)):
-        names.update(dict.fromkeys(vars(base).get("__dataclass_fields__", ())))
-    return list(names)
+    bases: list[type] = list(reversed(_MRO.__get__(kind)))
+    return list(dict.fromkeys(name for base in bases for name in vars(base).get("__dataclass_fields__", ())))
 
 
 def mapping_parts(value: Any) -> Parts | None:

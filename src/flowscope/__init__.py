@@ -25,7 +25,6 @@ from .model.records import Artifact, Dropped, ErrorInfo, FlowRun, LogEntry, Resu
 from .model.status import RunStatus
 
 __all__ = [
-    "INJECTED",
     "AlreadyRunningError",
     "Artifact",
     "DefinitionError",
@@ -40,6 +39,7 @@ __all__ = [
     "FlowEvent",
     "FlowRun",
     "FlowscopeError",
+    "INJECTED",
     "Inject",
     "InjectionError",
     "Listener",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SerializerFunctionWrapHandler, field_serializer, model_serializer
 
 from .places import Box, Parcel, held, is_description, keep, written
 
@@ -39,6 +39,28 @@ def kept(value: object) -> object:
     return value
 
 
+class Marked(BaseModel):
+    """A model that is written as Pydantic would, and a mark."""
+
+    content: Any
+
+    @model_serializer(mode="wrap")
+    def marked(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Beside a mark."""
+        return [handler(self), "mark"]
+
+
+class Passing(BaseModel):
+    """A model with a serialiser that gives the value itself."""
+
+    content: Any
+
+    @field_serializer("content")
+    def passing(self, value: Any) -> Any:
+        """The value."""
+        return value
+
+
 AROUND: Final[list[Callable[[Any], Any]]] = [
     kept,
     lambda value: [value],
@@ -48,8 +70,21 @@ AROUND: Final[list[Callable[[Any], Any]]] = [
     lambda value: Box(content={"a": Box(content=value)}),
     lambda value: Parcel(value),
     lambda value: Parcel([Box(content=(value,))]),
+    lambda value: Marked(content=[value]),
+    lambda value: Passing(content={"a": value}),
 ]
-AROUND_NAMES: Final = ["itself", "list", "dict", "model", "model list", "models", "dataclass", "dataclass of models"]
+AROUND_NAMES: Final = [
+    "itself",
+    "list",
+    "dict",
+    "model",
+    "model list",
+    "models",
+    "dataclass",
+    "dataclass of models",
+    "model serialiser",
+    "field serialiser",
+]
 
 
 @pytest.mark.parametrize("around", AROUND, ids=AROUND_NAMES)
@@ -128,7 +163,9 @@ def meddled(kind: str) -> tuple[Any, Callable[[int], object], Callable[[Any], ob
     return line, line.append, line.append
 
 
-@pytest.mark.parametrize("where", ["itself", "model", "typed field", "dataclass"])
+@pytest.mark.parametrize(
+    "where", ["itself", "model", "typed field", "dataclass", "model serialiser", "field serialiser"]
+)
 @pytest.mark.parametrize("kind", ["dict", "ordered dict", "shrinking dict", "list", "set", "deque"])
 def test_a_container_may_change_while_it_is_written(kind: str, where: str) -> None:
     """A container that changes in the middle of being written does not fail the record."""
@@ -142,6 +179,8 @@ def test_a_container_may_change_while_it_is_written(kind: str, where: str) -> No
         "model": lambda value: Box(content=value),
         "typed field": lambda value: Growing.model_construct(**{field_name: value}),
         "dataclass": Parcel,
+        "model serialiser": lambda value: Marked(content=value),
+        "field serialiser": lambda value: Passing(content=value),
     }
     record = keep([wraps[where](container), "beside"]).execute().flow_run
     data = json.loads(record.model_dump_json())

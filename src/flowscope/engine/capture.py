@@ -188,7 +188,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         text = record.getMessage()
     except Exception:  # arguments that do not fit their format: logging itself only complains
-        text = safe_repr(record.msg)
+        text = f"{record.msg if isinstance(record.msg, str) else safe_repr(record.msg)} {safe_repr(record.args)}"
     if record.exc_info and record.exc_info[1] is not None:
         text = f"{text}\n{Failure(record.exc_info[1]).text()}".rstrip()
     return text

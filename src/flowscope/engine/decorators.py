@@ -15,7 +15,7 @@ from .definition import define
 from .drivers import caller_of
 from .flow_target import FlowTarget
 from .live import LIVE_TYPES, Flow
-from .spec import TaskSpec
+from .spec import TaskSpec, remember_spec
 
 __all__ = ["flow", "task"]
 
@@ -121,6 +121,7 @@ class TaskOptions(TypedDict, total=False):
     retry_jitter: float
     retry_on: type[Exception] | tuple[type[Exception], ...]
     timeout: float | None
+    executor: None
     validate: bool
     tags: tuple[str, ...]
 
@@ -145,6 +146,7 @@ def task(
     retry_jitter: float = 0.0,
     retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
     timeout: float | None = None,
+    executor: None = None,
     validate: bool = False,
     tags: tuple[str, ...] = (),
 ) -> Any:
@@ -165,6 +167,7 @@ def task(
         retry_on: Which exceptions are retried.
         timeout: Seconds that an attempt may take; None is no limit. An async task is cancelled at its deadline; a sync
             task runs in a thread of its own, which is left behind.
+        executor: Where its calls run; None, the only choice in this version, runs them where they are called.
         validate: Whether arguments are checked and coerced by Pydantic.
         tags: Words to find its calls by.
 
@@ -185,10 +188,11 @@ def task(
             retry_jitter=retry_jitter,
             retry_on=retry_on,
             timeout=timeout,
+            executor=executor,
             validate=validate,
             tags=tags,
         )
-        return _looks_like(function, caller_of(spec), spec.name)
+        return remember_spec(_looks_like(function, caller_of(spec), spec.name), spec)
 
     return decorate if target is None else decorate(target)
 

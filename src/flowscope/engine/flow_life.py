@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from .._clock import anchor, new_token, seconds
+from .._clock import anchor, new_token, seconds, tick
 from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
@@ -196,7 +196,10 @@ def end(state: FlowState, run: Run) -> None:
     try:
         run.journal.flush(None)
         if run.config.print_finished_message:
-            run.journal.say(logging.INFO, f"flow {run.handle.flow_name!r} finished: {run.status}", None)
+            spent = seconds(run.started, tick())
+            run.journal.say(
+                logging.INFO, f"flow {run.handle.flow_name!r} finished: {run.status} in {spent:.6f} s", None
+            )
         abandoned = run.close()
         run.outbox.finish(lambda told: _last_notices(run, told, abandoned))
     finally:

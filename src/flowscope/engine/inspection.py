@@ -65,6 +65,11 @@ class FlowInspection(_Stateful, Generic[R]):
             vars(made)["flow_id"] = new_flow_id()
         return made
 
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - Pydantic hands it over
+        """Give the flow the name of its class, if that is a subclass."""
+        if not self.flow_name and not type(self).__name__.startswith("Flow["):
+            self._name("")
+
     def _name(self, name: str) -> None:
         if not self.flow_name:
             own = type(self).__name__.partition("[")[0]

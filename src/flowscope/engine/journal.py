@@ -157,7 +157,7 @@ class Journal:
         self.artifacts.append(found)
         if not self._outbox.heard:
             return found
-        masked = self._redactor.mask(data)
+        masked = self._redactor.mask_named(key, data)
         payload = {"description": description, "key": key, "data": masked, "type": artifact_type}
         self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
         return found
@@ -168,7 +168,7 @@ class Journal:
         self.results.append(found)
         if not self._outbox.heard:
             return found
-        payload = {"key": key, "description": description, "value": self._redactor.mask(value)}
+        payload = {"key": key, "description": description, "value": self._redactor.mask_named(key, value)}
         self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
         return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self
@@ -25,7 +26,7 @@ from .loops import run_in_new_loop
 from .recorder import Recorder
 from .run import Run
 from .site import task_data
-from .spec import TaskSpec
+from .spec import TaskSpec, spec_of
 
 __all__ = ["LIVE_TYPES", "Flow", "Task"]
 
@@ -129,7 +130,8 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
         """What to run; a subclass sets itself up."""
         state = self._live
         if state.bound is None:
-            if not hasattr(self, "run") and type(self).main is Flow.main:
+            own = type(self)
+            if not hasattr(self, "run") and own.main is Flow.main and own.setup is Flow.setup:
                 self._name("Flow")
                 raise NotSetUpError(self.flow_name)
             self.setup()
@@ -163,7 +165,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     def flow_data(self) -> dict[str, Any]:
         """The dictionary that the flow and its tasks share; injected as `flow_data`.
 
-        A further execution starts with what was put in before the first one.
+        A further execution starts with what was put in before the first one; the values are the same objects.
         """
         return self._live.data
 
@@ -213,7 +215,8 @@ class Task(Recorder, Call):
     __slots__ = ()
 
     def __init__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        self.spec = spec = TaskSpec(define(target, "task"), LIVE_TYPES)
+        known = spec_of(target)
+        self.spec = spec = TaskSpec(define(target, "task"), LIVE_TYPES) if known is None else copy.copy(known)
         spec.new_call = lambda: self
         self.handle = Handle("", "", "", 0, lambda: None)
         self.args = args

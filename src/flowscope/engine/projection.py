@@ -149,7 +149,7 @@ def artifact_of(run: Run, found: FoundArtifact) -> Artifact:
         key=_text(found.key),
         description=_text(found.description),
         artifact_type=_text(found.artifact_type),
-        data=run.redactor.mask(found.data),
+        data=run.redactor.mask_named(found.key, found.data),
         timestamp=wall_time(found.ticks, run.handle.anchor),
         task_id=run.handle.task_id(found.order),
     )
@@ -160,7 +160,7 @@ def result_of(run: Run, found: FoundResult) -> Result:
     return Result(
         key=_text(found.key) or "",
         description=_text(found.description) or "",
-        value=run.redactor.mask(found.value),
+        value=run.redactor.mask_named(found.key, found.value),
         timestamp=wall_time(found.ticks, run.handle.anchor),
         task_id=run.handle.task_id(found.order),
     )

@@ -48,6 +48,12 @@ class Redactor:
             return value
         return self._mask(value, set())
 
+    def mask_named(self, name: object, value: Any) -> Any:
+        """The value with its secrets masked, or all of it, if its name says that it is one."""
+        if self.hides(name):
+            return value if _is_masked(value) else MASK
+        return self.mask(value)
+
     def mask_positional(self, names: tuple[str, ...], args: tuple[Any, ...]) -> list[Any]:
         """Positional arguments, masked by the names of their parameters."""
         masked = [self.mask(value) for value in args]
@@ -68,7 +74,7 @@ class Redactor:
             parts = _parts(found)
             if parts is None:
                 continue
-            if parts.form is not Form.LIST and self._hides_part(found, parts):
+            if self._hides_part(found, parts):
                 return True
             waiting.extend(item for _, item in parts.items)
         return False
@@ -103,7 +109,7 @@ class Redactor:
     def _masked(self, value: Any, parts: Parts, inside: set[int]) -> Any:
         kind = class_of(value)
         if parts.form is Form.LIST:
-            return _rebuilt_list(value, kind, [self._mask(item, inside) for _, item in parts.items])
+            return _rebuilt_list(value, kind, [self._mask_item(name, item, inside) for name, item in parts.items])
         changed = {name: self._mask_item(name, item, inside) for name, item in parts.items}
         if parts.form is Form.MAPPING:
             return _rebuilt_dict(value, kind, changed)

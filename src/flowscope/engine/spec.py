@@ -1,6 +1,8 @@
 """The definition of a task: its function and its options, checked when it is decorated."""
 
+import inspect
 import random
+import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
@@ -13,7 +15,7 @@ from .definition import Definition, Kind
 from .injection import TASK_NAMES, Plan, plan_injection
 from .parameters import Boundary
 
-__all__ = ["TaskSpec"]
+__all__ = ["TaskSpec", "remember_spec", "spec_of"]
 
 _GENERATORS: Final = (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
 
@@ -56,6 +58,7 @@ class TaskSpec:
         retry_jitter: float = 0.0,
         retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
         timeout: float | None = None,
+        executor: object = None,
         validate: bool = False,
         tags: tuple[str, ...] = (),
     ) -> None:
@@ -83,6 +86,8 @@ class TaskSpec:
         self.plain = not (validate or self.plan.parameters or timeout is not None)
         """Whether calling it takes nothing but calling its function."""
         self._check()
+        if executor is not None:
+            self._refuse(f"executor is {executor!r}; this version runs tasks where they are called: leave it out.")
 
     def _check(self) -> None:
         if self.kind in _GENERATORS and (self.retries or self.timeout is not None):
@@ -127,3 +132,17 @@ class TaskSpec:
             return min(self.retry_delay * self.retry_backoff ** (attempt - 1) * jitter, TIMEOUT_MAX)
         except OverflowError:
             return TIMEOUT_MAX
+
+
+_specs: "weakref.WeakKeyDictionary[Callable[..., Any], TaskSpec]" = weakref.WeakKeyDictionary()
+
+
+def remember_spec(function: Callable[..., Any], spec: TaskSpec) -> Callable[..., Any]:
+    """Note that a function stands for a task."""
+    _specs[function] = spec
+    return function
+
+
+def spec_of(function: Callable[..., Any]) -> TaskSpec | None:
+    """The task that a function stands for, if it does."""
+    return _specs.get(function) if inspect.isfunction(function) else None

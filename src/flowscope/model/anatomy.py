@@ -4,7 +4,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, PlainSerializer, RootModel, SerializeAsAny, WrapSerializer
 
@@ -68,7 +68,7 @@ def _find_shape(kind: type[BaseModel]) -> ModelShape:
     decorators, config, fields = kind.__pydantic_decorators__, kind.model_config, kind.model_fields
     own = {name for one in decorators.field_serializers.values() for name in one.info.fields}
     for name, field in fields.items():
-        if any(isinstance(mark, _SERIALIZERS) or mark is SerializeAsAny for mark in field.metadata):
+        if any(map(_writes, field.metadata)) or _has_own_way(field.annotation):
             own.add(name)
     if "*" in own or _OWN_WAYS & config.keys():
         own = set(fields)
@@ -81,6 +81,15 @@ def _find_shape(kind: type[BaseModel]) -> ModelShape:
         computed=tuple(decorators.computed_fields),
         shown={name: alias for name, alias in aliases.items() if by_alias and alias is not None},
     )
+
+
+def _writes(mark: object) -> bool:
+    return isinstance(mark, _SERIALIZERS) or mark is SerializeAsAny
+
+
+def _has_own_way(hint: Any) -> bool:
+    """Whether an annotation has a serialiser anywhere in it."""
+    return any(map(_writes, getattr(hint, "__metadata__", ()))) or any(map(_has_own_way, get_args(hint)))
 
 
 class Form(Enum):
@@ -101,7 +110,7 @@ class Parts(NamedTuple):
 
     form: Form
     items: list[tuple[Any, Any]]
-    """Key or field name, and value; without a name in lists."""
+    """Key or field name, and value; in lists the name is None, but for named tuples."""
 
 
 def parts_of(value: Any) -> Parts | None:
@@ -111,7 +120,10 @@ def parts_of(value: Any) -> Parts | None:
         return Parts(Form.MAPPING, list(_DICT.items(value)))
     for base in _LISTS:
         if has_base(kind, base):
-            return Parts(Form.LIST, [(None, item) for item in list(base.__iter__(value))])
+            items = list(base.__iter__(value))
+            names = getattr(kind, "_fields", ()) if base is tuple else ()
+            named = names if len(names) == len(items) else [None] * len(items)
+            return Parts(Form.LIST, list(zip(named, items, strict=True)))
     if has_base(kind, RootModel):
         return Parts(Form.ROOT, [("root", value.__dict__.get("root"))])
     if has_base(kind, BaseModel):

@@ -118,7 +118,7 @@ class _Walk:
     def _model(self, value: Any, kind: Any, parts: Parts) -> Any:
         """A model as its own serialisers write it, where it has any; else, and where they fail, field by field."""
         shape = shape_of(kind)
-        if shape.whole:
+        if shape.whole and not _holds_iterator(value):
             try:
                 return self.write(self._native(value, None))
             except Exception:  # noqa: S110 - then by its fields
@@ -129,7 +129,8 @@ class _Walk:
         for name, item in parts.items:
             if name not in shape.excluded and name not in shape.computed:
                 key = clean_text(shape.shown.get(name, name))
-                written[key] = self._own(value, name, item) if name in shape.own else self.write(item)
+                own = name in shape.own and not _holds_iterator(item)
+                written[key] = self._own(value, name, item) if own else self.write(item)
         for name in shape.computed:
             try:
                 written[name] = self.write(value.__dict__[name] if name in value.__dict__ else getattr(value, name))
@@ -147,7 +148,28 @@ class _Walk:
 
     def _native(self, value: Any, include: set[str] | None) -> Any:
         serializer: Any = class_of(value).__pydantic_serializer__
-        return serializer.to_python(value, mode="json", include=include, warnings=False, fallback=self.write)
+        try:
+            return serializer.to_python(value, mode="json", include=include, warnings=False, fallback=self.write)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a panic, such as of a set that another thread changes, is no Exception
+            raise ValueError("it cannot write itself") from error
+
+
+def _holds_iterator(value: Any) -> bool:
+    """Whether writing it in a way of its own might consume something."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if id(class_of(found)) in _LEAVES or id(found) in seen:
+            continue
+        if hasattr(class_of(found), "__next__"):
+            return True
+        seen.add(id(found))
+        parts = parts_of(found)
+        waiting.extend(item for _, item in (parts.items if parts is not None else ()))
+    return False
 
 
 def _is_description(value: Any, kind: Any) -> bool:

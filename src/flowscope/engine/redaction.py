@@ -46,7 +46,7 @@ class Redactor:
         """The value with its secrets masked; itself if it holds none."""
         if id(class_of(value)) in _ATOMS or not self._names or not self._finds_secret(value):
             return value
-        return self._mask(value, set())
+        return self._mask(value, {})
 
     def mask_named(self, name: object, value: Any) -> Any:
         """The value with its secrets masked, or all of it, if its name says that it is one."""
@@ -89,39 +89,42 @@ class Redactor:
         derived = {name for name in shape.computed if name not in value.__dict__}
         return any(map(self.hides, (*derived, *shape.shown.values())))
 
-    def _mask(self, value: Any, inside: set[int]) -> Any:
-        """A masked copy; where the value contains itself, the copy ends."""
+    def _mask(self, value: Any, known: dict[int, Any]) -> Any:
+        """A masked copy, or the value itself; each object is masked once, and one that contains itself ends there."""
         if id(class_of(value)) in _ATOMS:
             return value
-        if id(value) in inside:
-            return f"<{type_name(value)} that contains itself>"
+        if id(value) in known:
+            return known[id(value)]
         parts = _parts(value)
-        if parts is None or not self._finds_secret(value):
+        if parts is None:
             return value
-        inside.add(id(value))
+        known[id(value)] = f"<{type_name(value)} that contains itself>"
         try:
-            return self._masked(value, parts, inside)
+            masked = self._masked(value, parts, known)
         except Exception:  # one that cannot be rebuilt, or is nested too deeply
-            return f"<{type_name(value)} that could not be masked>"
-        finally:
-            inside.discard(id(value))
+            masked = f"<{type_name(value)} that could not be masked>"
+        known[id(value)] = masked
+        return masked
 
-    def _masked(self, value: Any, parts: Parts, inside: set[int]) -> Any:
+    def _masked(self, value: Any, parts: Parts, known: dict[int, Any]) -> Any:
         kind = class_of(value)
-        if parts.form is Form.LIST:
-            return _rebuilt_list(value, kind, [self._mask_item(name, item, inside) for name, item in parts.items])
-        changed = {name: self._mask_item(name, item, inside) for name, item in parts.items}
-        if parts.form is Form.MAPPING:
-            return _rebuilt_dict(value, kind, changed)
+        items = [(name, self._mask_item(name, item, known)) for name, item in parts.items]
         if has_base(kind, BaseModel):
             shape = shape_of(kind)
-            changed.update({name: MASK for name, alias in shape.shown.items() if self.hides(alias)})
-            changed.update({name: MASK for name in shape.computed if self.hides(name)})
-        return _rebuilt_fields(value, changed)
+            hidden = [name for name, shown in shape.shown.items() if self.hides(shown)]
+            hidden += [name for name in shape.computed if self.hides(name)]
+            items += [(name, MASK) for name in hidden]
+        if len(items) == len(parts.items) and all(
+            new is old for (_, new), (_, old) in zip(items, parts.items, strict=True)
+        ):
+            return value
+        if parts.form is Form.LIST:
+            return _rebuilt_list(value, kind, [item for _, item in items])
+        return (_rebuilt_dict if parts.form is Form.MAPPING else _rebuilt_fields)(value, dict(items))
 
-    def _mask_item(self, name: object, item: Any, inside: set[int]) -> Any:
+    def _mask_item(self, name: object, item: Any, known: dict[int, Any]) -> Any:
         if not self.hides(name):
-            return self._mask(item, inside)
+            return self._mask(item, known)
         return item if _is_masked(item) else MASK
 
 
@@ -145,7 +148,8 @@ def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
     return tuple(items) if has_base(kind, tuple) else items
 
 
-def _rebuilt_dict(value: Any, kind: Any, items: dict[Any, Any]) -> Any:
+def _rebuilt_dict(value: Any, items: dict[Any, Any]) -> Any:
+    kind = class_of(value)
     if kind is dict or not has_base(kind, dict):
         return items
     masked = copy.copy(value)

@@ -1,5 +1,6 @@
 """What values are made of, found out without asking them: a hostile class, or its metaclass, gets no word in it."""
 
+import dataclasses
 import weakref
 from collections import deque
 from collections.abc import Mapping
@@ -136,8 +137,9 @@ def parts_of(value: Any) -> Parts | None:
 
 
 def _dataclass_fields(kind: Any) -> list[str]:
-    bases: list[type] = list(reversed(_MRO.__get__(kind)))
-    return list(dict.fromkeys(name for base in bases for name in vars(base).get("__dataclass_fields__", ())))
+    bases: list[type] = list(_MRO.__get__(kind))
+    is_dataclass = any("__dataclass_fields__" in vars(base) for base in bases)
+    return [field.name for field in dataclasses.fields(kind)] if is_dataclass else []
 
 
 def mapping_parts(value: Any) -> Parts | None:

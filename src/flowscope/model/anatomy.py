@@ -114,9 +114,13 @@ class Parts(NamedTuple):
     """Key or field name, and value; in lists the name is None, but for named tuples."""
 
 
-def parts_of(value: Any) -> Parts | None:
+def parts_of(value: Any) -> Parts | None:  # noqa: PLR0911 - one return a kind
     """What a value holds; None if it holds nothing that a record shows one by one."""
     kind = class_of(value)
+    if kind is dict:
+        return Parts(Form.MAPPING, list(value.items()))
+    if kind is list:
+        return Parts(Form.LIST, [(None, item) for item in value[:]])
     if has_base(kind, dict):
         return Parts(Form.MAPPING, list(_DICT.items(value)))
     for base in _LISTS:

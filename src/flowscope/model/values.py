@@ -56,8 +56,9 @@ def clean_text(text: str) -> str:
 
 def to_json_value(value: object) -> Any:
     """The value as `None`, `bool`, `int`, `float`, `str`, `list` and `dict` only."""
-    if value is None or value is True or value is False:
-        return value
+    leaf = _LEAVES.get(id(class_of(value)))
+    if leaf is not None:
+        return leaf(value)
     try:
         return _Walk().write(value)
     except Exception:

@@ -16,8 +16,20 @@ from .errors import (
     NotExecutedError,
     NotSetUpError,
     ParameterError,
+    RemoteDataError,
+    RemoteTaskError,
+    SerializationError,
     TaskTimeoutError,
+    WorkerDiedError,
 )
+from .executors.aio import AsyncioExecutor
+from .executors.choosing import use_executor
+from .executors.executor import Executor
+from .executors.future import TaskFuture
+from .executors.mapping import TaskMap, map_tasks
+from .executors.process import ProcessExecutor
+from .executors.submitting import submit
+from .executors.thread import ThreadExecutor
 from .model.config import FlowConfig
 from .model.durations import Durations, TaskDuration, TaskDurations, TaskTiming
 from .model.events import EventData, EventType, FlowEvent
@@ -27,6 +39,7 @@ from .model.status import RunStatus
 __all__ = [
     "AlreadyRunningError",
     "Artifact",
+    "AsyncioExecutor",
     "DefinitionError",
     "Dropped",
     "Durations",
@@ -34,6 +47,7 @@ __all__ = [
     "EventBus",
     "EventData",
     "EventType",
+    "Executor",
     "Flow",
     "FlowConfig",
     "FlowEvent",
@@ -49,15 +63,23 @@ __all__ = [
     "NotExecutedError",
     "NotSetUpError",
     "ParameterError",
+    "ProcessExecutor",
+    "RemoteDataError",
+    "RemoteTaskError",
     "Result",
     "RunStatus",
+    "SerializationError",
     "Subscription",
     "Task",
     "TaskDuration",
     "TaskDurations",
+    "TaskFuture",
+    "TaskMap",
     "TaskRun",
     "TaskTimeoutError",
     "TaskTiming",
+    "ThreadExecutor",
+    "WorkerDiedError",
     "bind_context",
     "current_flow",
     "current_flow_or_none",
@@ -65,5 +87,8 @@ __all__ = [
     "current_task_or_none",
     "flow",
     "flow_events",
+    "map_tasks",
+    "submit",
     "task",
+    "use_executor",
 ]

@@ -9,7 +9,12 @@
     ├── DefinitionError (TypeError)           something that cannot be a flow or a task
     ├── InjectionError (TypeError)            wiring that cannot work
     ├── ParameterError (ValueError)           an argument that does not fit its annotation
-    └── TaskTimeoutError (TimeoutError)       an attempt that passed its deadline
+    ├── TaskTimeoutError (TimeoutError)       an attempt that passed its deadline
+    ├── SerializationError (TypeError)        something that cannot travel between processes
+    ├── RemoteDataError (TypeError)           the flow's shared data written to in another process
+    ├── RemoteTaskError (RuntimeError)        an exception of another process that cannot travel
+    ├── WorkerDiedError (RuntimeError)        a worker process that ended amid a task
+    └── CoordinationError (ValueError)        flows that cannot be coordinated as they were asked to be
 
 Exceptions of the user's own code are never wrapped: they come back as the very objects that were raised. All errors
 pickle, and keep what they are about as attributes.
@@ -17,6 +22,7 @@ pickle, and keep what they are about as attributes.
 
 __all__ = [
     "AlreadyRunningError",
+    "CoordinationError",
     "DefinitionError",
     "FlowscopeError",
     "InjectionError",
@@ -25,7 +31,11 @@ __all__ = [
     "NotExecutedError",
     "NotSetUpError",
     "ParameterError",
+    "RemoteDataError",
+    "RemoteTaskError",
+    "SerializationError",
     "TaskTimeoutError",
+    "WorkerDiedError",
 ]
 
 
@@ -198,3 +208,108 @@ class TaskTimeoutError(FlowscopeError, TimeoutError):
 
     def __str__(self) -> str:
         return f"task {self.task_name!r} did not end within {self.timeout:g} s"
+
+
+class SerializationError(FlowscopeError, TypeError):
+    """Something cannot travel to another process or back.
+
+    Attributes:
+        what: What it is, such as "argument 'db' of task 'load'".
+        value_type: The name of its type.
+        reason: Why pickle refuses it.
+    """
+
+    def __init__(self, what: str, value_type: str, reason: str) -> None:
+        super().__init__(what, value_type, reason)
+        self.what = what
+        self.value_type = value_type
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}, of type {self.value_type}, cannot travel between processes: {self.reason}. Pass plain data "
+            "and functions of modules, and open files, connections and locks where they are used."
+        )
+
+
+class RemoteDataError(FlowscopeError, TypeError):
+    """The flow's shared data was written to in another process, where it is a snapshot.
+
+    Attributes:
+        key: What was to be written; None for all of it.
+    """
+
+    def __init__(self, key: object = None) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        what = "flow_data" if self.key is None else f"flow_data[{self.key!r}]"
+        return (
+            f"{what} cannot be written in another process: what a task finds there is a snapshot. Return the value, "
+            "and write it where the flow runs."
+        )
+
+
+class RemoteTaskError(FlowscopeError, RuntimeError):
+    """An exception of another process that cannot travel, as text.
+
+    Attributes:
+        error_type: The name of its class, with its module.
+        message: Its text.
+        traceback: Its traceback as Python prints it.
+    """
+
+    def __init__(self, error_type: str, message: str, traceback: str) -> None:
+        super().__init__(error_type, message, traceback)
+        self.error_type = error_type
+        self.message = message
+        self.traceback = traceback
+
+    def __str__(self) -> str:
+        return f"{self.error_type}: {self.message}\n\n{self.traceback}".rstrip()
+
+
+class WorkerDiedError(FlowscopeError, RuntimeError):
+    """A worker process ended amid a task.
+
+    Attributes:
+        task_name: The name of the task.
+        exit_code: The exit code of the process, negative for a signal; None if nobody knows.
+        ready: Whether it was ready to work; if not, the task has not been started.
+    """
+
+    def __init__(self, task_name: str, exit_code: int | None = None, ready: bool = True) -> None:
+        super().__init__(task_name, exit_code, ready)
+        self.task_name = task_name
+        self.exit_code = exit_code
+        self.ready = ready
+
+    def __str__(self) -> str:
+        code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
+        if not self.ready:
+            return (
+                f"the worker process for task {self.task_name!r} ended{code} before it was ready. Workers import the main "
+                "module: does it start its flows below `if __name__ == '__main__':`?"
+            )
+        return (
+            f"the worker process that ran task {self.task_name!r} died{code}. It may have been killed, have run out of "
+            "memory, or have crashed in native code; other tasks are not affected."
+        )
+
+
+class CoordinationError(FlowscopeError, ValueError):
+    """Flows cannot be coordinated as they were asked to be; nothing has been changed.
+
+    Attributes:
+        what: What it is about, such as "flow 'load'".
+        reason: What is wrong, and what to do instead.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(what, reason)
+        self.what = what
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.reason}"

@@ -21,7 +21,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 class Handle:
     """What contexts hold of a run: what it is called, for good, and the run itself, while it lasts."""
 
-    __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "provided", "run", "token")
+    __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "given_ids", "provided", "run", "token")
 
     def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], Any]) -> None:
         self.flow_id = clean_text(flow_id)
@@ -32,6 +32,8 @@ class Handle:
         """What turns its ticks into wall time."""
         self.find_flow = find_flow
         """A weak reference to the flow."""
+        self.given_ids: dict[int, str] = {}
+        """The ids of tasks that got theirs in another process, by execution order."""
         self.run: Any = None
         """The `Run`, while it is running."""
         self.provided: Mapping[str, Any] = NOTHING
@@ -39,6 +41,8 @@ class Handle:
 
     def task_id(self, order: int) -> str | None:
         """The id of a task by its execution order; None for 0, the flow itself."""
+        if order in self.given_ids:
+            return self.given_ids[order]
         return f"task-{self.token}-{order}" if order else None
 
     def release(self) -> None:

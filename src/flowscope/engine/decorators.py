@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 from ..model.config import FlowConfig
 from .definition import define
 from .drivers import caller_of
+from .elsewhere import ExecutorChoice
 from .flow_target import FlowTarget
 from .live import LIVE_TYPES, Flow
 from .spec import TaskSpec, remember_spec
@@ -121,7 +122,7 @@ class TaskOptions(TypedDict, total=False):
     retry_jitter: float
     retry_on: type[Exception] | tuple[type[Exception], ...]
     timeout: float | None
-    executor: None
+    executor: ExecutorChoice | None
     validate: bool
     tags: tuple[str, ...]
 
@@ -146,7 +147,7 @@ def task(
     retry_jitter: float = 0.0,
     retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
     timeout: float | None = None,
-    executor: None = None,
+    executor: ExecutorChoice | None = None,
     validate: bool = False,
     tags: tuple[str, ...] = (),
 ) -> Any:
@@ -167,7 +168,9 @@ def task(
         retry_on: Which exceptions are retried.
         timeout: Seconds that an attempt may take; None is no limit. An async task is cancelled at its deadline; a sync
             task runs in a thread of its own, which is left behind.
-        executor: Where its calls run; None, the only choice in this version, runs them where they are called.
+        executor: Where its calls run: "asyncio", "thread", "process" or an `Executor`. None runs direct calls where they
+            are called, and submitted ones as `submit` says. A direct call that runs elsewhere waits for the end: a sync
+            one blocks.
         validate: Whether arguments are checked and coerced by Pydantic.
         tags: Words to find its calls by.
 

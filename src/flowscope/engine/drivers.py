@@ -10,6 +10,7 @@ from ..model.status import RunStatus
 from .call import Call
 from .context import current, enter, leave
 from .definition import Kind
+from .elsewhere import elsewhere
 from .invocation import invoke, invoke_async
 from .loops import ThreadTimeout, deadline_in, run_in_thread
 from .loops import sleep as sleep_async
@@ -17,26 +18,41 @@ from .providers import Opened
 from .run import Run, opened_at
 from .spec import TaskSpec
 from .steps import Life, stepping, stepping_async
-from .task_life import RAISE, TOLERATE, begin, complete, failed
+from .task_life import RAISE, TOLERATE, Verdict, begin, complete, failed
 
-__all__ = ["caller_of"]
+__all__ = ["Attempt", "async_caller", "attempt_here", "attempt_here_async", "caller_of", "sync_caller"]
+
+Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
+"""Makes one attempt of a call, and returns its value."""
 
 reset = current.reset
 
 
 def caller_of(spec: TaskSpec) -> Callable[..., Any]:
     """The function that stands for a task: of the same kind as the task's own."""
+    if spec.executor is not None:
+        return elsewhere().caller_of(spec)
     makers: dict[Kind, Callable[[TaskSpec], Callable[..., Any]]] = {
-        Kind.SYNC: _sync_caller,
-        Kind.ASYNC: _async_caller,
+        Kind.SYNC: sync_caller,
+        Kind.ASYNC: async_caller,
         Kind.GENERATOR: _generator_caller,
         Kind.ASYNC_GENERATOR: _async_generator_caller,
     }
     return makers[spec.kind](spec)
 
 
-def _sync_caller(spec: TaskSpec) -> Callable[..., Any]:
-    target, plain = spec.target, spec.plain
+def sync_caller(
+    spec: TaskSpec,
+    *,
+    begin: Callable[[TaskSpec, tuple[Any, ...], dict[str, Any]], Call] = begin,
+    complete: Callable[[Call, object], None] = complete,
+    failed: Callable[[Call, BaseException], Verdict] = failed,
+    sleep: Callable[[float], object] = sleep,
+    attempt: Attempt | None = None,
+) -> Callable[..., Any]:
+    """Calls a sync task; a submitted call has ways of its own to take these steps."""
+    target, plain = spec.target, spec.plain and attempt is None
+    attempt = attempt or attempt_here
 
     def call_task(*args: Any, **kwargs: Any) -> Any:
         call = begin(spec, args, kwargs)
@@ -49,7 +65,7 @@ def _sync_caller(spec: TaskSpec) -> Callable[..., Any]:
                 if plain and not call.handle.provided:
                     value = target(*args, **kwargs)
                 else:
-                    value = _attempt(call, args, kwargs)
+                    value = attempt(call, args, kwargs)
             except BaseException as error:
                 verdict = failed(call, error)
                 if verdict is RAISE:
@@ -66,7 +82,10 @@ def _sync_caller(spec: TaskSpec) -> Callable[..., Any]:
     return call_task
 
 
-def _async_caller(spec: TaskSpec) -> Callable[..., Coroutine[Any, Any, Any]]:
+def async_caller(
+    spec: TaskSpec, *, begin: Callable[[TaskSpec, tuple[Any, ...], dict[str, Any]], Call] = begin
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Awaits an async task; a submitted call has been begun already."""
     target, plain = spec.target, spec.plain
 
     async def call_task(*args: Any, **kwargs: Any) -> Any:
@@ -80,7 +99,7 @@ def _async_caller(spec: TaskSpec) -> Callable[..., Coroutine[Any, Any, Any]]:
                 if plain and not call.handle.provided:
                     value = await target(*args, **kwargs)
                 else:
-                    value = await _attempt_async(call, args, kwargs)
+                    value = await attempt_here_async(call, args, kwargs)
             except BaseException as error:
                 verdict = failed(call, error)
                 if verdict is RAISE:
@@ -97,7 +116,7 @@ def _async_caller(spec: TaskSpec) -> Callable[..., Coroutine[Any, Any, Any]]:
     return call_task
 
 
-def _attempt(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One attempt of a sync function, with all that its definition asks for."""
     spec: TaskSpec = call.spec
     args, kwargs = spec.checked(args, kwargs)
@@ -105,7 +124,7 @@ def _attempt(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return invoke(function, spec.plan, _opened(call), args, kwargs)
 
 
-async def _attempt_async(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One attempt of an async function, with all that its definition asks for."""
     spec: TaskSpec = call.spec
     args, kwargs = spec.checked(args, kwargs)

@@ -12,11 +12,22 @@ from typing import Any, Final
 from ..model.records import ErrorInfo
 from ..model.values import clean_text
 
-__all__ = ["Failure", "add_note", "message_of"]
+__all__ = ["Failure", "RemoteTraceback", "add_note", "message_of"]
 
 _OWN_FILES: Final = str(Path(__file__).parent.parent)
 _MAX_CAUSES: Final = 50
 _LISTS: Any = (list, tuple)
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - it is never raised
+    """The cause of an exception that came from another process: what is known of it there."""
+
+    def __init__(self, info: ErrorInfo) -> None:
+        super().__init__(info)
+        self.info = info
+
+    def __str__(self) -> str:
+        return f"\n{self.info.traceback}"
 
 
 class Failure:
@@ -75,6 +86,8 @@ def _describe(
     error: BaseException, frames: TracebackType | None, notes: tuple[str, ...], causes_left: int
 ) -> ErrorInfo:
     cause: BaseException | None = _raw(error, "__cause__")
+    if isinstance(cause, RemoteTraceback):
+        return cause.info.model_copy(update={"notes": list(notes)})
     if cause is None and not _raw(error, "__suppress_context__"):
         cause = _raw(error, "__context__")
     if causes_left == 0 or cause is error:

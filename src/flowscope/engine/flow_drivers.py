@@ -9,18 +9,16 @@ from .context import Scope, enter, leave
 from .flow_life import (
     FlowState,
     begin,
-    close_shared,
-    close_shared_async,
-    complete,
+    conclude,
     end,
-    failed,
     open_run,
-    raises,
     settle,
     settle_async,
+    wind_up,
+    wind_up_async,
 )
 from .flow_target import BoundTarget
-from .loops import run_in_new_loop
+from .loops import run_in_new_loop, running_loop
 from .run import Run
 
 T = TypeVar("T")
@@ -41,6 +39,7 @@ def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping
 def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     run = begin(flow, state, run_params, executing=True)
     token = enter(run.root)
+    outcome: BaseException | None = None
     try:
         try:
             open_run(flow, state, run)
@@ -48,13 +47,13 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
             if type(value) is _COROUTINE:
                 value = _run_coroutine(value)
         except BaseException as error:
-            close_shared(run, error)
-            failed(run, error)
-            if raises(run, error):
-                raise
+            outcome = conclude(run, None, wind_up(run, error))
         else:
-            _succeed(run, value, close_shared(run, None))
+            outcome = conclude(run, value, wind_up(run, None))
+        if outcome is not None:
+            raise outcome
     finally:
+        del outcome  # it would hold this frame, and this frame it
         leave(token, run.root)
         end(state, run)
         settle(run)
@@ -63,7 +62,10 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
 async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> T:
     """Run a flow to its end in the running event loop, and return it."""
     run = begin(flow, state, run_params, executing=True)
+    if bound.target.is_async:
+        run.loop = running_loop()
     token = enter(run.root)
+    outcome: BaseException | None = None
     try:
         try:
             open_run(flow, state, run)
@@ -71,13 +73,13 @@ async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_param
             if type(value) is _COROUTINE:
                 value = await value
         except BaseException as error:
-            await close_shared_async(run, error)
-            failed(run, error)
-            if raises(run, error):
-                raise
+            outcome = conclude(run, None, await wind_up_async(run, error))
         else:
-            _succeed(run, value, await close_shared_async(run, None))
+            outcome = conclude(run, value, await wind_up_async(run, None))
+        if outcome is not None:
+            raise outcome
     finally:
+        del outcome  # it would hold this frame, and this frame it
         leave(token, run.root)
         end(state, run)
         await settle_async(run)
@@ -93,16 +95,6 @@ def _run_coroutine(coroutine: Any) -> Any:
     return run_in_new_loop(run)
 
 
-def _succeed(run: Run, value: object, late: BaseException | None) -> None:
-    """The function has returned; `late` is what a provider raised while it was closed."""
-    if late is None:
-        complete(run, value)
-        return
-    failed(run, late)
-    if raises(run, late):
-        raise late
-
-
 class Block:
     """A `with flow:` block that is open."""
 
@@ -113,9 +105,10 @@ class Block:
         self.token = token
 
 
-def enter_block(flow: Any, state: FlowState) -> None:
-    """Start a run that ends with the block."""
+def enter_block(flow: Any, state: FlowState, loop: object) -> None:
+    """Start a run that ends with the block; `loop` is the event loop of an `async with` block."""
     run = begin(flow, state, None, executing=False)
+    run.loop = loop
     block = Block(run, enter(run.root))
     state.blocks.append(block)
     try:
@@ -130,7 +123,7 @@ def enter_block(flow: Any, state: FlowState) -> None:
 def exit_block(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
     block: Block = state.blocks.pop()
-    outcome = None if block.run.ended else close_shared(block.run, error)
+    outcome = None if block.run.ended else wind_up(block.run, error)
     _leave_block(state, block, outcome)
     settle(block.run)
     if outcome is not error and outcome is not None:
@@ -140,7 +133,7 @@ def exit_block(state: FlowState, error: BaseException | None) -> None:
 async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
     block: Block = state.blocks.pop()
-    outcome = None if block.run.ended else await close_shared_async(block.run, error)
+    outcome = None if block.run.ended else await wind_up_async(block.run, error)
     _leave_block(state, block, outcome)
     await settle_async(block.run)
     if outcome is not error and outcome is not None:
@@ -148,12 +141,8 @@ async def exit_block_async(state: FlowState, error: BaseException | None) -> Non
 
 
 def _leave_block(state: FlowState, block: Block, outcome: BaseException | None) -> None:
-    """`outcome` is the block's error, or else what a provider raised while it was closed."""
+    """`outcome` is the block's error, or else that of what it had started."""
     leave(block.token, block.run.root)
-    if block.run.ended:
-        return
-    if outcome is None:
-        complete(block.run, None)
-    else:
-        failed(block.run, outcome)
-    end(state, block.run)
+    if not block.run.ended:
+        conclude(block.run, None, outcome)
+        end(state, block.run)

@@ -27,16 +27,14 @@ from .task_life import last_notices
 __all__ = [
     "FlowState",
     "begin",
-    "close_shared",
-    "close_shared_async",
-    "complete",
+    "conclude",
     "end",
-    "failed",
     "new_flow_id",
     "open_run",
-    "raises",
     "settle",
     "settle_async",
+    "wind_up",
+    "wind_up_async",
 ]
 
 _ID_PREFIX: Final = "flow-"
@@ -135,8 +133,16 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
     run.handle.provided = {**state.provided, **hooked} if hooked else state.provided
 
 
-def complete(run: Run, value: object) -> None:
-    """The flow's function has returned."""
+def conclude(run: Run, value: object, error: BaseException | None) -> BaseException | None:
+    """Decide how a run ends; tell what is raised to whoever executed the flow."""
+    if error is None:
+        _complete(run, value)
+        return None
+    _fail(run, error)
+    return error if run.config.raise_flow_error or not isinstance(error, Exception) else None
+
+
+def _complete(run: Run, value: object) -> None:
     run.journal.flush(None)
     run.status = RunStatus.COMPLETED
     run.value = value
@@ -161,8 +167,7 @@ class _ReturnValueText:
         return f"return value: {safe_repr(masked if masked is self._value else to_json_value(masked))}"
 
 
-def failed(run: Run, error: BaseException) -> None:
-    """The flow's function has raised."""
+def _fail(run: Run, error: BaseException) -> None:
     run.journal.flush(None)
     run.failure = failure = Failure(error)
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
@@ -173,21 +178,20 @@ def failed(run: Run, error: BaseException) -> None:
         run.journal.say(logging.ERROR, failure.text().rstrip(), None)
 
 
-def raises(run: Run, error: BaseException) -> bool:
-    """Whether the exception goes on to whoever executed the flow."""
-    return run.config.raise_flow_error or not isinstance(error, Exception)
-
-
-def close_shared(run: Run, error: BaseException | None) -> BaseException | None:
-    """Close the flow-wide providers; the error with which the flow ends."""
+def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
+    """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
+    if run.children is not None:
+        error = run.children.end(error)
     if run.shared is None:
         return error
     opened = run.shared.opened
     return run_in_new_loop(lambda: opened.close_async(error)) if opened.awaits else opened.close(error)
 
 
-async def close_shared_async(run: Run, error: BaseException | None) -> BaseException | None:
-    """Close the flow-wide providers; the error with which the flow ends."""
+async def wind_up_async(run: Run, error: BaseException | None) -> BaseException | None:
+    """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
+    if run.children is not None:
+        error = await run.children.end_async(error)
     return error if run.shared is None else await run.shared.opened.close_async(error)
 
 

@@ -108,14 +108,21 @@ class Journal:
         self.results: Keeper[FoundResult] = Kept()
 
     def say(
-        self, level: int, message: object, scope: Scope | None, source: LogSource = "log", logger: str = "flowscope"
+        self,
+        level: int,
+        message: object,
+        scope: Scope | None,
+        source: LogSource = "log",
+        logger: str = "flowscope",
+        *,
+        at: int = 0,
     ) -> None:
-        """Record a log entry, if its level is recorded."""
+        """Record a log entry, if its level is recorded; `at` is its tick, if that is not now."""
         if level < self.threshold:
             return
         call = call_at(scope, self._handle)
         text = plain(message) if isinstance(message, str) else message
-        line = Line(tick(), level, text, clean_text(logger), source, 0 if call is None else call.order)
+        line = Line(at or tick(), level, text, clean_text(logger), source, 0 if call is None else call.order)
         if self._config.log_to_memory:
             self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
@@ -152,24 +159,30 @@ class Journal:
         self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None
     ) -> FoundArtifact:
         """Record an artifact."""
-        order = self._order(scope)
-        found = FoundArtifact(tick(), key, description, artifact_type, data, order)
+        return self.keep_artifact(FoundArtifact(tick(), key, description, artifact_type, data, 0), scope)
+
+    def keep_artifact(self, told: FoundArtifact, scope: Scope | None) -> FoundArtifact:
+        """Record an artifact that was found here or elsewhere."""
+        found = told._replace(order=self._order(scope))
         self.artifacts.append(found)
-        if not self._outbox.heard:
-            return found
-        masked = self._redactor.mask_named(key, data)
-        payload = {"description": description, "key": key, "data": masked, "type": artifact_type}
-        self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
+        if self._outbox.heard:
+            masked = self._redactor.mask_named(found.key, found.data)
+            payload = {"description": found.description, "key": found.key, "data": masked, "type": found.artifact_type}
+            self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
         return found
 
     def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> FoundResult:
         """Record a result."""
-        found = FoundResult(tick(), key, description, value, self._order(scope))
+        return self.keep_result(FoundResult(tick(), key, description, value, 0), scope)
+
+    def keep_result(self, told: FoundResult, scope: Scope | None) -> FoundResult:
+        """Record a result that was found here or elsewhere."""
+        found = told._replace(order=self._order(scope))
         self.results.append(found)
-        if not self._outbox.heard:
-            return found
-        payload = {"key": key, "description": description, "value": self._redactor.mask_named(key, value)}
-        self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
+        if self._outbox.heard:
+            masked = self._redactor.mask_named(found.key, found.value)
+            payload = {"key": found.key, "description": found.description, "value": masked}
+            self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
         return found
 
     def _order(self, scope: Scope | None) -> int:

@@ -22,7 +22,7 @@ from .drivers import caller_of
 from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
 from .flow_target import BoundTarget, FlowTarget
 from .inspection import FlowInspection
-from .loops import run_in_new_loop
+from .loops import run_in_new_loop, running_loop
 from .recorder import Recorder
 from .run import Run
 from .site import task_data
@@ -142,7 +142,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     def __enter__(self) -> Self:
         """Start a run that lasts as long as the block: tasks called in it belong to this flow."""
         self._name("Flow")
-        enter_block(self, self._live)
+        enter_block(self, self._live, None)
         return self
 
     def __exit__(
@@ -153,7 +153,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     async def __aenter__(self) -> Self:
         """Start a run that lasts as long as the block: tasks called in it belong to this flow."""
         self._name("Flow")
-        enter_block(self, self._live)
+        enter_block(self, self._live, running_loop())
         return self
 
     async def __aexit__(

@@ -5,6 +5,7 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable, Coroutine
+from functools import cache
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -12,13 +13,21 @@ __all__ = [
     "Deadline",
     "Opening",
     "ThreadTimeout",
+    "cancelled_error",
+    "cancelled_error_type",
     "deadline_in",
+    "in_loop",
+    "interrupter",
     "is_being_cancelled",
     "is_cancelled_error",
     "loop_is_running",
+    "new_waiter",
     "run_in_new_loop",
     "run_in_thread",
+    "running_loop",
     "sleep",
+    "spawn",
+    "start_loop_in_thread",
     "wait_in_thread",
 ]
 
@@ -69,6 +78,10 @@ class Opening:
 
         await asyncio.shield(asyncio.wrap_future(self._future))
 
+    def wait_here(self) -> None:
+        """Block this thread until it is done."""
+        self._future.result()
+
     def done(self) -> None:
         """Wake those who wait."""
         self._future.set_result(None)
@@ -76,8 +89,103 @@ class Opening:
 
 def loop_is_running() -> bool:
     """Whether an event loop is running in this thread."""
+    return running_loop() is not None
+
+
+def running_loop() -> object:
+    """The event loop that is running in this thread; None if none is."""
     asyncio = sys.modules.get("asyncio")
-    return asyncio is not None and asyncio._get_running_loop() is not None  # noqa: SLF001 - documented, for this
+    return None if asyncio is None else asyncio._get_running_loop()  # noqa: SLF001 - documented, for this
+
+
+def cancelled_error() -> BaseException:
+    """The exception of a cancelled asyncio task."""
+    import asyncio
+
+    return asyncio.CancelledError()
+
+
+def interrupter() -> Callable[[], object]:
+    """A function that cancels the running asyncio task from any thread."""
+    import asyncio
+
+    task = asyncio.current_task()
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        if task is None:
+            return
+        if running_loop() is loop:
+            task.cancel()
+        else:
+            in_loop(loop, task.cancel)
+
+    return interrupt
+
+
+def spawn(
+    loop: Any,
+    function: Callable[[], Coroutine[Any, Any, None]],
+    context: contextvars.Context,
+    drop: Callable[[], object],
+) -> None:
+    """Run an async function as a task of a loop, from any thread; `drop` is called if it is never started."""
+
+    def create() -> None:
+        task = loop.create_task(function(), context=context)
+        _spawned.add(task)
+        task.add_done_callback(done)
+
+    def done(task: Any) -> None:
+        _spawned.discard(task)
+        if task.cancelled():
+            drop()
+
+    if running_loop() is loop:
+        create()
+    elif not in_loop(loop, create):
+        drop()
+
+
+_spawned: set[Any] = set()
+"""Tasks that nobody else holds: a loop only holds them weakly."""
+
+
+def start_loop_in_thread(name: str) -> object:
+    """An event loop that runs in a daemon thread."""
+    import asyncio
+
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name=name, daemon=True).start()
+    return loop
+
+
+def new_waiter() -> Any:
+    """A future of the running loop."""
+    import asyncio
+
+    return asyncio.get_running_loop().create_future()
+
+
+@cache
+def cancelled_error_type() -> type[BaseException]:
+    """What is raised to those who wait without awaiting: caught as either library's `CancelledError`."""
+    import asyncio
+    import concurrent.futures
+
+    class CancelledError(asyncio.CancelledError, concurrent.futures.CancelledError):
+        """The task was cancelled."""
+
+    return CancelledError
+
+
+def in_loop(loop: Any, callback: Callable[[], object]) -> bool:
+    """Call something soon in the loop of another thread; False if that loop is closed."""
+    try:
+        loop.call_soon_threadsafe(callback)
+    except RuntimeError:
+        return False
+    return True
 
 
 def is_cancelled_error(error: BaseException) -> bool:

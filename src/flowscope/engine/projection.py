@@ -100,15 +100,15 @@ class _TaskProjection:
             parent_task_id=handle.task_id(parent.order) if isinstance(parent, Call) else None,
             execution_order=call.order,
             status=call.status,
-            start_time=wall_time(call.started, handle.anchor),
+            start_time=wall_time(call.started, handle.anchor) if call.started else None,
             end_time=wall_time(ended, handle.anchor) if ended else None,
-            duration=seconds(call.started, ended or self._now),
+            duration=seconds(call.started, ended or self._now) if call.started else 0.0,
             attempts=call.attempt,
             input_args=self._inputs(spec, call.args),
             input_kwargs=mask(kwargs) if kwargs else {},
             return_value=mask(call.value),
             error=None if failure is None else failure.info(),
-            executor="inline",
+            executor=self._run.placements.get(call.order, "inline"),
             abandoned_thread=self._abandoned_thread(call.order),
             tags=spec.tags,
         )
@@ -193,7 +193,7 @@ def task_durations_of(run: Run) -> TaskDurations:
         flow_tasks={
             call.order: TaskDuration(
                 task_name=call.spec.name,
-                task_duration=seconds(call.started, call.ended or now),
+                task_duration=seconds(call.started, call.ended or now) if call.started else 0.0,
                 task_status=call.status,
             )
             for call in run.calls.all()

@@ -15,6 +15,7 @@ from ..model.values import clean_text
 from .bus import Listener
 from .call import Call
 from .calls import CallStore, CountedCalls, KeptCalls
+from .children import Children
 from .context import NOTHING, Handle, Scope
 from .failure import Failure
 from .injection import Plan
@@ -37,6 +38,7 @@ class Run:
         "announced",
         "attentive",
         "calls",
+        "children",
         "config",
         "ended",
         "failure",
@@ -46,10 +48,12 @@ class Run:
         "journal",
         "keeps_inputs",
         "keeps_values",
+        "loop",
         "orders",
         "outbox",
         "params",
         "parent_flow_id",
+        "placements",
         "proxies",
         "redactor",
         "root",
@@ -93,6 +97,12 @@ class Run:
         """What tasks failed with, by execution order."""
         self.abandoned_threads: dict[int, threading.Thread] = {}
         """Threads that were left behind at a deadline, by execution order."""
+        self.placements: dict[int, str] = {}
+        """The executors of tasks that were submitted, by execution order."""
+        self.children: Children | None = None
+        """The submitted calls that have not ended, if there have been any."""
+        self.loop: object = None
+        """The event loop in which its function runs, if that is async."""
         self.calls: CallStore = KeptCalls() if config.add_task_to_self else CountedCalls()
         self.orders = count(1)
         """The execution orders of the tasks to come."""
@@ -122,6 +132,13 @@ class Run:
                 self.shared = SharedProviders(CallSite(self.handle, None))
             return self.shared
 
+    def family(self) -> Children:
+        """What keeps track of the submitted calls."""
+        with LOCKS.making:
+            if self.children is None:
+                self.children = Children()
+            return self.children
+
     def close(self) -> list[Call]:
         """End the run, and tell which calls were still open: they are recorded as abandoned."""
         self.ended = tick()
@@ -144,6 +161,7 @@ class Run:
 
     def _frozen(self, call: Call) -> Call:
         frozen = copy.copy(call)
+        frozen.started = call.started or self.ended
         frozen.ended = self.ended
         frozen.status = RunStatus.ABANDONED
         return frozen

@@ -9,7 +9,7 @@ from math import isfinite
 from threading import TIMEOUT_MAX
 from typing import Any, Final
 
-from ..errors import DefinitionError, InjectionError, ParameterError
+from ..errors import DefinitionError, InjectionError, ParameterError, SerializationError
 from ..model.values import clean_text
 from .definition import Definition, Kind
 from .injection import TASK_NAMES, Plan, plan_injection
@@ -27,6 +27,8 @@ class TaskSpec:
         "_boundary",
         "binds_self",
         "data",
+        "executor",
+        "find_function",
         "kind",
         "name",
         "new_call",
@@ -85,13 +87,17 @@ class TaskSpec:
         self.tags = tuple(map(clean_text, tags))
         self.plain = not (validate or self.plan.parameters or timeout is not None)
         """Whether calling it takes nothing but calling its function."""
+        self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
+        """A weak reference to the task function that stands for it, if it was decorated."""
+        self.executor = executor
+        """Where its calls run: None, a name or an `Executor`."""
         self._check()
-        if executor is not None:
-            self._refuse(f"executor is {executor!r}; this version runs tasks where they are called: leave it out.")
 
     def _check(self) -> None:
         if self.kind in _GENERATORS and (self.retries or self.timeout is not None):
             self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
+        if self.kind in _GENERATORS and self.executor is not None:
+            self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
         if self.retries < 0 or self.retries != int(self.retries):
             self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
         delays = (self.retry_delay, self.retry_backoff, self.retry_jitter)
@@ -120,7 +126,7 @@ class TaskSpec:
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows: not after what would only fail again."""
-        hopeless = isinstance(error, (ParameterError, InjectionError))
+        hopeless = isinstance(error, (ParameterError, InjectionError, SerializationError))
         return attempt <= self.retries and isinstance(error, self.retry_on) and not hopeless
 
     def pause_after(self, attempt: int) -> float:
@@ -134,12 +140,17 @@ class TaskSpec:
             return TIMEOUT_MAX
 
 
+def _no_function() -> None:
+    """The function of a task that was made by hand."""
+
+
 _specs: "weakref.WeakKeyDictionary[Callable[..., Any], TaskSpec]" = weakref.WeakKeyDictionary()
 
 
 def remember_spec(function: Callable[..., Any], spec: TaskSpec) -> Callable[..., Any]:
     """Note that a function stands for a task."""
     _specs[function] = spec
+    spec.find_function = weakref.ref(function)
     return function
 
 

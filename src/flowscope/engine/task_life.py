@@ -20,8 +20,9 @@ from .run import Run
 from .spec import TaskSpec
 from .tally import FAILED
 
-__all__ = ["RAISE", "TOLERATE", "Verdict", "begin", "complete", "failed", "last_notices"]
+__all__ = ["RAISE", "TOLERATE", "Verdict", "begin", "complete", "end_elsewhere", "failed", "last_notices", "start"]
 
+_PENDING: Final = RunStatus.PENDING
 _RUNNING: Final = RunStatus.RUNNING
 _COMPLETED: Final = RunStatus.COMPLETED
 
@@ -39,8 +40,8 @@ Verdict = float | Literal[_Verdict.RAISE, _Verdict.TOLERATE]
 """What follows a failed attempt; a number is the seconds to wait before the next one."""
 
 
-def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
-    """Start a call in the running flow.
+def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, waits: bool = False) -> Call:
+    """Start a call in the running flow; one that `waits` is only recorded as pending, until its `start`.
 
     Raises:
         NoActiveFlowError: No flow is running here.
@@ -58,18 +59,27 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call
     else:
         call.args = ()
         call.kwargs = None
-    call.status = _RUNNING
+    call.status = _PENDING if waits else _RUNNING
     call.value = None
     call.attempt = 1
     call.data = spec.data
     call.deadline = None
     call.ended = 0
     call.order = next(run.orders)
-    call.started = tick()
+    call.started = 0 if waits else tick()
     run.calls.append(call)
-    if run.attentive or flow_events.event_listeners:
+    if not waits and (run.attentive or flow_events.event_listeners):
         _announce_start(run, call)
     return call
+
+
+def start(call: Call, at: int | None = None) -> None:
+    """Start a call that waited; `at` is the tick at which it started elsewhere."""
+    call.started = at or tick()
+    call.status = _RUNNING
+    run: Run | None = call.handle.run
+    if run is not None and (run.attentive or flow_events.event_listeners):
+        _announce_start(run, call)
 
 
 def _announce_start(run: Run, call: Call) -> None:
@@ -98,6 +108,21 @@ def complete(call: Call, value: object) -> None:
         run.journal.flush(call)
     if run.attentive or flow_events.event_listeners:
         _announce_stop(run, call, None)
+
+
+def end_elsewhere(call: Call, status: RunStatus, value: object, failure: Failure | None, at: int) -> None:
+    """Record the end of a call in another process, where it has been decided and logged."""
+    run: Run | None = call.handle.run
+    if run is None:
+        return
+    call.status = status
+    if run.keeps_values:
+        call.value = value
+    if failure is not None and run.calls.kept:
+        run.failures[call.order] = failure
+    call.ended = at
+    if run.attentive or flow_events.event_listeners:
+        _announce_stop(run, call, failure)
 
 
 def failed(call: Call, error: BaseException) -> Verdict:

@@ -104,10 +104,10 @@ class TaskRun(BaseModel, frozen=True):
     parent_task_id: str | None = None
     """The task that called it; None if the flow did."""
     execution_order: int
-    """1 for the first task that started in the flow."""
+    """1 for the first task that was called or submitted in the flow."""
     status: RunStatus
-    start_time: datetime
-    """Aware, in UTC."""
+    start_time: datetime | None = None
+    """Aware, in UTC; None while a submitted task waits for its start."""
     end_time: datetime | None = None
     """Aware, in UTC; None while running."""
     duration: float
@@ -121,9 +121,9 @@ class TaskRun(BaseModel, frozen=True):
     return_value: Annotated[Any, RECORDED] = None
     error: ErrorInfo | None = None
     executor: str = "inline"
-    """Where it ran; `inline` for a direct call."""
+    """Where it ran: `inline` for a direct call, else the name of an executor, such as `asyncio`, `thread`, `process`."""
     abandoned_thread: str | None = None
-    """The thread that was left behind at the deadline, while it still runs."""
+    """The thread that was left behind at the deadline, or when the task was cancelled, while it still runs."""
     tags: tuple[str, ...] = ()
 
 

@@ -1,0 +1,92 @@
+"""Calls in an event loop: that of the flow, or a background loop for those who cannot await."""
+
+import os
+import threading
+from typing import Final
+
+from ..engine.call import Call
+from ..engine.loops import running_loop, start_loop_in_thread
+from ..engine.run import Run
+from .executor import Executor
+from .job import Job
+from .thread import ThreadExecutor
+
+__all__ = ["AsyncioExecutor"]
+
+_IN_FLIGHT: Final = 100
+
+
+class AsyncioExecutor(Executor):
+    """Runs async functions as asyncio tasks, and sync ones in threads, as `asyncio.to_thread` does.
+
+    An async function that is submitted by an async flow, or by one of its async tasks, runs in the event loop of that
+    flow; from anywhere else, in a background loop that this library owns, in a thread of its own.
+    """
+
+    name = "asyncio"
+
+    def __init__(self) -> None:
+        self._threads = ThreadExecutor()
+
+    @property
+    def workers(self) -> int:
+        """How many calls it runs at once: without a limit of its own."""
+        return _IN_FLIGHT
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls `map_tasks` keeps submitted ahead."""
+        return _IN_FLIGHT
+
+    def start(self, job: Job) -> None:
+        """Take a call, and return at once."""
+        if job.is_async:
+            job.run_in(_loop_for(job.call))
+        else:
+            self._threads.start(job)
+
+    def holds(self) -> bool:
+        """Whether this thread is one of those that sync functions wait for."""
+        return self._threads.holds()
+
+    def leave_behind(self, thread: threading.Thread) -> None:
+        """Replace a thread that goes on with a job that was cancelled."""
+        self._threads.leave_behind(thread)
+
+    def close(self, *, wait: bool = True) -> None:
+        """Let go of its threads; event loops stay, for others use them too."""
+        self._threads.close(wait=wait)
+
+
+def _loop_for(call: Call) -> object:
+    """The running loop if the flow and whoever submits can await what runs there, else the background loop."""
+    run: Run = call.handle.run
+    loop = running_loop()
+    submitter = call.parent
+    awaits = submitter.spec.kind.awaits if isinstance(submitter, Call) else True
+    return loop if loop is not None and loop is run.loop and awaits else _background.loop()
+
+
+class _Background:
+    """An event loop in a daemon thread, started when it is first needed."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Forget the loop: in a forked process its thread does not exist."""
+        self._lock = threading.Lock()
+        self._loop: object = None
+
+    def loop(self) -> object:
+        """The loop, which runs until the interpreter ends."""
+        with self._lock:
+            if self._loop is None:
+                self._loop = start_loop_in_thread("flowscope-loop")
+            return self._loop
+
+
+_background: Final = _Background()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_background.renew)

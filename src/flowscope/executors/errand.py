@@ -1,0 +1,73 @@
+"""Plain calls, of no flow, in the threads and processes of executors."""
+
+from collections.abc import Callable
+from functools import partial
+from types import CoroutineType
+from typing import Any, Final, TypeVar
+
+from .._clock import anchor, new_token
+from ..engine.capture import write_console
+from ..engine.context import Handle, enter, leave, outside
+from ..engine.definition import define
+from ..engine.live import LIVE_TYPES
+from ..engine.loops import run_in_new_loop
+from ..engine.run import Run
+from ..engine.spec import TaskSpec
+from ..model.config import FlowConfig
+from .executor import Executor
+from .future import TaskFuture
+from .submitting import start_job
+
+__all__ = ["start_errand"]
+
+T = TypeVar("T")
+
+_COROUTINE: Final[Any] = CoroutineType
+
+
+def start_errand(
+    executor: Executor,
+    name: str,
+    function: Callable[..., T],
+    /,
+    *args: Any,
+    timeout: float | None = None,
+    **kwargs: Any,
+) -> TaskFuture[T]:
+    """Let a function, sync or async, be called elsewhere, in no flow; nothing of it is recorded.
+
+    Cancelling, timeouts, dead workers and what cannot travel are as with a task of that name.
+    """
+    spec = TaskSpec(define(_call_outside, "task"), LIVE_TYPES, task_name=name, timeout=timeout)
+    spec.find_function = lambda: _call_outside
+    run = _silent_run(name)
+    token = enter(run.root)
+    try:
+        job = start_job(executor, spec, (function, args, kwargs), {})
+    finally:
+        leave(token, run.root)
+    job.outcome.add_done_callback(lambda _: run.release())
+    return TaskFuture(job)
+
+
+def _call_outside(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    with outside():
+        value = function(*args, **kwargs)
+        return run_in_new_loop(partial(_awaited, value)) if type(value) is _COROUTINE else value
+
+
+async def _awaited(coroutine: Any) -> Any:
+    return await coroutine
+
+
+def _silent_run(name: str) -> Run:
+    """A run that records nothing."""
+    config = FlowConfig(
+        add_task_to_self=False,
+        logging_enabled=False,
+        capture_stdout=False,
+        record_inputs=False,
+        record_return_values=False,
+    )
+    handle = Handle(f"errand-{new_token()}", name, new_token(), anchor(), lambda: None)
+    return Run(None, handle=handle, config=config, tags=(), listeners=[], write_console=write_console)

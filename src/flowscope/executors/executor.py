@@ -1,0 +1,74 @@
+"""The port that every executor implements."""
+
+from abc import ABC, abstractmethod
+from threading import Thread
+from types import TracebackType
+from typing import ClassVar, Self
+
+from ..engine.loops import wait_in_thread
+from .job import Job
+
+__all__ = ["Executor"]
+
+
+class Executor(ABC):
+    """Where submitted calls run.
+
+    An executor is made without starting anything, starts what it needs with the first call, and may be used again
+    after it was closed. All of its methods may be called from any thread.
+    """
+
+    name: str
+    """What `TaskRun.executor` says of its tasks."""
+    remote: ClassVar[bool] = False
+    """Whether functions run in another process: they are called where they are when that process submits to it."""
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """How many calls it runs at once."""
+
+    @property
+    def in_flight(self) -> int:
+        """How many calls `map_tasks` keeps submitted ahead: two for each worker."""
+        return 2 * self.workers
+
+    @abstractmethod
+    def start(self, job: Job) -> None:
+        """Take a call, and return at once.
+
+        Sooner or later `job.run()` is to be called, once, in some thread, or `job.run_in(loop)` from any. Neither
+        raises, and both do nothing if the job was cancelled before. What `start` raises, the task fails with.
+        """
+
+    def holds(self) -> bool:
+        """Whether this thread is one of those that its jobs wait for: it runs a waiting job rather than wait for it."""
+        return False
+
+    def leave_behind(self, thread: Thread) -> None:  # noqa: B027 - most have no threads of their own
+        """Do without a thread that goes on with a job that was cancelled: a thread cannot be stopped."""
+
+    @abstractmethod
+    def close(self, *, wait: bool = True) -> None:
+        """Run what it has taken to the end, then let go of threads and processes.
+
+        Args:
+            wait: Whether to return only then.
+        """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close it, and let the event loop go on meanwhile."""
+        await wait_in_thread(self.close)

@@ -1,0 +1,131 @@
+"""What `submit` returns: how a submitted call goes, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, Generic, TypeVar
+
+from ..engine.loops import cancelled_error_type, in_loop, is_cancelled_error, new_waiter, running_loop
+from ..model.status import RunStatus
+from .job import Job
+
+__all__ = ["TaskFuture", "waker"]
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class TaskFuture(Generic[T_co]):
+    """A submitted call: awaitable in any event loop, and to be waited for in any thread."""
+
+    __slots__ = ("__weakref__", "_job")
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    @property
+    def task_id(self) -> str:
+        """The id of the task in its flow's record."""
+        return self._job.call.handle.task_id(self._job.order) or ""
+
+    @property
+    def status(self) -> RunStatus:
+        """`pending` until it starts, then the status of the task."""
+        return self._job.call.status
+
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self._job.outcome.done()
+
+    def cancel(self) -> bool:
+        """Ask it to end.
+
+        One that waits does not start; an async one is cancelled at its next `await`; a worker process is killed; a
+        thread, which cannot be stopped, is left behind, and the task counts as cancelled at once.
+
+        Returns:
+            Whether it is not too late.
+        """
+        return self._job.cancel()
+
+    def result(self, timeout: float | None = None) -> T_co:
+        """Wait for the end, and return the task's value.
+
+        Args:
+            timeout: Seconds to wait; None waits as long as it takes.
+
+        Raises:
+            BaseException: What the task raised.
+            CancelledError: It was cancelled; caught as that of asyncio and of `concurrent.futures`.
+            TimeoutError: It has not ended in time; it goes on.
+            RuntimeError: It runs in the event loop of this thread, which would wait for itself.
+        """
+        error = self.exception(timeout)
+        if error is not None:
+            raise error
+        value: T_co = self._job.outcome.result()
+        return value
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Wait for the end, and return what the task raised; None if it returned.
+
+        Args:
+            timeout: Seconds to wait; None waits as long as it takes.
+
+        Raises:
+            CancelledError: It was cancelled.
+            TimeoutError: It has not ended in time.
+            RuntimeError: It runs in the event loop of this thread, which would wait for itself.
+        """
+        outcome = self._job.outcome
+        if not outcome.done():
+            self.check_wait()
+            if timeout is None:
+                self._job.help()
+        error = outcome.exception(timeout)
+        self._job.read()
+        if error is not None and is_cancelled_error(error):
+            raise cancelled_error_type()
+        return error
+
+    def check_wait(self) -> None:
+        """Raise a RuntimeError where waiting, instead of awaiting, would never end."""
+        if not self.done() and self._job.loop is not None and self._job.loop is running_loop():
+            raise RuntimeError(
+                f"task {self._job.call.spec.name!r} runs in the event loop of this thread, which would wait for "
+                "itself. Await its future, or iterate with `async for`."
+            )
+
+    def __await__(self) -> Generator[Any, None, T_co]:
+        """Wait for the end, and return the task's value; cancelling the wait cancels the task."""
+        outcome = self._job.outcome
+        while not outcome.done():
+            waiter = new_waiter()
+            outcome.add_done_callback(waker(waiter))
+            try:
+                yield from waiter.__await__()
+            except BaseException:
+                self._job.cancel()
+                raise
+        self._job.read()
+        value: T_co = outcome.result()
+        return value
+
+    def __repr__(self) -> str:
+        return f"<TaskFuture {self._job.call.spec.name!r} {self.status}>"
+
+
+def waker(waiter: Any) -> Callable[[object], None]:
+    """A callback, for any thread, that ends the wait for an asyncio future."""
+    loop = waiter.get_loop()
+
+    def set_done() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake(_: object) -> None:
+        if running_loop() is loop:
+            set_done()
+        else:
+            in_loop(loop, set_done)
+
+    return wake

@@ -1,0 +1,312 @@
+"""A submitted call: from the queue of its executor to its outcome.
+
+    waiting ──► running ──► ending ──► settled
+                 ▲    ▼
+                 retrying
+
+Whoever moves it to `ending` records the end, once: the code that runs it, or the one who cancels it, either because it
+still waits or because it runs in a thread, which cannot be stopped and is left behind.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from enum import Enum
+from typing import Any, Final, Protocol
+
+from ..engine.call import Call
+from ..engine.children import Children
+from ..engine.definition import Kind
+from ..engine.drivers import Attempt, async_caller, sync_caller
+from ..engine.loops import cancelled_error, interrupter, is_cancelled_error, run_in_new_loop, spawn
+from ..engine.run import Run
+from ..engine.spec import TaskSpec
+from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start
+
+__all__ = ["Job", "Place"]
+
+
+class Place(Protocol):
+    """An executor, as its jobs see it."""
+
+    name: str
+    """What records show."""
+
+    def holds(self) -> bool:
+        """Whether this thread is one of those that waiting jobs wait for."""
+        ...
+
+    def leave_behind(self, thread: threading.Thread) -> None:
+        """Do without a thread that goes on with a job that was cancelled."""
+        ...
+
+
+class Phase(Enum):
+    """Where a job is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    """An attempt has failed, and another one follows."""
+    ENDING = "ending"
+    """Its end is being recorded."""
+    SETTLED = "settled"
+
+
+_RUNS: Final = (Phase.RUNNING, Phase.RETRYING)
+
+
+class Job:
+    """One submitted call of a task."""
+
+    __slots__ = (
+        "_args",
+        "_asked",
+        "_children",
+        "_context",
+        "_interrupt",
+        "_kwargs",
+        "_lock",
+        "_phase",
+        "_place",
+        "_resume",
+        "_thread",
+        "call",
+        "loop",
+        "outcome",
+    )
+
+    def __init__(self, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place) -> None:
+        """Record a call that is submitted in the running flow.
+
+        Raises:
+            NoActiveFlowError: No flow is running here.
+        """
+        self.call: Call = begin(spec, args, kwargs, waits=True)
+        self.outcome: Future[Any] = Future()
+        """What others wait for."""
+        self.loop: object = None
+        """The event loop that it runs in, if others run there too."""
+        self._place = place
+        self._args = args
+        self._kwargs = kwargs
+        self._context = copy_context()
+        self._phase = Phase.WAITING
+        self._lock = threading.RLock()
+        """Held for a moment, to move from one phase to another."""
+        self._asked = False
+        """Whether somebody has cancelled it."""
+        self._interrupt: Callable[[], object] | None = None
+        """How to stop it while it runs; None for a thread, which is left behind."""
+        self._resume: threading.Event | None = None
+        """Set to end the pause before a retry."""
+        self._thread: threading.Thread | None = None
+        run: Run = self.call.handle.run
+        run.placements[self.call.order] = place.name
+        self._children: Children = run.family()
+        self._children.add(self)
+
+    @property
+    def order(self) -> int:
+        """Its execution order."""
+        return self.call.order
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its function has to be awaited."""
+        spec: TaskSpec = self.call.spec
+        return spec.kind is Kind.ASYNC
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody has cancelled it."""
+        return self._asked
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has its outcome."""
+        return self._phase is Phase.SETTLED
+
+    @property
+    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the function is called with."""
+        return self._args, self._kwargs
+
+    def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
+        """Run it to its end in this thread; never raises.
+
+        Args:
+            attempt: Makes the attempts, instead of calling the function here.
+            interrupt: Stops a running attempt, from another thread, so that it raises; None leaves the thread behind.
+        """
+        if self._claim(interrupt):
+            self._context.run(self._run, attempt)
+
+    def _run(self, attempt: Attempt | None) -> None:
+        if attempt is None and self.is_async:
+            run_in_new_loop(self._run_async)
+            return
+        caller = sync_caller(
+            self.call.spec,
+            begin=self._begin,
+            complete=self._complete,
+            failed=self._failed,
+            sleep=self._pause,
+            attempt=attempt,
+        )
+        try:
+            value = caller(*self._args, **self._kwargs)
+        except BaseException as error:
+            self._settle(None, cancelled_error() if self._asked else error)
+        else:
+            self._settle(value, cancelled_error() if self._asked else None)
+
+    def run_in(self, loop: object) -> None:
+        """Run it as a task of an event loop, and return at once; from any thread."""
+        self.loop = loop
+        spawn(loop, self._run_in_loop, self._context, self.cancel)
+
+    async def _run_in_loop(self) -> None:
+        if self._claim(interrupter()):
+            await self._run_async()
+
+    async def _run_async(self) -> None:
+        self._interrupt = self._interrupt or interrupter()
+        caller = async_caller(self.call.spec, begin=self._begin)
+        if self._asked:
+            self._settle(None, cancelled_error())
+            return
+        try:
+            value = await caller(*self._args, **self._kwargs)
+        except BaseException as error:
+            self._settle(None, error)
+        else:
+            self._settle(value, None)
+
+    def refuse(self, error: BaseException) -> None:
+        """Let it fail before its start."""
+        with self._lock:
+            if self._phase is not Phase.WAITING:
+                return
+            self._phase = Phase.ENDING
+        self._end_early(error)
+
+    def cancel(self) -> bool:
+        """Ask it to end: at once if it waits or runs in a thread, which is left behind, else as soon as it can.
+
+        Returns:
+            Whether it is not too late.
+        """
+        with self._lock:
+            if self._phase not in {Phase.WAITING, *_RUNS}:
+                return False
+            self._asked = True
+            waiting = self._phase is Phase.WAITING
+            left = self._phase is Phase.RUNNING and self._interrupt is None
+            if waiting or left:
+                self._phase = Phase.ENDING
+        if self._resume is not None:
+            self._resume.set()
+        if waiting:
+            self._end_early(cancelled_error())
+        elif left:
+            self._end_left_behind()
+        elif self._interrupt is not None:
+            self._interrupt()
+        return True
+
+    def read(self) -> None:
+        """Note that somebody has asked how it went."""
+        self._children.read(self)
+
+    def help(self) -> None:
+        """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
+        if self._phase is Phase.WAITING and self._place.holds():
+            self.run()
+
+    def _claim(self, interrupt: Callable[[], object] | None) -> bool:
+        """Whether it is to be run: neither cancelled nor run already, and not of a flow that has ended."""
+        if self.call.handle.run is None:
+            self.cancel()
+        with self._lock:
+            if self._phase is not Phase.WAITING:
+                return False
+            self._phase = Phase.RUNNING
+            self._interrupt = interrupt
+            self._thread = threading.current_thread()
+            return True
+
+    def _begin(self, spec: TaskSpec, args: object, kwargs: object) -> Call:  # noqa: ARG002 - they are in the call
+        start(self.call)
+        return self.call
+
+    def _complete(self, call: Call, value: object) -> None:
+        if not self._move(Phase.ENDING):
+            return
+        if self._asked:
+            failed(call, cancelled_error())
+        else:
+            complete(call, value)
+
+    def _failed(self, call: Call, error: BaseException) -> Verdict:
+        spec: TaskSpec = call.spec
+        retries = bool(spec.retries) and spec.retries_after(call.attempt, error)
+        if not self._move(Phase.RETRYING if retries else Phase.ENDING):
+            return RAISE
+        verdict = failed(call, error)
+        if retries and not self._goes_on():
+            return failed(call, cancelled_error())
+        return verdict
+
+    def _move(self, phase: Phase) -> bool:
+        """Go on to another phase, unless it was left behind."""
+        with self._lock:
+            if self._phase not in _RUNS:
+                return False
+            self._phase = phase
+            return True
+
+    def _goes_on(self) -> bool:
+        """Whether nobody has cancelled it while its retry was decided."""
+        with self._lock:
+            self._phase = Phase.ENDING if self._asked else Phase.RUNNING
+            if self._resume is None:
+                self._resume = threading.Event()
+            return not self._asked
+
+    def _pause(self, seconds: float) -> None:
+        if self._resume is not None and self._resume.wait(seconds):
+            raise cancelled_error()
+
+    def _end_early(self, error: BaseException) -> None:
+        """End it before its start."""
+        start(self.call)
+        self.call.attempt = 0
+        verdict = failed(self.call, error)
+        self._settle(None, error if verdict is RAISE else None)
+
+    def _end_left_behind(self) -> None:
+        run: Run | None = self.call.handle.run
+        if self._thread is not None:
+            if run is not None and run.calls.kept:
+                run.abandoned_threads[self.call.order] = self._thread
+            self._place.leave_behind(self._thread)
+        error = cancelled_error()
+        failed(self.call, error)
+        self._settle(None, error)
+
+    def _settle(self, value: object, error: BaseException | None) -> None:
+        """Tell the outcome to whoever waits for it; only the first one counts."""
+        with self._lock:
+            if self._phase is Phase.SETTLED:
+                return
+            self._phase = Phase.SETTLED
+        if error is None:
+            self.outcome.set_result(value)
+        else:
+            if not is_cancelled_error(error):
+                self._children.note_failure(self, error)
+            self.outcome.set_exception(error)
+        self._children.settled(self)
+        self._args, self._kwargs = (), {}

@@ -1,0 +1,202 @@
+"""Submitting a task once for each item of an iterable, some items ahead of whoever reads the results."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, Self, TypeVar, overload
+
+from ..engine.loops import new_waiter
+from ..errors import DefinitionError
+from .choosing import executor_for
+from .future import TaskFuture, waker
+from .job import Job
+from .submitting import start_job, task_of
+
+__all__ = ["TaskMap", "map_tasks"]
+
+X = TypeVar("X")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+@overload
+def map_tasks(
+    task_fn: Callable[[X], Coroutine[Any, Any, T]], iterable: Iterable[X], /, *, limit: int | None = None
+) -> TaskMap[T]: ...
+@overload
+def map_tasks(task_fn: Callable[[X], T], iterable: Iterable[X], /, *, limit: int | None = None) -> TaskMap[T]: ...
+def map_tasks(task_fn: Callable[[Any], Any], iterable: Iterable[Any], /, *, limit: int | None = None) -> TaskMap[Any]:
+    """The results of a task for each item, in the order of the items; iterate over them, sync or async.
+
+    Items are taken, and tasks submitted, while somebody iterates; so the iterable may be endless. A failed task raises
+    where its result is due. When the iteration ends early, the tasks in flight are cancelled.
+
+    Args:
+        task_fn: A function or bound method decorated with `@task`, sync or async, of one argument.
+        iterable: The items.
+        limit: How many tasks are submitted ahead of the reader; None for twice the executor's workers, and 100 on
+            asyncio.
+
+    Raises:
+        DefinitionError: `task_fn` is no task, or a generator; or `limit` is below 1.
+    """
+    task_of(task_fn)
+    if limit is not None and limit < 1:
+        raise DefinitionError("map_tasks", f"limit is {limit!r}, wanted at least 1, or None.")
+    return TaskMap(task_fn, iterable, limit)
+
+
+class TaskMap(Generic[T_co]):
+    """What `map_tasks` returns: the results in the order of the items; iterate over them, sync or async."""
+
+    def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
+        self._task_fn = task_fn
+        self._items = items
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[T_co]:
+        return _Ordered(self._task_fn, self._items, self._limit)
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        return _Ordered(self._task_fn, self._items, self._limit)
+
+    def as_completed(self) -> Completions[T_co]:
+        """The results in the order of their completion; iterate over them, sync or async."""
+        return Completions(self._task_fn, self._items, self._limit)
+
+
+class Completions(TaskMap[T_co]):
+    """The results of a `TaskMap` in the order of their completion."""
+
+    def __iter__(self) -> Iterator[T_co]:
+        return _Completed(self._task_fn, self._items, self._limit)
+
+    def __aiter__(self) -> AsyncIterator[T_co]:
+        return _Completed(self._task_fn, self._items, self._limit)
+
+
+class _Ordered(Generic[T]):
+    """One iteration, sync or async. When it ends, or is dropped, what is in flight is cancelled."""
+
+    def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
+        self._jobs: dict[Job, None] = {}
+        """What is in flight, in the order of the items."""
+        self._spec, self._bound = task_of(task_fn)
+        self._items = iter(items)
+        self._limit = limit or executor_for(self._spec).in_flight
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __next__(self) -> T:
+        if not self._fill():
+            raise StopIteration
+        try:
+            value: T = self._taken(self._next_job()).result()
+        except BaseException:
+            self._drop()
+            raise
+        return value
+
+    async def __anext__(self) -> T:
+        if not self._fill():
+            raise StopAsyncIteration
+        try:
+            value: T = await self._taken(await self._next_job_async())
+        except BaseException:
+            self._drop()
+            raise
+        return value
+
+    def _fill(self) -> bool:
+        """Submit what may be; whether anything is in flight."""
+        while len(self._jobs) < self._limit:
+            try:
+                item = next(self._items)
+            except StopIteration:
+                break
+            except BaseException:
+                self._drop()
+                raise
+            self._submitted(start_job(executor_for(self._spec), self._spec, (*self._bound, item), {}))
+        return bool(self._jobs)
+
+    def _submitted(self, job: Job) -> None:
+        self._jobs[job] = None
+
+    def _next_job(self) -> Job:
+        """The one whose result comes next."""
+        return next(iter(self._jobs))
+
+    async def _next_job_async(self) -> Job:
+        return next(iter(self._jobs))
+
+    def _taken(self, job: Job) -> TaskFuture[T]:
+        del self._jobs[job]
+        return TaskFuture(job)
+
+    def _drop(self) -> None:
+        """Cancel what nobody will read."""
+        self._items = iter(())
+        for job in self._jobs:
+            job.read()
+            job.cancel()
+        self._jobs.clear()
+
+    def __del__(self) -> None:
+        self._drop()
+
+
+class _Completed(_Ordered[T]):
+    """One iteration in the order of completion."""
+
+    def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
+        super().__init__(task_fn, items, limit)
+        self._arrivals = _Arrivals()
+
+    def _submitted(self, job: Job) -> None:
+        super()._submitted(job)
+        arrivals = self._arrivals
+        job.outcome.add_done_callback(lambda _: arrivals.add(job))
+
+    def _next_job(self) -> Job:
+        for job in self._jobs:
+            TaskFuture(job).check_wait()
+            job.help()
+        return self._arrivals.wait()
+
+    async def _next_job_async(self) -> Job:
+        return await self._arrivals.wait_async()
+
+
+class _Arrivals:
+    """The tasks that have ended, in that order."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Job] = SimpleQueue()
+        self._wake: Callable[[object], None] | None = None
+
+    def add(self, job: Job) -> None:
+        """Take one that has ended."""
+        self._jobs.put(job)
+        wake = self._wake
+        if wake is not None:
+            wake(None)
+
+    def wait(self) -> Job:
+        """The next one."""
+        return self._jobs.get()
+
+    async def wait_async(self) -> Job:
+        """The next one."""
+        while True:
+            waiter = new_waiter()
+            self._wake = waker(waiter)
+            try:
+                return self._jobs.get_nowait()
+            except Empty:
+                await waiter

@@ -1,0 +1,138 @@
+"""Threads that take jobs from one queue."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Protocol
+from weakref import WeakSet
+
+from .job import Job
+
+__all__ = ["Pool", "Worker"]
+
+_IDLE_SECONDS: Final = 10.0
+
+
+class Worker(Protocol):
+    """What a thread of a pool works with, for as long as that thread lives."""
+
+    def run(self, job: Job) -> None:
+        """Run a job to its end; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+class Pool:
+    """Up to so many daemon threads, which are started when there is work and leave after a while without.
+
+    A thread that a job is left behind in is replaced, and leaves when that job returns.
+    """
+
+    def __init__(self, size: int, name: str, make_worker: Callable[[], Worker], idle: float = _IDLE_SECONDS) -> None:
+        self.size = size
+        self._name = name
+        self._make_worker = make_worker
+        self._idle_seconds = idle
+        self._renew()
+        _pools.add(self)
+
+    def _renew(self) -> None:
+        """Start anew: in a forked process the threads do not exist."""
+        self._jobs: deque[Job] = deque()
+        self._changed = threading.Condition(threading.RLock())
+        self._threads: set[threading.Thread] = set()
+        self._free = 0
+        """How many threads wait for a job."""
+        self._closed = 0
+        """How often it was closed: threads leave that were started before."""
+        self._made = 0
+
+    def put(self, job: Job) -> None:
+        """Take a job, and see to it that a thread comes for it."""
+        with self._changed:
+            self._jobs.append(job)
+            if self._free >= len(self._jobs):
+                self._changed.notify()
+            elif len(self._threads) < self.size:
+                self._hire()
+
+    def _hire(self) -> None:
+        self._made += 1
+        thread = threading.Thread(
+            target=self._work, args=(self._closed,), name=f"{self._name}-{self._made}", daemon=True
+        )
+        self._threads.add(thread)
+        try:
+            thread.start()
+        except BaseException:  # the system gives no more threads: those that are there do the work
+            self._threads.discard(thread)
+            if not self._threads:
+                self._jobs.pop()
+                raise
+
+    def holds(self) -> bool:
+        """Whether this thread is one of its own."""
+        return threading.current_thread() in self._threads
+
+    def leave_behind(self, thread: threading.Thread) -> None:
+        """Do without one of its threads, and hire another one in its place if there is work."""
+        with self._changed:
+            if thread in self._threads:
+                self._threads.discard(thread)
+                if self._jobs and self._free < len(self._jobs):
+                    self._hire()
+
+    def close(self, *, wait: bool = True) -> None:
+        """Let all threads leave when there is no work left; `wait` for them, but for the one that says so."""
+        with self._changed:
+            self._closed += 1
+            self._changed.notify_all()
+            leaving = self._threads - {threading.current_thread()}
+        if wait:
+            for thread in leaving:
+                thread.join()
+
+    def _work(self, hired: int) -> None:
+        worker = self._make_worker()
+        try:
+            while (job := self._next(hired)) is not None:
+                worker.run(job)
+        finally:
+            worker.close()
+            with self._changed:
+                self._threads.discard(threading.current_thread())
+
+    def _next(self, hired: int) -> Job | None:
+        """The next job; None tells the thread to leave."""
+        me = threading.current_thread()
+        with self._changed:
+            while me in self._threads:
+                if self._jobs:
+                    return self._jobs.popleft()
+                if hired != self._closed or not self._wait():
+                    self._threads.discard(me)
+            return None
+
+    def _wait(self) -> bool:
+        """Wait for a job; whether there may be one."""
+        self._free += 1
+        try:
+            return self._changed.wait(self._idle_seconds) or bool(self._jobs)
+        finally:
+            self._free -= 1
+
+
+_pools: Final["WeakSet[Pool]"] = WeakSet()
+
+
+def _renew_in_child() -> None:
+    for pool in list(_pools):
+        pool._renew()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # of this module
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_in_child)

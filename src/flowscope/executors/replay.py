@@ -1,0 +1,114 @@
+"""What a worker tells, entered into the record of the flow, as it comes."""
+
+from functools import partial
+from typing import Any
+
+from .._clock import anchor, tick
+from ..engine.call import Call
+from ..engine.capture import write_console
+from ..engine.context import enter, leave
+from ..engine.failure import Failure, RemoteTraceback
+from ..engine.journal import FoundArtifact, FoundResult, Line
+from ..engine.live import Task
+from ..engine.run import Run
+from ..engine.task_life import begin, end_elsewhere, start
+from ..errors import RemoteTaskError
+from ..model.events import EventType
+from ..model.records import ErrorInfo
+from .parcel import Entered, Left, Message, Retried, Started
+
+__all__ = ["Replay"]
+
+
+class Replay:
+    """Enters what is told of one attempt into the record of its flow, while that is running."""
+
+    def __init__(self, call: Call) -> None:
+        self._top = call
+        self._calls: dict[int, Call] = {}
+        """The calls of this record by their execution order in the worker."""
+        self._sent = tick()
+        self._shift = 0
+        """What turns ticks of the worker into ticks of this process."""
+
+    def take(self, message: Message) -> None:
+        """Enter one message."""
+        run: Run | None = self._top.handle.run
+        if run is None:
+            return
+        match message:
+            case Started():
+                self._synchronise(message)
+            case Line():
+                self._say(run, message)
+            case FoundArtifact():
+                run.journal.keep_artifact(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
+            case FoundResult():
+                run.journal.keep_result(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
+            case Entered():
+                self._enter(run, message)
+            case Retried():
+                call = self._call(message.order)
+                call.attempt = message.data["attempt"] + 1
+                run.outbox.emit(EventType.TASK_RETRY, message.data, call, level=30)
+            case Left():
+                self._leave(message)
+            case _:
+                pass
+
+    def _synchronise(self, started: Started) -> None:
+        """Find out how the clocks differ: by their anchors, but nothing is told before it was asked for."""
+        shift = started.anchor - anchor()
+        self._shift = min(max(shift, self._sent - started.ticks), tick() - started.ticks)
+
+    def _here(self, ticks: int) -> int:
+        return min(ticks + self._shift, tick())
+
+    def _call(self, order: int) -> Call:
+        return self._calls.get(order, self._top)
+
+    def _say(self, run: Run, line: Line) -> None:
+        printed = line.source in {"stdout", "stderr"}
+        if printed and run.config.log_to_console:
+            write_console(f"{line.message}\n", line.source)
+        call = self._call(line.order)
+        run.journal.say(line.level, line.message, call, line.source, line.logger, at=self._here(line.ticks))
+
+    def _enter(self, run: Run, told: Entered) -> None:
+        token = enter(self._call(told.parent))
+        try:
+            spec: Any = _ToldSpec(told)
+            call = begin(spec, told.args, told.kwargs, waits=True)
+        finally:
+            leave(token, None)
+        run.handle.given_ids[call.order] = told.task_id
+        if told.executor != "inline":
+            run.placements[call.order] = told.executor
+        self._calls[told.order] = call
+        start(call, self._here(told.ticks))
+
+    def _leave(self, told: Left) -> None:
+        call = self._calls.pop(told.order, None)
+        if call is not None:
+            call.attempt = told.attempt
+            failure = None if told.info is None else Failure(remote_error(told.info))
+            end_elsewhere(call, told.status, told.value, failure, self._here(told.ticks))
+
+
+class _ToldSpec:
+    """What is known here of a task that is called there."""
+
+    def __init__(self, told: Entered) -> None:
+        self.name = told.task_name
+        self.tags = told.tags
+        self.positional_names = told.names
+        self.binds_self = False
+        self.data = None
+        self.new_call = partial(object.__new__, Task)
+
+
+def remote_error(info: ErrorInfo) -> RemoteTaskError:
+    """An exception that stands for one in another process."""
+    error = RemoteTaskError(f"{info.module}.{info.type}", info.message, info.traceback)
+    error.__cause__ = RemoteTraceback(info)
+    return error

@@ -1,0 +1,54 @@
+"""Packing an attempt for a worker."""
+
+import logging
+from typing import Any
+
+from ..engine.call import Call
+from ..engine.context import no_active_flow
+from ..engine.run import Run
+from ..engine.spec import TaskSpec
+from .parcel import Parcel, pack, pack_items
+
+__all__ = ["parcel_of"]
+
+
+def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+    """All that a worker needs for the next attempt of a call, pickled.
+
+    Raises:
+        NoActiveFlowError: The flow has ended.
+        SerializationError: An argument, the function or the config cannot be pickled.
+    """
+    spec: TaskSpec = call.spec
+    handle = call.handle
+    run: Run | None = handle.run
+    function = spec.find_function()
+    if run is None or function is None:
+        raise no_active_flow(f"task {spec.name!r}", None)
+    flow = handle.find_flow()
+    again = "" if call.attempt == 1 else f"r{call.attempt}"
+    parcel = Parcel(
+        function=function,
+        args=args,
+        kwargs=kwargs,
+        attempt=call.attempt,
+        timeout=spec.timeout,
+        task_id=handle.task_id(call.order) or "",
+        token=f"{handle.token}-{call.order}{again}",
+        flow_id=handle.flow_id,
+        flow_name=handle.flow_name,
+        config=run.config,
+        tags=run.tags,
+        data=pack_items({} if flow is None else flow.flow_data),
+        provided=pack_items(handle.provided),
+        levels=_logging_levels(),
+    )
+    names = ("self", *spec.positional_names) if spec.binds_self else spec.positional_names
+    return pack(parcel, spec.name, names)
+
+
+def _logging_levels() -> dict[str, int]:
+    """The levels that loggers have been given here, by name; the root's is ""."""
+    loggers = dict(logging.root.manager.loggerDict)
+    given = {name: logger.level for name, logger in loggers.items() if isinstance(logger, logging.Logger)}
+    return {"": logging.root.level, **{name: level for name, level in given.items() if level}}

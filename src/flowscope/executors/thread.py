@@ -1,0 +1,76 @@
+"""Calls in threads of this process."""
+
+import os
+import threading
+from weakref import finalize
+
+from ..errors import DefinitionError
+from .executor import Executor
+from .job import Job
+from .pool import Pool
+
+__all__ = ["ThreadExecutor", "checked_workers"]
+
+
+class ThreadExecutor(Executor):
+    """Runs up to `max_workers` calls at once, each in a thread, with the caller's context variables.
+
+    An async function gets an event loop of its own. A call that is cancelled, or passes its deadline, goes on in a
+    thread that is left behind and replaced, for a thread cannot be stopped.
+
+    Args:
+        max_workers: None for four more than there are processors, at most 32.
+
+    Raises:
+        DefinitionError: `max_workers` is below 1.
+    """
+
+    name = "thread"
+
+    def __init__(self, max_workers: int | None = None) -> None:
+        size = checked_workers("ThreadExecutor", max_workers, min(32, (os.cpu_count() or 1) + 4))
+        self._pool = Pool(size, "flowscope-thread", _Hand)
+        finalize(self, self._pool.close, wait=False)
+
+    @property
+    def workers(self) -> int:
+        """How many calls it runs at once."""
+        return self._pool.size
+
+    def start(self, job: Job) -> None:
+        """Take a call, and return at once."""
+        self._pool.put(job)
+
+    def holds(self) -> bool:
+        """Whether this thread is one of its own."""
+        return self._pool.holds()
+
+    def leave_behind(self, thread: threading.Thread) -> None:
+        """Replace a thread that goes on with a job that was cancelled."""
+        self._pool.leave_behind(thread)
+
+    def close(self, *, wait: bool = True) -> None:
+        """Run what it has taken to the end, then let its threads go."""
+        self._pool.close(wait=wait)
+
+
+class _Hand:
+    """A worker that needs nothing but its thread."""
+
+    def run(self, job: Job) -> None:
+        job.run()
+
+    def close(self) -> None: ...
+
+
+def checked_workers(what: str, wanted: int | None, default: int) -> int:
+    """How many workers an executor has.
+
+    Raises:
+        DefinitionError: It wants less than one.
+    """
+    if wanted is None:
+        return default
+    if wanted < 1:
+        raise DefinitionError(what, f"max_workers is {wanted!r}, wanted a number of at least 1, or None.")
+    return wanted

@@ -18,9 +18,17 @@ from .providers import Opened
 from .run import Run, opened_at
 from .spec import TaskSpec
 from .steps import Life, stepping, stepping_async
-from .task_life import RAISE, TOLERATE, Verdict, begin, complete, failed
+from .task_life import RAISE, TOLERATE, Verdict, begin, begin_waiting, complete, failed
 
-__all__ = ["Attempt", "async_caller", "attempt_here", "attempt_here_async", "caller_of", "sync_caller"]
+__all__ = [
+    "Attempt",
+    "async_caller",
+    "attempt_here",
+    "attempt_here_async",
+    "caller_of",
+    "sync_caller",
+    "waiting_caller",
+]
 
 Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
 """Makes one attempt of a call, and returns its value."""
@@ -114,6 +122,13 @@ def async_caller(
                 leave(token, call)
 
     return call_task
+
+
+def waiting_caller(spec: TaskSpec) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """Awaits the call of an async task that waits in the context; made once for each task."""
+    if spec.waiting_caller is None:
+        spec.waiting_caller = async_caller(spec, begin=begin_waiting)
+    return spec.waiting_caller
 
 
 def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

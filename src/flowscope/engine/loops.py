@@ -5,7 +5,7 @@ import contextvars
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -13,11 +13,12 @@ __all__ = [
     "Deadline",
     "Opening",
     "ThreadTimeout",
+    "cancel_task",
     "cancelled_error",
     "cancelled_error_type",
+    "current_asyncio_task",
     "deadline_in",
     "in_loop",
-    "interrupter",
     "is_being_cancelled",
     "is_cancelled_error",
     "loop_is_running",
@@ -105,22 +106,20 @@ def cancelled_error() -> BaseException:
     return asyncio.CancelledError()
 
 
-def interrupter() -> Callable[[], object]:
-    """A function that cancels the running asyncio task from any thread."""
+def current_asyncio_task() -> Any:
+    """The asyncio task that is running."""
     import asyncio
 
-    task = asyncio.current_task()
-    loop = asyncio.get_running_loop()
+    return asyncio.current_task()
 
-    def interrupt() -> None:
-        if task is None:
-            return
-        if running_loop() is loop:
-            task.cancel()
-        else:
-            in_loop(loop, task.cancel)
 
-    return interrupt
+def cancel_task(task: Any) -> None:
+    """Cancel an asyncio task, from any thread."""
+    loop = task.get_loop()
+    if running_loop() is loop:
+        task.cancel()
+    else:
+        in_loop(loop, task.cancel)
 
 
 def spawn(
@@ -130,25 +129,31 @@ def spawn(
     drop: Callable[[], object],
 ) -> None:
     """Run an async function as a task of a loop, from any thread; `drop` is called if it is never started."""
-
-    def create() -> None:
-        task = loop.create_task(function(), context=context)
-        _spawned.add(task)
-        task.add_done_callback(done)
-
-    def done(task: Any) -> None:
-        _spawned.discard(task)
-        if task.cancelled():
-            drop()
-
     if running_loop() is loop:
-        create()
-    elif not in_loop(loop, create):
+        _create_task(loop, function, context, drop)
+    elif not in_loop(loop, partial(_create_task, loop, function, context, drop)):
         drop()
 
 
-_spawned: set[Any] = set()
-"""Tasks that nobody else holds: a loop only holds them weakly."""
+def _create_task(
+    loop: Any,
+    function: Callable[[], Coroutine[Any, Any, None]],
+    context: contextvars.Context,
+    drop: Callable[[], object],
+) -> None:
+    task = loop.create_task(function(), context=context)
+    _spawned[task] = drop
+    task.add_done_callback(_task_done)
+
+
+def _task_done(task: Any) -> None:
+    drop = _spawned.pop(task)
+    if task.cancelled():
+        drop()
+
+
+_spawned: dict[Any, Callable[[], object]] = {}
+"""Tasks that nobody else holds, for a loop only holds them weakly, and what to call for those that never start."""
 
 
 def start_loop_in_thread(name: str) -> object:

@@ -45,6 +45,7 @@ class TaskSpec:
         "target",
         "timeout",
         "validate",
+        "waiting_caller",
     )
 
     def __init__(
@@ -89,6 +90,8 @@ class TaskSpec:
         """Whether calling it takes nothing but calling its function."""
         self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
         """A weak reference to the task function that stands for it, if it was decorated."""
+        self.waiting_caller: Callable[..., Any] | None = None
+        """Awaits submitted calls, once there have been any."""
         self.executor = executor
         """Where its calls run: None, a name or an `Executor`."""
         self._check()

@@ -20,7 +20,18 @@ from .run import Run
 from .spec import TaskSpec
 from .tally import FAILED
 
-__all__ = ["RAISE", "TOLERATE", "Verdict", "begin", "complete", "end_elsewhere", "failed", "last_notices", "start"]
+__all__ = [
+    "RAISE",
+    "TOLERATE",
+    "Verdict",
+    "begin",
+    "begin_waiting",
+    "complete",
+    "end_elsewhere",
+    "failed",
+    "last_notices",
+    "start",
+]
 
 _PENDING: Final = RunStatus.PENDING
 _RUNNING: Final = RunStatus.RUNNING
@@ -71,6 +82,13 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, wait
     if not waits and (run.attentive or flow_events.event_listeners):
         _announce_start(run, call)
     return call
+
+
+def begin_waiting(spec: TaskSpec, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
+    """Start the call that waits in this context."""
+    call: Any = current.get()
+    start(call)
+    return call  # type: ignore[no-any-return] # the submitted call
 
 
 def start(call: Call, at: int | None = None) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
+from ..engine.failure import message_of
 from ..errors import RemoteDataError, SerializationError
 from .parcel import Unsent, unpack
 
@@ -13,8 +14,9 @@ class RemoteData(dict[str, Any]):
     """A snapshot of `flow_data`: a dictionary to read. What could not travel is named when it is asked for."""
 
     def __init__(self, items: Mapping[str, bytes | Unsent]) -> None:
-        super().__init__({key: unpack(item) for key, item in items.items() if not isinstance(item, Unsent)})
-        self._unsent = {key: item for key, item in items.items() if isinstance(item, Unsent)}
+        arrived = {key: _arrived(item) for key, item in items.items()}
+        super().__init__({key: value for key, value in arrived.items() if not isinstance(value, Unsent)})
+        self._unsent = {key: value for key, value in arrived.items() if isinstance(value, Unsent)}
 
     def __missing__(self, key: str) -> Any:
         if key in self._unsent:
@@ -64,13 +66,23 @@ class RemoteProvided(Mapping[str, Any]):
         self._items = items
 
     def __getitem__(self, name: str) -> Any:
-        item = self._items[name]
-        if isinstance(item, Unsent):
-            raise SerializationError(f"the provided value {name!r}", *item)
-        return unpack(item)
+        value = _arrived(self._items[name])
+        if isinstance(value, Unsent):
+            raise SerializationError(f"the provided value {name!r}", *value)
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+def _arrived(item: bytes | Unsent) -> Any:
+    """What was packed, or why it is not here."""
+    if isinstance(item, Unsent):
+        return item
+    try:
+        return unpack(item)
+    except Exception as error:
+        return Unsent("bytes", f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}")

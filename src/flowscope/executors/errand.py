@@ -46,7 +46,7 @@ def start_errand(
         job = start_job(executor, spec, (function, args, kwargs), {})
     finally:
         leave(token, run.root)
-    job.outcome.add_done_callback(lambda _: run.release())
+    job.when_settled(run.release)
     return TaskFuture(job)
 
 

@@ -34,7 +34,7 @@ class TaskFuture(Generic[T_co]):
 
     def done(self) -> bool:
         """Whether it has ended."""
-        return self._job.outcome.done()
+        return self._job.settled
 
     def cancel(self) -> bool:
         """Ask it to end.
@@ -62,7 +62,7 @@ class TaskFuture(Generic[T_co]):
         error = self.exception(timeout)
         if error is not None:
             raise error
-        value: T_co = self._job.outcome.result()
+        value: T_co = self._job.value
         return value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -76,13 +76,14 @@ class TaskFuture(Generic[T_co]):
             TimeoutError: It has not ended in time.
             RuntimeError: It runs in the event loop of this thread, which would wait for itself.
         """
-        outcome = self._job.outcome
-        if not outcome.done():
+        if not self.done():
             self.check_wait()
             if timeout is None:
                 self._job.help()
-        error = outcome.exception(timeout)
+            if not self._job.wait(timeout):
+                raise TimeoutError
         self._job.read()
+        error = self._job.error
         if error is not None and is_cancelled_error(error):
             raise cancelled_error_type()
         return error
@@ -97,24 +98,26 @@ class TaskFuture(Generic[T_co]):
 
     def __await__(self) -> Generator[Any, None, T_co]:
         """Wait for the end, and return the task's value; cancelling the wait cancels the task."""
-        outcome = self._job.outcome
-        while not outcome.done():
+        job = self._job
+        while not job.settled:
             waiter = new_waiter()
-            outcome.add_done_callback(waker(waiter))
+            job.when_settled(waker(waiter))
             try:
                 yield from waiter.__await__()
             except BaseException:
-                self._job.cancel()
+                job.cancel()
                 raise
-        self._job.read()
-        value: T_co = outcome.result()
+        job.read()
+        if job.error is not None:
+            raise job.error
+        value: T_co = job.value
         return value
 
     def __repr__(self) -> str:
         return f"<TaskFuture {self._job.call.spec.name!r} {self.status}>"
 
 
-def waker(waiter: Any) -> Callable[[object], None]:
+def waker(waiter: Any) -> Callable[[], None]:
     """A callback, for any thread, that ends the wait for an asyncio future."""
     loop = waiter.get_loop()
 
@@ -122,7 +125,7 @@ def waker(waiter: Any) -> Callable[[object], None]:
         if not waiter.done():
             waiter.set_result(None)
 
-    def wake(_: object) -> None:
+    def wake() -> None:
         if running_loop() is loop:
             set_done()
         else:

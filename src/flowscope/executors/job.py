@@ -10,19 +10,26 @@ still waits or because it runs in a thread, which cannot be stopped and is left 
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextvars import copy_context
 from enum import Enum
 from typing import Any, Final, Protocol
 
 from ..engine.call import Call
 from ..engine.children import Children
+from ..engine.context import enter, no_active_flow
 from ..engine.definition import Kind
-from ..engine.drivers import Attempt, async_caller, sync_caller
-from ..engine.loops import cancelled_error, interrupter, is_cancelled_error, run_in_new_loop, spawn
+from ..engine.drivers import Attempt, sync_caller, waiting_caller
+from ..engine.loops import (
+    cancel_task,
+    cancelled_error,
+    current_asyncio_task,
+    is_cancelled_error,
+    run_in_new_loop,
+    spawn,
+)
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
-from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start
+from ..engine.task_life import RAISE, Verdict, begin, begin_waiting, complete, failed, start
 
 __all__ = ["Job", "Place"]
 
@@ -63,6 +70,7 @@ class Job:
     __slots__ = (
         "_args",
         "_asked",
+        "_callbacks",
         "_children",
         "_context",
         "_interrupt",
@@ -71,10 +79,12 @@ class Job:
         "_phase",
         "_place",
         "_resume",
+        "_task",
         "_thread",
         "call",
+        "error",
         "loop",
-        "outcome",
+        "value",
     )
 
     def __init__(self, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place) -> None:
@@ -84,8 +94,10 @@ class Job:
             NoActiveFlowError: No flow is running here.
         """
         self.call: Call = begin(spec, args, kwargs, waits=True)
-        self.outcome: Future[Any] = Future()
-        """What others wait for."""
+        self.value: Any = None
+        """What it returned."""
+        self.error: BaseException | None = None
+        """What it raised."""
         self.loop: object = None
         """The event loop that it runs in, if others run there too."""
         self._place = place
@@ -95,14 +107,19 @@ class Job:
         self._phase = Phase.WAITING
         self._lock = threading.RLock()
         """Held for a moment, to move from one phase to another."""
+        self._callbacks: tuple[Callable[[], object], ...] = ()
         self._asked = False
         """Whether somebody has cancelled it."""
+        self._task: Any = None
+        """The asyncio task that it runs in."""
         self._interrupt: Callable[[], object] | None = None
-        """How to stop it while it runs; None for a thread, which is left behind."""
+        """How to stop it where it runs elsewhere; None for a thread, which is left behind."""
         self._resume: threading.Event | None = None
         """Set to end the pause before a retry."""
         self._thread: threading.Thread | None = None
-        run: Run = self.call.handle.run
+        run: Run | None = self.call.handle.run
+        if run is None:  # it has ended just now
+            raise no_active_flow(f"task {spec.name!r}", self.call)
         run.placements[self.call.order] = place.name
         self._children: Children = run.family()
         self._children.add(self)
@@ -125,13 +142,24 @@ class Job:
 
     @property
     def settled(self) -> bool:
-        """Whether it has its outcome."""
+        """Whether it has its value or error."""
         return self._phase is Phase.SETTLED
 
-    @property
-    def arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """What the function is called with."""
-        return self._args, self._kwargs
+    def when_settled(self, callback: Callable[[], object]) -> None:
+        """Call something, in whatever thread, when it has its value or error; at once if it has."""
+        with self._lock:
+            if self._phase is not Phase.SETTLED:
+                self._callbacks = (*self._callbacks, callback)
+                return
+        callback()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block this thread until it has its value or error; whether it has, after so many seconds."""
+        if self._phase is Phase.SETTLED:
+            return True
+        settled = threading.Event()
+        self.when_settled(settled.set)
+        return settled.wait(timeout)
 
     def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
         """Run it to its end in this thread; never raises.
@@ -140,16 +168,21 @@ class Job:
             attempt: Makes the attempts, instead of calling the function here.
             interrupt: Stops a running attempt, from another thread, so that it raises; None leaves the thread behind.
         """
-        if self._claim(interrupt):
-            self._context.run(self._run, attempt)
+        try:
+            if attempt is None and self.is_async:
+                if self._phase is Phase.WAITING:
+                    self._context.run(run_in_new_loop, self._run_async)
+            elif self._claim(interrupt=interrupt):
+                self._context.run(self._run, attempt)
+        except BaseException as error:  # of the event loop, or of a listener that was interrupted
+            self.refuse(error)
+            self._settle(None, error)
 
     def _run(self, attempt: Attempt | None) -> None:
-        if attempt is None and self.is_async:
-            run_in_new_loop(self._run_async)
-            return
+        enter(self.call)
         caller = sync_caller(
             self.call.spec,
-            begin=self._begin,
+            begin=begin_waiting,
             complete=self._complete,
             failed=self._failed,
             sleep=self._pause,
@@ -165,20 +198,15 @@ class Job:
     def run_in(self, loop: object) -> None:
         """Run it as a task of an event loop, and return at once; from any thread."""
         self.loop = loop
-        spawn(loop, self._run_in_loop, self._context, self.cancel)
-
-    async def _run_in_loop(self) -> None:
-        if self._claim(interrupter()):
-            await self._run_async()
+        spawn(loop, self._run_async, self._context, self.cancel)
 
     async def _run_async(self) -> None:
-        self._interrupt = self._interrupt or interrupter()
-        caller = async_caller(self.call.spec, begin=self._begin)
-        if self._asked:
-            self._settle(None, cancelled_error())
+        """Run it to its end in this event loop; never raises, also if the asyncio task is cancelled."""
+        if not self._claim(task=current_asyncio_task()):
             return
+        enter(self.call)
         try:
-            value = await caller(*self._args, **self._kwargs)
+            value = await waiting_caller(self.call.spec)(*self._args, **self._kwargs)
         except BaseException as error:
             self._settle(None, error)
         else:
@@ -203,7 +231,7 @@ class Job:
                 return False
             self._asked = True
             waiting = self._phase is Phase.WAITING
-            left = self._phase is Phase.RUNNING and self._interrupt is None
+            left = self._phase is Phase.RUNNING and self._interrupt is None and self._task is None
             if waiting or left:
                 self._phase = Phase.ENDING
         if self._resume is not None:
@@ -212,6 +240,8 @@ class Job:
             self._end_early(cancelled_error())
         elif left:
             self._end_left_behind()
+        elif self._task is not None:
+            cancel_task(self._task)
         elif self._interrupt is not None:
             self._interrupt()
         return True
@@ -225,7 +255,7 @@ class Job:
         if self._phase is Phase.WAITING and self._place.holds():
             self.run()
 
-    def _claim(self, interrupt: Callable[[], object] | None) -> bool:
+    def _claim(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:
         """Whether it is to be run: neither cancelled nor run already, and not of a flow that has ended."""
         if self.call.handle.run is None:
             self.cancel()
@@ -234,12 +264,9 @@ class Job:
                 return False
             self._phase = Phase.RUNNING
             self._interrupt = interrupt
+            self._task = task
             self._thread = threading.current_thread()
             return True
-
-    def _begin(self, spec: TaskSpec, args: object, kwargs: object) -> Call:  # noqa: ARG002 - they are in the call
-        start(self.call)
-        return self.call
 
     def _complete(self, call: Call, value: object) -> None:
         if not self._move(Phase.ENDING):
@@ -298,15 +325,16 @@ class Job:
 
     def _settle(self, value: object, error: BaseException | None) -> None:
         """Tell the outcome to whoever waits for it; only the first one counts."""
+        if error is not None and not self.settled and not is_cancelled_error(error):
+            self._children.note_failure(self, error)
         with self._lock:
             if self._phase is Phase.SETTLED:
                 return
+            self.value, self.error = value, error
             self._phase = Phase.SETTLED
-        if error is None:
-            self.outcome.set_result(value)
-        else:
-            if not is_cancelled_error(error):
-                self._children.note_failure(self, error)
-            self.outcome.set_exception(error)
-        self._children.settled(self)
+            callbacks, self._callbacks = self._callbacks, ()
         self._args, self._kwargs = (), {}
+        self._task = None
+        for callback in callbacks:
+            callback()
+        self._children.settled(self)

@@ -161,7 +161,7 @@ class _Completed(_Ordered[T]):
     def _submitted(self, job: Job) -> None:
         super()._submitted(job)
         arrivals = self._arrivals
-        job.outcome.add_done_callback(lambda _: arrivals.add(job))
+        job.when_settled(lambda: arrivals.add(job))
 
     def _next_job(self) -> Job:
         for job in self._jobs:
@@ -178,14 +178,14 @@ class _Arrivals:
 
     def __init__(self) -> None:
         self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._wake: Callable[[object], None] | None = None
+        self._wake: Callable[[], None] | None = None
 
     def add(self, job: Job) -> None:
         """Take one that has ended."""
         self._jobs.put(job)
         wake = self._wake
         if wake is not None:
-            wake(None)
+            wake()
 
     def wait(self) -> Job:
         """The next one."""

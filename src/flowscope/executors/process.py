@@ -46,7 +46,7 @@ class ProcessExecutor(Executor):
             raise DefinitionError("ProcessExecutor", f"start_method is {method!r}, wanted one of {_METHODS}.")
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
         self._pool = Pool(size, "flowscope-process", partial(_make_worker, method), _IDLE_SECONDS)
-        finalize(self, self._pool.close, wait=False)
+        finalize(self, self._pool.close, wait=False).atexit = False
 
     @property
     def workers(self) -> int:

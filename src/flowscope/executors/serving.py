@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from .._clock import anchor, tick
 from ..engine.call import Call
 from ..engine.definition import define
-from ..engine.failure import Failure
+from ..engine.failure import Failure, message_of
 from ..engine.hosting import HostedAttempt, host
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import LIVE_TYPES
@@ -51,26 +51,32 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
     """Make the attempt that was packed, and send what happens, as it happens, and the outcome last."""
     try:
         parcel: Parcel = unpack(packed)
+        spec = spec_of(parcel.function) or TaskSpec(define(parcel.function, "task"), LIVE_TYPES)
     except Exception as error:
-        text = f"{type(error).__qualname__}: {error}"
-        refusal = SerializationError("a call of a task", "bytes", f"the worker cannot read it, {text}")
-        send(pack_message(Outcome(None, refusal, None), ""))
+        text = f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}"
+        send(pack_message(Outcome(None, SerializationError("a call of a task", "bytes", text), None), ""))
         return
-    spec = spec_of(parcel.function) or TaskSpec(define(parcel.function, "task"), LIVE_TYPES)
-    teller = _Teller(spec.name, send)
     _adopt_levels(parcel.levels)
+    teller = _Teller(spec.name, send)
     teller.tell(Started(tick(), anchor()))
     teller.end(_outcome(parcel, spec, teller))
 
 
 def _outcome(parcel: Parcel, spec: TaskSpec, teller: "_Teller") -> Outcome:
-    deadline = None if parcel.timeout is None else tick() + int(parcel.timeout * 1e9)
-    told = HostedAttempt(
+    try:
+        return Outcome(host(_told(parcel, spec), teller), None, None)
+    except BaseException as error:
+        info = Failure(error).info()
+        return Outcome(None, _that_travels(error, info), info)
+
+
+def _told(parcel: Parcel, spec: TaskSpec) -> HostedAttempt:
+    return HostedAttempt(
         spec=spec,
         args=parcel.args,
         kwargs=parcel.kwargs,
         attempt=parcel.attempt,
-        deadline=deadline,
+        deadline=None if parcel.timeout is None else tick() + int(parcel.timeout * 1e9),
         task_id=parcel.task_id,
         token=parcel.token,
         flow_id=parcel.flow_id,
@@ -80,11 +86,6 @@ def _outcome(parcel: Parcel, spec: TaskSpec, teller: "_Teller") -> Outcome:
         data=RemoteData(parcel.data),
         provided=RemoteProvided(parcel.provided),
     )
-    try:
-        return Outcome(host(told, teller), None, None)
-    except BaseException as error:
-        info = Failure(error).info()
-        return Outcome(None, _that_travels(error, info), info)
 
 
 def _that_travels(error: BaseException, info: ErrorInfo) -> BaseException:

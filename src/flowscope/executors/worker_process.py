@@ -2,6 +2,7 @@
 
 import atexit
 import multiprocessing
+import os
 import threading
 from functools import partial
 from multiprocessing.connection import wait
@@ -100,11 +101,7 @@ class WorkerProcess:
             if job.cancelled:
                 raise cancelled_error() from None
             raise WorkerDiedError(call.spec.name, code) from None
-        if outcome.error is None:
-            return outcome.value
-        if outcome.info is not None:
-            outcome.error.__cause__ = RemoteTraceback(outcome.info)
-        raise outcome.error
+        return _value(outcome)
 
     def _answer(self, call: Call, packed: bytes, timeout: float | None) -> Outcome:
         """What the process answers.
@@ -156,9 +153,20 @@ class WorkerProcess:
             process.kill()
             process.join()
         code: int | None = process.exitcode
-        process.close()
         _running.discard(process)
         return code
+
+
+def _value(outcome: Outcome) -> Any:
+    """What an attempt returned; what it raised is raised."""
+    if outcome.error is None:
+        return outcome.value
+    if outcome.info is not None:
+        outcome.error.__cause__ = RemoteTraceback(outcome.info)
+    try:
+        raise outcome.error
+    finally:
+        del outcome  # it would hold this frame, and this frame it
 
 
 class _Late(Exception):  # noqa: N818 - a signal within this module
@@ -182,3 +190,7 @@ def _kill_all() -> None:
     """Nobody waits for them any more, and the interpreter would."""
     for process in list(_running):
         process.kill()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_running.clear)  # they are not the child's to kill

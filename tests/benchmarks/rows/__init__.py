@@ -4,6 +4,7 @@ from typing import Final
 
 from ..figures import Row
 from .concurrency import concurrent_flows, gathered_tasks
+from .executors import process_tasks, submitting
 from .flows import empty_flow
 from .imports import import_time
 from .lines import log_line, print_line
@@ -28,5 +29,7 @@ ROWS: Final = (
     Row("flow-memory", flow_memory),
     Row("record", record_json),
     Row("concurrent-flows", concurrent_flows),
+    Row("process-tasks", process_tasks),
+    Row("submit", submitting),
     Row("import", import_time),
 )

@@ -97,7 +97,10 @@ class _Placed:
             if executor.remote and in_worker():
                 return inline(*args, **kwargs)
             future: TaskFuture[Any] = TaskFuture(start_job(executor, spec, args, kwargs))
-            return future.result()
+            try:
+                return future.result()
+            finally:
+                future.cancel()  # the wait may have been interrupted
 
         async def call_task_async(*args: Any, **kwargs: Any) -> Any:
             if executor.remote and in_worker():

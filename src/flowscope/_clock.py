@@ -8,7 +8,7 @@ import os
 from datetime import UTC, datetime
 from time import perf_counter_ns, sleep, time_ns
 
-__all__ = ["anchor", "new_token", "seconds", "sleep", "tick", "wall_time"]
+__all__ = ["anchor", "new_token", "now", "seconds", "sleep", "tick", "wall_time"]
 
 tick = perf_counter_ns
 
@@ -16,6 +16,11 @@ tick = perf_counter_ns
 def anchor() -> int:
     """The nanoseconds to add to a tick to get nanoseconds since the epoch."""
     return time_ns() - perf_counter_ns()
+
+
+def now() -> datetime:
+    """The aware UTC time."""
+    return datetime.now(UTC)
 
 
 def wall_time(ticks: int, anchor: int) -> datetime:

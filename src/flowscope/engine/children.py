@@ -24,6 +24,10 @@ class Child(Protocol):
         """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
         ...
 
+    def help_async(self) -> None:
+        """Like `help`, in a coroutine."""
+        ...
+
 
 class Children:
     """The submitted calls of one run that are open, and those that failed and that nobody has asked how they went."""
@@ -111,6 +115,8 @@ class Children:
     async def _wait_async(self) -> BaseException | None:
         try:
             while (opening := self._opening()) is not None:
+                for child in self._all_open():
+                    child.help_async()
                 await opening.wait()
         except BaseException as interrupt:
             return interrupt

@@ -5,6 +5,7 @@ from contextvars import Token
 from types import CoroutineType
 from typing import Any, TypeVar
 
+from ..model.status import RunStatus
 from .context import Scope, enter, leave
 from .flow_life import (
     FlowState,
@@ -25,7 +26,16 @@ T = TypeVar("T")
 
 _COROUTINE: Any = CoroutineType
 
-__all__ = ["Block", "enter_block", "execute", "execute_async", "exit_block", "exit_block_async"]
+__all__ = [
+    "Block",
+    "close_flow",
+    "enter_block",
+    "execute",
+    "execute_async",
+    "exit_block",
+    "exit_block_async",
+    "open_flow",
+]
 
 
 def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
@@ -93,6 +103,28 @@ def _run_coroutine(coroutine: Any) -> Any:
         return await coroutine
 
     return run_in_new_loop(run)
+
+
+def open_flow(flow: Any, state: FlowState) -> Run:
+    """Start a run that is no call and no block: `close_flow` ends it, from whatever thread."""
+    run = begin(flow, state, None, executing=True)
+    try:
+        open_run(flow, state, run)
+    except BaseException as error:
+        close_flow(state, run, error)
+        raise
+    return run
+
+
+def close_flow(state: FlowState, run: Run, error: BaseException | None, status: RunStatus | None = None) -> None:
+    """End such a run; `status` is that of the record, if the error does not tell."""
+    try:
+        conclude(run, None, wind_up(run, error))
+        if status is not None:
+            run.status = status
+    finally:
+        end(state, run)
+        settle(run)
 
 
 class Block:

@@ -88,7 +88,8 @@ def _attempt(run: Run, call: Call, told: HostedAttempt) -> Any:
     try:
         value = attempt_here(call, told.args, told.kwargs)
     except BaseException as error:
-        raise wind_up(run, error) or error from None
+        wind_up(run, error)
+        raise
     return value_unless(wind_up(run, None), value)
 
 
@@ -97,7 +98,8 @@ async def _attempt_async(run: Run, call: Call, told: HostedAttempt) -> Any:
     try:
         value = await attempt_here_async(call, told.args, told.kwargs)
     except BaseException as error:
-        raise await wind_up_async(run, error) or error from None
+        await wind_up_async(run, error)
+        raise
     return value_unless(await wind_up_async(run, None), value)
 
 

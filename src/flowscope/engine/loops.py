@@ -13,6 +13,7 @@ __all__ = [
     "Deadline",
     "Opening",
     "ThreadTimeout",
+    "call_later",
     "cancel_task",
     "cancelled_error",
     "cancelled_error_type",
@@ -25,11 +26,13 @@ __all__ = [
     "new_waiter",
     "run_in_new_loop",
     "run_in_thread",
+    "run_threadsafe",
     "running_loop",
     "sleep",
     "spawn",
     "start_loop_in_thread",
     "wait_in_thread",
+    "waker",
 ]
 
 T = TypeVar("T")
@@ -165,11 +168,51 @@ def start_loop_in_thread(name: str) -> object:
     return loop
 
 
+def call_later(loop: Any, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
+    """Call something in the loop of another thread after a time; returns what prevents it."""
+    prevented = threading.Event()
+
+    def call() -> None:
+        if not prevented.is_set():
+            callback()
+
+    in_loop(loop, lambda: loop.call_later(seconds, call))
+    return prevented.set
+
+
+def run_threadsafe(coroutine: Coroutine[Any, Any, T], loop: Any) -> Any:
+    """The `concurrent.futures` future of a coroutine that runs in the loop of another thread, in this context."""
+    import asyncio
+
+    try:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except BaseException:
+        coroutine.close()
+        raise
+
+
 def new_waiter() -> Any:
     """A future of the running loop."""
     import asyncio
 
     return asyncio.get_running_loop().create_future()
+
+
+def waker(waiter: Any) -> Callable[[], None]:
+    """A callback, for any thread, that ends the wait for an asyncio future."""
+    loop = waiter.get_loop()
+
+    def set_done() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def wake() -> None:
+        if running_loop() is loop:
+            set_done()
+        else:
+            in_loop(loop, set_done)
+
+    return wake
 
 
 @cache

@@ -11,7 +11,7 @@ from .executor import Executor
 from .job import Job
 from .thread import ThreadExecutor
 
-__all__ = ["AsyncioExecutor"]
+__all__ = ["AsyncioExecutor", "background_loop"]
 
 _IN_FLIGHT: Final = 100
 
@@ -64,7 +64,7 @@ def _loop_for(call: Call) -> object:
     loop = running_loop()
     submitter = call.parent
     awaits = submitter.spec.kind.awaits if isinstance(submitter, Call) else True
-    return loop if loop is not None and loop is run.loop and awaits else _background.loop()
+    return loop if loop is not None and loop is run.loop and awaits else background_loop()
 
 
 class _Background:
@@ -87,6 +87,12 @@ class _Background:
 
 
 _background: Final = _Background()
+
+
+def background_loop() -> object:
+    """The event loop that this library owns, in a daemon thread."""
+    return _background.loop()
+
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_background.renew)

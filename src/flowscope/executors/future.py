@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
-from ..engine.loops import cancelled_error_type, in_loop, is_cancelled_error, new_waiter, running_loop
+from ..engine.loops import cancelled_error_type, is_cancelled_error, new_waiter, running_loop, waker
 from ..model.status import RunStatus
 from .job import Job
 
-__all__ = ["TaskFuture", "waker"]
+__all__ = ["TaskFuture"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -100,6 +100,7 @@ class TaskFuture(Generic[T_co]):
         """Wait for the end, and return the task's value; cancelling the wait cancels the task."""
         job = self._job
         while not job.settled:
+            job.help_async()
             waiter = new_waiter()
             job.when_settled(waker(waiter))
             try:
@@ -115,20 +116,3 @@ class TaskFuture(Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"<TaskFuture {self._job.call.spec.name!r} {self.status}>"
-
-
-def waker(waiter: Any) -> Callable[[], None]:
-    """A callback, for any thread, that ends the wait for an asyncio future."""
-    loop = waiter.get_loop()
-
-    def set_done() -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def wake() -> None:
-        if running_loop() is loop:
-            set_done()
-        else:
-            in_loop(loop, set_done)
-
-    return wake

@@ -8,6 +8,8 @@ Whoever moves it to `ending` records the end, once: the code that runs it, or th
 still waits or because it runs in a thread, which cannot be stopped and is left behind.
 """
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
@@ -24,8 +26,11 @@ from ..engine.loops import (
     cancelled_error,
     current_asyncio_task,
     is_cancelled_error,
+    new_waiter,
     run_in_new_loop,
+    running_loop,
     spawn,
+    waker,
 )
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
@@ -62,6 +67,16 @@ class Phase(Enum):
 
 
 _RUNS: Final = (Phase.RUNNING, Phase.RETRYING)
+
+
+class _Guests(threading.local):
+    """The jobs that were helped in the event loop that runs in this thread."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+
+
+_guests: Final = _Guests()
 
 
 class Job:
@@ -169,10 +184,11 @@ class Job:
             interrupt: Stops a running attempt, from another thread, so that it raises; None leaves the thread behind.
         """
         try:
+            if not self._claim(interrupt=interrupt):
+                return
             if attempt is None and self.is_async:
-                if self._phase is Phase.WAITING:
-                    self._context.run(run_in_new_loop, self._run_async)
-            elif self._claim(interrupt=interrupt):
+                self._context.run(run_in_new_loop, self._run_with_guests)
+            else:
                 self._context.run(self._run, attempt)
         except BaseException as error:  # of the event loop, or of a listener that was interrupted
             self.refuse(error)
@@ -195,15 +211,32 @@ class Job:
         else:
             self._settle(value, cancelled_error() if self._asked else None)
 
+    async def _run_with_guests(self) -> None:
+        """Run it to its end, and then those that were helped meanwhile: the end of this event loop is not theirs."""
+        outer, _guests.jobs = _guests.jobs, []
+        await self._run_async()
+        while _guests.jobs:
+            guest = _guests.jobs.pop()
+            waiter = new_waiter()
+            guest.when_settled(waker(waiter))
+            await waiter
+        _guests.jobs = outer
+
     def run_in(self, loop: object) -> None:
         """Run it as a task of an event loop, and return at once; from any thread."""
         self.loop = loop
-        spawn(loop, self._run_async, self._context, self.cancel)
+        spawn(loop, self._run_in_loop, self._context, self.cancel)
+
+    async def _run_in_loop(self) -> None:
+        if self._claim(task=current_asyncio_task()):
+            await self._run_async()
 
     async def _run_async(self) -> None:
         """Run it to its end in this event loop; never raises, also if the asyncio task is cancelled."""
-        if not self._claim(task=current_asyncio_task()):
-            return
+        with self._lock:
+            self._task = current_asyncio_task()
+            if self._phase is not Phase.RUNNING:
+                return  # it was left behind before this loop ran
         enter(self.call)
         try:
             value = await waiting_caller(self.call.spec)(*self._args, **self._kwargs)
@@ -253,6 +286,16 @@ class Job:
     def help(self) -> None:
         """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
         if self._phase is Phase.WAITING and self._place.holds():
+            self.run()
+
+    def help_async(self) -> None:
+        """Like `help`, in a coroutine: an async function runs in this event loop, as a guest."""
+        if self._phase is not Phase.WAITING or not self._place.holds():
+            return
+        if self.is_async:
+            self.run_in(running_loop())
+            _guests.jobs.append(self)
+        else:
             self.run()
 
     def _claim(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:

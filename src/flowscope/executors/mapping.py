@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterat
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Self, TypeVar, overload
 
-from ..engine.loops import new_waiter
+from ..engine.loops import new_waiter, waker
 from ..errors import DefinitionError
 from .choosing import executor_for
-from .future import TaskFuture, waker
+from .future import TaskFuture
 from .job import Job
 from .submitting import start_job, task_of
 
@@ -170,6 +170,8 @@ class _Completed(_Ordered[T]):
         return self._arrivals.wait()
 
     async def _next_job_async(self) -> Job:
+        for job in self._jobs:
+            job.help_async()
         return await self._arrivals.wait_async()
 
 

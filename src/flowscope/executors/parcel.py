@@ -28,6 +28,7 @@ __all__ = [
     "Ready",
     "Retried",
     "Started",
+    "Unread",
     "Unsent",
     "pack",
     "pack_items",
@@ -112,6 +113,13 @@ class Left(NamedTuple):
     ticks: int
 
 
+class Unread(NamedTuple):
+    """The parcel could not be read."""
+
+    value_type: str
+    reason: str
+
+
 class Outcome(NamedTuple):
     """The attempt is over."""
 
@@ -121,7 +129,7 @@ class Outcome(NamedTuple):
     """What there is to know of the error."""
 
 
-Message = Ready | Started | Entered | Retried | Left | Line | FoundArtifact | FoundResult | Outcome
+Message = Ready | Started | Entered | Retried | Left | Line | FoundArtifact | FoundResult | Unread | Outcome
 
 
 def pack(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> bytes:

@@ -4,20 +4,39 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-from .job import Job
+__all__ = ["Pool", "Queue", "Worker"]
 
-__all__ = ["Pool", "Worker"]
+J = TypeVar("J")
+J_contra = TypeVar("J_contra", contravariant=True)
 
 _IDLE_SECONDS: Final = 10.0
 
 
-class Worker(Protocol):
+class Queue(Protocol[J]):
+    """What waits for a thread. It is only used by one thread at a time."""
+
+    def append(self, job: J, /) -> None:
+        """Take one."""
+        ...
+
+    def popleft(self) -> J:
+        """Give the one that goes next."""
+        ...
+
+    def remove(self, job: J, /) -> None:
+        """Forget one."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+class Worker(Protocol[J_contra]):
     """What a thread of a pool works with, for as long as that thread lives."""
 
-    def run(self, job: Job) -> None:
+    def run(self, job: J_contra) -> None:
         """Run a job to its end; never raises."""
         ...
 
@@ -26,14 +45,23 @@ class Worker(Protocol):
         ...
 
 
-class Pool:
+class Pool(Generic[J]):
     """Up to so many daemon threads, which are started when there is work and leave after a while without.
 
     A thread that a job is left behind in is replaced, and leaves when that job returns.
     """
 
-    def __init__(self, size: int, name: str, make_worker: Callable[[], Worker], idle: float = _IDLE_SECONDS) -> None:
+    def __init__(
+        self,
+        size: int,
+        name: str,
+        make_worker: Callable[[], Worker[J]],
+        *,
+        idle: float = _IDLE_SECONDS,
+        make_queue: Callable[[], Queue[J]] = deque,
+    ) -> None:
         self.size = size
+        self._make_queue = make_queue
         self._name = name
         self._make_worker = make_worker
         self._idle_seconds = idle
@@ -42,7 +70,7 @@ class Pool:
 
     def _renew(self) -> None:
         """Start anew: in a forked process the threads do not exist."""
-        self._jobs: deque[Job] = deque()
+        self._jobs: Queue[J] = self._make_queue()
         self._changed = threading.Condition(threading.RLock())
         self._threads: set[threading.Thread] = set()
         self._free = 0
@@ -51,16 +79,16 @@ class Pool:
         """How often it was closed: threads leave that were started before."""
         self._made = 0
 
-    def put(self, job: Job) -> None:
+    def put(self, job: J) -> None:
         """Take a job, and see to it that a thread comes for it."""
         with self._changed:
             self._jobs.append(job)
             if self._free >= len(self._jobs):
                 self._changed.notify()
             elif len(self._threads) < self.size:
-                self._hire()
+                self._hire(job)
 
-    def _hire(self) -> None:
+    def _hire(self, job: J | None = None) -> None:
         self._made += 1
         thread = threading.Thread(
             target=self._work, args=(self._closed,), name=f"{self._name}-{self._made}", daemon=True
@@ -70,8 +98,8 @@ class Pool:
             thread.start()
         except BaseException:  # the system gives no more threads: those that are there do the work
             self._threads.discard(thread)
-            if not self._threads:
-                self._jobs.pop()
+            if not self._threads and job is not None:
+                self._jobs.remove(job)
                 raise
 
     def holds(self) -> bool:
@@ -106,7 +134,7 @@ class Pool:
             with self._changed:
                 self._threads.discard(threading.current_thread())
 
-    def _next(self, hired: int) -> Job | None:
+    def _next(self, hired: int) -> J | None:
         """The next job; None tells the thread to leave."""
         me = threading.current_thread()
         with self._changed:
@@ -126,7 +154,7 @@ class Pool:
             self._free -= 1
 
 
-_pools: Final["WeakSet[Pool]"] = WeakSet()
+_pools: Final["WeakSet[Pool[Any]]"] = WeakSet()
 
 
 def _renew_in_child() -> None:

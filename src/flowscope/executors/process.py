@@ -45,7 +45,7 @@ class ProcessExecutor(Executor):
         if method not in _METHODS:
             raise DefinitionError("ProcessExecutor", f"start_method is {method!r}, wanted one of {_METHODS}.")
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
-        self._pool = Pool(size, "flowscope-process", partial(_make_worker, method), _IDLE_SECONDS)
+        self._pool: Pool[Job] = Pool(size, "flowscope-process", partial(_make_worker, method), idle=_IDLE_SECONDS)
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property
@@ -62,7 +62,7 @@ class ProcessExecutor(Executor):
         self._pool.close(wait=wait)
 
 
-def _make_worker(method: StartMethod) -> Worker:
+def _make_worker(method: StartMethod) -> Worker[Job]:
     from .worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
 
     return WorkerProcess(method)

@@ -1,12 +1,13 @@
 """What a worker tells, entered into the record of the flow, as it comes."""
 
+import logging
 from functools import partial
 from typing import Any
 
 from .._clock import anchor, tick
 from ..engine.call import Call
 from ..engine.capture import write_console
-from ..engine.context import enter, leave
+from ..engine.context import enter, leave, outside
 from ..engine.failure import Failure, RemoteTraceback
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import Task
@@ -15,6 +16,7 @@ from ..engine.task_life import begin, end_elsewhere, start
 from ..errors import RemoteTaskError
 from ..model.events import EventType
 from ..model.records import ErrorInfo
+from ..model.status import RunStatus
 from .parcel import Entered, Left, Message, Retried, Started
 
 __all__ = ["Replay"]
@@ -56,6 +58,12 @@ class Replay:
             case _:
                 pass
 
+    def close(self) -> None:
+        """End what is still open of an attempt that is over: the process that ran it is gone."""
+        for call in reversed(self._calls.values()):
+            end_elsewhere(call, RunStatus.ABANDONED, None, None, tick())
+        self._calls.clear()
+
     def _synchronise(self, started: Started) -> None:
         """Find out how the clocks differ: by their anchors, but nothing is told before it was asked for."""
         shift = started.anchor - anchor()
@@ -71,6 +79,8 @@ class Replay:
         printed = line.source in {"stdout", "stderr"}
         if printed and run.config.log_to_console:
             write_console(f"{line.message}\n", line.source)
+        if line.source == "logging":
+            _hand_on(line)
         call = self._call(line.order)
         run.journal.say(line.level, line.message, call, line.source, line.logger, at=self._here(line.ticks))
 
@@ -93,6 +103,13 @@ class Replay:
             call.attempt = told.attempt
             failure = None if told.info is None else Failure(remote_error(told.info))
             end_elsewhere(call, told.status, told.value, failure, self._here(told.ticks))
+
+
+def _hand_on(line: Line) -> None:
+    """Let the handlers of this process have a record of the standard logging."""
+    record = logging.LogRecord(line.logger, line.level, "", 0, "%s", (line.message,), None)
+    with outside():
+        logging.getLogger(line.logger).handle(record)
 
 
 class _ToldSpec:

@@ -4,7 +4,8 @@ import logging
 import pickle
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from contextvars import copy_context
+from typing import Any, Final, Protocol
 
 from .._clock import anchor, tick
 from ..engine.call import Call
@@ -15,10 +16,9 @@ from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import LIVE_TYPES
 from ..engine.run import Run
 from ..engine.spec import TaskSpec, spec_of
-from ..errors import SerializationError
 from ..model.records import ErrorInfo
 from .data import RemoteData, RemoteProvided
-from .parcel import Entered, Left, Message, Outcome, Parcel, Ready, Retried, Started, pack_message, unpack
+from .parcel import Entered, Left, Message, Outcome, Parcel, Ready, Retried, Started, Unread, pack_message, unpack
 from .replay import remote_error
 from .surroundings import become_worker
 
@@ -39,10 +39,11 @@ def serve(connection: Connection) -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt of the whole group is for the flow to handle
     become_worker()
+    logging.getLogger().addHandler(logging.NullHandler())  # records are handled where the flow runs
     try:
         connection.send_bytes(pack_message(Ready(), ""))
         while True:
-            answer(connection.recv_bytes(), connection.send_bytes)
+            copy_context().run(answer, connection.recv_bytes(), connection.send_bytes)
     except (EOFError, OSError):
         return
 
@@ -53,8 +54,11 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
         parcel: Parcel = unpack(packed)
         spec = spec_of(parcel.function) or TaskSpec(define(parcel.function, "task"), LIVE_TYPES)
     except Exception as error:
-        text = f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}"
-        send(pack_message(Outcome(None, SerializationError("a call of a task", "bytes", text), None), ""))
+        reason = (
+            f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}; its functions and classes have "
+            "to be in modules that can be imported"
+        )
+        send(pack_message(Unread("function", reason), ""))
         return
     _adopt_levels(parcel.levels)
     teller = _Teller(spec.name, send)
@@ -152,7 +156,15 @@ class _Teller:
         self.tell(Left(call.order, call.status, call.attempt, call.value, error, call.ended))
 
 
+_own_levels: Final[dict[str, int]] = {}
+"""The levels of those loggers that have adopted others."""
+
+
 def _adopt_levels(levels: Mapping[str, int]) -> None:
     """Log what the other process would log."""
+    for name in _own_levels.keys() - levels.keys():
+        logging.getLogger(name or None).setLevel(_own_levels.pop(name))
     for name, level in levels.items():
-        logging.getLogger(name or None).setLevel(level)
+        logger = logging.getLogger(name or None)
+        _own_levels.setdefault(name, logger.level)
+        logger.setLevel(level)

@@ -29,7 +29,7 @@ class ThreadExecutor(Executor):
 
     def __init__(self, max_workers: int | None = None) -> None:
         size = checked_workers("ThreadExecutor", max_workers, min(32, (os.cpu_count() or 1) + 4))
-        self._pool = Pool(size, "flowscope-thread", _Hand)
+        self._pool: Pool[Job] = Pool(size, "flowscope-thread", _Hand)
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property

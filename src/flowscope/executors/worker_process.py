@@ -16,7 +16,7 @@ from ..engine.loops import cancelled_error
 from ..errors import SerializationError, TaskTimeoutError, WorkerDiedError
 from ..model.status import RunStatus
 from .job import Job
-from .parcel import Message, Outcome, Started, unpack
+from .parcel import Message, Outcome, Started, Unread, unpack
 from .replay import Replay
 from .sending import parcel_of
 from .serving import serve
@@ -113,14 +113,19 @@ class WorkerProcess:
         """
         replay = Replay(call)
         deadline: int | None = None
-        self._connection.send_bytes(packed)
-        while True:
-            message = self._receive(deadline)
-            if isinstance(message, Outcome):
-                return message
-            if isinstance(message, Started) and timeout is not None:
-                deadline = call.deadline = tick() + int(timeout * 1e9)
-            replay.take(message)
+        try:
+            self._connection.send_bytes(packed)
+            while True:
+                message = self._receive(deadline)
+                if isinstance(message, Unread):
+                    return Outcome(None, SerializationError(f"a call of task {call.spec.name!r}", *message), None)
+                if isinstance(message, Outcome):
+                    return message
+                if isinstance(message, Started) and timeout is not None:
+                    deadline = call.deadline = tick() + int(timeout * 1e9)
+                replay.take(message)
+        finally:
+            replay.close()
 
     def _receive(self, deadline: int | None) -> Message:
         """The next message.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from queue import Empty, SimpleQueue
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, overload
 
 from ..engine.loops import new_waiter, waker
@@ -93,22 +94,24 @@ class _Ordered(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        if not self._fill():
+        job = self._next_job() if self._fill() else None
+        if job is None:
             raise StopIteration
         try:
-            value: T = self._taken(self._next_job()).result()
+            value: T = self._taken(job).result()
         except BaseException:
-            self._drop()
+            self._drop(job)
             raise
         return value
 
     async def __anext__(self) -> T:
-        if not self._fill():
+        job = await self._next_job_async() if self._fill() else None
+        if job is None:
             raise StopAsyncIteration
         try:
-            value: T = await self._taken(await self._next_job_async())
+            value: T = await self._taken(job)
         except BaseException:
-            self._drop()
+            self._drop(job)
             raise
         return value
 
@@ -128,21 +131,21 @@ class _Ordered(Generic[T]):
     def _submitted(self, job: Job) -> None:
         self._jobs[job] = None
 
-    def _next_job(self) -> Job:
-        """The one whose result comes next."""
+    def _next_job(self) -> Job | None:
+        """The one whose result comes next; None if there is none any more."""
         return next(iter(self._jobs))
 
-    async def _next_job_async(self) -> Job:
+    async def _next_job_async(self) -> Job | None:
         return next(iter(self._jobs))
 
     def _taken(self, job: Job) -> TaskFuture[T]:
         del self._jobs[job]
         return TaskFuture(job)
 
-    def _drop(self) -> None:
+    def _drop(self, *jobs: Job) -> None:
         """Cancel what nobody will read."""
         self._items = iter(())
-        for job in self._jobs:
+        for job in (*jobs, *self._jobs):
             job.read()
             job.cancel()
         self._jobs.clear()
@@ -163,42 +166,58 @@ class _Completed(_Ordered[T]):
         arrivals = self._arrivals
         job.when_settled(lambda: arrivals.add(job))
 
-    def _next_job(self) -> Job:
-        for job in self._jobs:
+    def _next_job(self) -> Job | None:
+        for job in list(self._jobs):
             TaskFuture(job).check_wait()
             job.help()
-        return self._arrivals.wait()
+        return self._arrivals.wait(self._jobs)
 
-    async def _next_job_async(self) -> Job:
-        for job in self._jobs:
+    async def _next_job_async(self) -> Job | None:
+        for job in list(self._jobs):
             job.help_async()
-        return await self._arrivals.wait_async()
+        return await self._arrivals.wait_async(self._jobs)
+
+    def _taken(self, job: Job) -> TaskFuture[T]:
+        future = super()._taken(job)
+        self._arrivals.wake()
+        return future
 
 
 class _Arrivals:
-    """The tasks that have ended, in that order."""
+    """The tasks that have ended, in that order, for any number of readers."""
 
     def __init__(self) -> None:
-        self._jobs: SimpleQueue[Job] = SimpleQueue()
-        self._wake: Callable[[], None] | None = None
+        self._ready: deque[Job] = deque()
+        self._changed = threading.Condition(threading.RLock())
+        self._wakers: list[Callable[[], None]] = []
 
     def add(self, job: Job) -> None:
         """Take one that has ended."""
-        self._jobs.put(job)
-        wake = self._wake
-        if wake is not None:
+        with self._changed:
+            self._ready.append(job)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let all readers look again."""
+        with self._changed:
+            self._changed.notify_all()
+            wakers, self._wakers = self._wakers, []
+        for wake in wakers:
             wake()
 
-    def wait(self) -> Job:
-        """The next one."""
-        return self._jobs.get()
+    def wait(self, in_flight: Collection[Job]) -> Job | None:
+        """The next one; None when none is in flight any more."""
+        with self._changed:
+            while in_flight and not self._ready:
+                self._changed.wait()
+            return self._ready.popleft() if self._ready else None
 
-    async def wait_async(self) -> Job:
-        """The next one."""
+    async def wait_async(self, in_flight: Collection[Job]) -> Job | None:
+        """The next one; None when none is in flight any more."""
         while True:
-            waiter = new_waiter()
-            self._wake = waker(waiter)
-            try:
-                return self._jobs.get_nowait()
-            except Empty:
-                await waiter
+            with self._changed:
+                if self._ready or not in_flight:
+                    return self._ready.popleft() if self._ready else None
+                waiter = new_waiter()
+                self._wakers.append(waker(waiter))
+            await waiter

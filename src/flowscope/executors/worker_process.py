@@ -33,6 +33,8 @@ class WorkerProcess:
         self._context: Any = multiprocessing.get_context(method)
         self._process: Any = None
         self._connection: Any = None
+        self._killed = False
+        """Whether it has been killed, and may not know it yet."""
         self._job: Job | None = None
         """What it works for."""
         self._lock = threading.Lock()
@@ -68,7 +70,7 @@ class WorkerProcess:
             WorkerDiedError: It has ended before it was ready.
         """
         if self._process is not None:
-            if self._process.is_alive():
+            if self._process.is_alive() and not self._killed:
                 return
             self._forget()
         ours, theirs = self._context.Pipe()
@@ -77,7 +79,7 @@ class WorkerProcess:
             process.start()
         _running.add(process)
         with self._lock:
-            self._process, self._connection = process, ours
+            self._process, self._connection, self._killed = process, ours, False
         try:
             self._receive(None)
         except EOFError:
@@ -146,6 +148,7 @@ class WorkerProcess:
         """Kill it while it works for that job."""
         with self._lock:
             if self._job is job and self._process is not None:
+                self._killed = True
                 self._process.kill()
 
     def _forget(self) -> int | None:

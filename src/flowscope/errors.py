@@ -14,6 +14,7 @@
     ├── RemoteDataError (TypeError)           the flow's shared data written to in another process
     ├── RemoteTaskError (RuntimeError)        an exception of another process that cannot travel
     ├── WorkerDiedError (RuntimeError)        a worker process that ended amid a task
+    ├── GraphError (ValueError)               a routine graph, a job or a message that cannot be used as asked
     └── CoordinationError (ValueError)        flows that cannot be coordinated as they were asked to be
 
 Exceptions of the user's own code are never wrapped: they come back as the very objects that were raised. All errors
@@ -25,6 +26,7 @@ __all__ = [
     "CoordinationError",
     "DefinitionError",
     "FlowscopeError",
+    "GraphError",
     "InjectionError",
     "NoActiveFlowError",
     "NoActiveTaskError",
@@ -313,3 +315,18 @@ class CoordinationError(FlowscopeError, ValueError):
 
     def __str__(self) -> str:
         return f"{self.what} {self.reason}"
+
+
+class GraphError(FlowscopeError, ValueError):
+    """A routine graph, a job or a message cannot be used as was asked; nothing has been changed.
+
+    Attributes:
+        reason: What is wrong, and what to do instead.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason

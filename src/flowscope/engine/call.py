@@ -35,7 +35,7 @@ class Call(Scope):
     args: tuple[Any, ...]
     kwargs: dict[str, Any] | None
     started: int
-    """In ticks; 0 before the start."""
+    """In ticks; until the start of a submitted call, when it was submitted."""
     ended: int
     """In ticks; 0 until the end."""
     status: RunStatus

@@ -3,6 +3,7 @@
 import threading
 from typing import Protocol
 
+from .blocking import blocking
 from .loops import Opening
 
 __all__ = ["Child", "Children"]
@@ -107,7 +108,8 @@ class Children:
             while (opening := self._opening()) is not None:
                 for child in self._all_open():
                     child.help()
-                opening.wait_here()
+                with blocking():
+                    opening.wait_here()
         except BaseException as interrupt:
             return interrupt
         return None
@@ -117,7 +119,8 @@ class Children:
             while (opening := self._opening()) is not None:
                 for child in self._all_open():
                     child.help_async()
-                await opening.wait()
+                with blocking():
+                    await opening.wait()
         except BaseException as interrupt:
             return interrupt
         return None

@@ -18,7 +18,7 @@ from .providers import Opened
 from .run import Run, opened_at
 from .spec import TaskSpec
 from .steps import Life, stepping, stepping_async
-from .task_life import RAISE, TOLERATE, Verdict, begin, begin_waiting, complete, failed
+from .task_life import RAISE, TOLERATE, Verdict, begin, complete, failed, waiting_call
 
 __all__ = [
     "Attempt",
@@ -127,7 +127,7 @@ def async_caller(
 def waiting_caller(spec: TaskSpec) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Awaits the call of an async task that waits in the context; made once for each task."""
     if spec.waiting_caller is None:
-        spec.waiting_caller = async_caller(spec, begin=begin_waiting)
+        spec.waiting_caller = async_caller(spec, begin=waiting_call)
     return spec.waiting_caller
 
 

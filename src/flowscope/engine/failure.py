@@ -87,7 +87,8 @@ def _describe(
 ) -> ErrorInfo:
     cause: BaseException | None = _raw(error, "__cause__")
     if isinstance(cause, RemoteTraceback):
-        return cause.info.model_copy(update={"notes": list(notes)})
+        told = cause.info.notes
+        return cause.info.model_copy(update={"notes": [*told, *(note for note in notes if note not in told)]})
     if cause is None and not _raw(error, "__suppress_context__"):
         cause = _raw(error, "__context__")
     if causes_left == 0 or cause is error:

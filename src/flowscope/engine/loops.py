@@ -31,6 +31,7 @@ __all__ = [
     "sleep",
     "spawn",
     "start_loop_in_thread",
+    "stop_loop_in_thread",
     "wait_in_thread",
     "waker",
 ]
@@ -164,8 +165,24 @@ def start_loop_in_thread(name: str) -> object:
     import asyncio
 
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name=name, daemon=True).start()
+    thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
+    thread.start()
+    _loop_threads[loop] = thread
     return loop
+
+
+_loop_threads: dict[Any, threading.Thread] = {}
+
+
+def stop_loop_in_thread(loop: Any) -> None:
+    """Stop such a loop, for good: a thread that runs while the interpreter ends may crash it."""
+    thread = _loop_threads.pop(loop)
+    for task in list(_spawned):
+        task._log_destroy_pending = False  # noqa: SLF001 - there is nobody left to tell
+    if in_loop(loop, loop.stop):
+        thread.join(1.0)
+    if not thread.is_alive():
+        loop.close()
 
 
 def call_later(loop: Any, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:

@@ -100,9 +100,9 @@ class _TaskProjection:
             parent_task_id=handle.task_id(parent.order) if isinstance(parent, Call) else None,
             execution_order=call.order,
             status=call.status,
-            start_time=wall_time(call.started, handle.anchor) if call.started else None,
+            start_time=wall_time(call.started, handle.anchor),
             end_time=wall_time(ended, handle.anchor) if ended else None,
-            duration=seconds(call.started, ended or self._now) if call.started else 0.0,
+            duration=_duration(call, self._now),
             attempts=call.attempt,
             input_args=self._inputs(spec, call.args),
             input_kwargs=mask(kwargs) if kwargs else {},
@@ -124,6 +124,11 @@ class _TaskProjection:
     def _abandoned_thread(self, order: int) -> str | None:
         thread = self._run.abandoned_threads.get(order)
         return thread.name if thread is not None and thread.is_alive() else None
+
+
+def _duration(call: Call, now: int) -> float:
+    """Seconds from the start to the end, or until now; none for what has not started."""
+    return 0.0 if call.status is RunStatus.PENDING else seconds(call.started, call.ended or now)
 
 
 def log_entries_of(run: Run) -> list[LogEntry]:
@@ -193,7 +198,7 @@ def task_durations_of(run: Run) -> TaskDurations:
         flow_tasks={
             call.order: TaskDuration(
                 task_name=call.spec.name,
-                task_duration=seconds(call.started, call.ended or now) if call.started else 0.0,
+                task_duration=_duration(call, now),
                 task_status=call.status,
             )
             for call in run.calls.all()

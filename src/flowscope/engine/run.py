@@ -161,7 +161,6 @@ class Run:
 
     def _frozen(self, call: Call) -> Call:
         frozen = copy.copy(call)
-        frozen.started = call.started or self.ended
         frozen.ended = self.ended
         frozen.status = RunStatus.ABANDONED
         return frozen

@@ -25,7 +25,6 @@ __all__ = [
     "TOLERATE",
     "Verdict",
     "begin",
-    "begin_waiting",
     "complete",
     "end_elsewhere",
     "failed",
@@ -77,17 +76,16 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, wait
     call.deadline = None
     call.ended = 0
     call.order = next(run.orders)
-    call.started = 0 if waits else tick()
+    call.started = tick()
     run.calls.append(call)
     if not waits and (run.attentive or flow_events.event_listeners):
         _announce_start(run, call)
     return call
 
 
-def begin_waiting(spec: TaskSpec, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
-    """Start the call that waits in this context."""
+def waiting_call(spec: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
+    """The call that this context is for, which has been begun and started already."""
     call: Any = current.get()
-    start(call)
     return call  # type: ignore[no-any-return] # the submitted call
 
 

@@ -1,11 +1,12 @@
 """Calls in an event loop: that of the flow, or a background loop for those who cannot await."""
 
+import atexit
 import os
 import threading
 from typing import Final
 
 from ..engine.call import Call
-from ..engine.loops import running_loop, start_loop_in_thread
+from ..engine.loops import running_loop, start_loop_in_thread, stop_loop_in_thread
 from ..engine.run import Run
 from .executor import Executor
 from .job import Job
@@ -85,8 +86,16 @@ class _Background:
                 self._loop = start_loop_in_thread("flowscope-loop")
             return self._loop
 
+    def stop(self) -> None:
+        """Stop the loop, for the interpreter leaves."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            stop_loop_in_thread(loop)
+
 
 _background: Final = _Background()
+atexit.register(_background.stop)
 
 
 def background_loop() -> object:

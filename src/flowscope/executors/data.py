@@ -55,6 +55,10 @@ class RemoteData(dict[str, Any]):
         """Refused: it would change the snapshot."""
         raise RemoteDataError
 
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Copied, recorded or passed on, it is a plain dictionary."""
+        return dict, (dict(self),)
+
     def __ior__(self, other: Any) -> NoReturn:  # type: ignore[misc]
         raise RemoteDataError
 

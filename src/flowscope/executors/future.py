@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
+from ..engine.blocking import blocking
 from ..engine.loops import cancelled_error_type, is_cancelled_error, new_waiter, running_loop, waker
 from ..model.status import RunStatus
 from .job import Job
@@ -80,7 +81,9 @@ class TaskFuture(Generic[T_co]):
             self.check_wait()
             if timeout is None:
                 self._job.help()
-            if not self._job.wait(timeout):
+            with blocking():
+                in_time = self._job.wait(timeout)
+            if not in_time:
                 raise TimeoutError
         self._job.read()
         error = self._job.error
@@ -104,7 +107,8 @@ class TaskFuture(Generic[T_co]):
             waiter = new_waiter()
             job.when_settled(waker(waiter))
             try:
-                yield from waiter.__await__()
+                with blocking():
+                    yield from waiter.__await__()
             except BaseException:
                 job.cancel()
                 raise

@@ -1,8 +1,8 @@
 """A submitted call: from the queue of its executor to its outcome.
 
-    waiting ──► running ──► ending ──► settled
-                 ▲    ▼
-                 retrying
+    waiting ──► starting ──► running ──► ending ──► settled
+                              ▲    ▼
+                              retrying
 
 Whoever moves it to `ending` records the end, once: the code that runs it, or the one who cancels it, either because it
 still waits or because it runs in a thread, which cannot be stopped and is left behind.
@@ -16,6 +16,7 @@ from contextvars import copy_context
 from enum import Enum
 from typing import Any, Final, Protocol
 
+from ..engine.blocking import lend_here
 from ..engine.call import Call
 from ..engine.children import Children
 from ..engine.context import enter, no_active_flow
@@ -34,7 +35,7 @@ from ..engine.loops import (
 )
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
-from ..engine.task_life import RAISE, Verdict, begin, begin_waiting, complete, failed, start
+from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call
 
 __all__ = ["Job", "Place"]
 
@@ -58,15 +59,17 @@ class Phase(Enum):
     """Where a job is."""
 
     WAITING = "waiting"
+    STARTING = "starting"
+    """Its start is being told."""
     RUNNING = "running"
     RETRYING = "retrying"
-    """An attempt has failed, and another one follows."""
+    """The failure of an attempt is being told; another one follows."""
     ENDING = "ending"
     """Its end is being recorded."""
     SETTLED = "settled"
 
 
-_RUNS: Final = (Phase.RUNNING, Phase.RETRYING)
+_RUNS: Final = (Phase.STARTING, Phase.RUNNING, Phase.RETRYING)
 
 
 class _Guests(threading.local):
@@ -94,6 +97,7 @@ class Job:
         "_phase",
         "_place",
         "_resume",
+        "_taken",
         "_task",
         "_thread",
         "call",
@@ -125,6 +129,8 @@ class Job:
         self._callbacks: tuple[Callable[[], object], ...] = ()
         self._asked = False
         """Whether somebody has cancelled it."""
+        self._taken = False
+        """Whether somebody runs it."""
         self._task: Any = None
         """The asyncio task that it runs in."""
         self._interrupt: Callable[[], object] | None = None
@@ -135,7 +141,8 @@ class Job:
         run: Run | None = self.call.handle.run
         if run is None:  # it has ended just now
             raise no_active_flow(f"task {spec.name!r}", self.call)
-        run.placements[self.call.order] = place.name
+        if run.calls.kept:
+            run.placements[self.call.order] = place.name
         self._children: Children = run.family()
         self._children.add(self)
 
@@ -183,22 +190,23 @@ class Job:
             attempt: Makes the attempts, instead of calling the function here.
             interrupt: Stops a running attempt, from another thread, so that it raises; None leaves the thread behind.
         """
+        if not self._take():
+            return
         try:
-            if not self._claim(interrupt=interrupt):
-                return
             if attempt is None and self.is_async:
                 self._context.run(run_in_new_loop, self._run_with_guests)
             else:
-                self._context.run(self._run, attempt)
+                self._context.run(self._run, attempt, interrupt)
         except BaseException as error:  # of the event loop, or of a listener that was interrupted
             self.refuse(error)
             self._settle(None, error)
 
-    def _run(self, attempt: Attempt | None) -> None:
-        enter(self.call)
+    def _run(self, attempt: Attempt | None, interrupt: Callable[[], object] | None) -> None:
+        if not self._start(interrupt=interrupt):
+            return
         caller = sync_caller(
             self.call.spec,
-            begin=begin_waiting,
+            begin=waiting_call,
             complete=self._complete,
             failed=self._failed,
             sleep=self._pause,
@@ -228,16 +236,13 @@ class Job:
         spawn(loop, self._run_in_loop, self._context, self.cancel)
 
     async def _run_in_loop(self) -> None:
-        if self._claim(task=current_asyncio_task()):
+        if self._take():
             await self._run_async()
 
     async def _run_async(self) -> None:
         """Run it to its end in this event loop; never raises, also if the asyncio task is cancelled."""
-        with self._lock:
-            self._task = current_asyncio_task()
-            if self._phase is not Phase.RUNNING:
-                return  # it was left behind before this loop ran
-        enter(self.call)
+        if not self._start(task=current_asyncio_task()):
+            return
         try:
             value = await waiting_caller(self.call.spec)(*self._args, **self._kwargs)
         except BaseException as error:
@@ -285,7 +290,7 @@ class Job:
 
     def help(self) -> None:
         """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
-        if self._phase is Phase.WAITING and self._place.holds():
+        if self._phase is Phase.WAITING and self._place.holds() and not (self.is_async and running_loop()):
             self.run()
 
     def help_async(self) -> None:
@@ -293,23 +298,36 @@ class Job:
         if self._phase is not Phase.WAITING or not self._place.holds():
             return
         if self.is_async:
-            self.run_in(running_loop())
+            spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
             _guests.jobs.append(self)
         else:
             self.run()
 
-    def _claim(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:
-        """Whether it is to be run: neither cancelled nor run already, and not of a flow that has ended."""
+    def _take(self) -> bool:
+        """Whether it is to be run: once, not after it was cancelled, and not in a flow that has ended."""
         if self.call.handle.run is None:
             self.cancel()
         with self._lock:
+            taken, self._taken = self._taken, True
+            return not taken and self._phase is Phase.WAITING
+
+    def _start(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:
+        """Record the start; whether nobody has cancelled it."""
+        with self._lock:
             if self._phase is not Phase.WAITING:
                 return False
-            self._phase = Phase.RUNNING
-            self._interrupt = interrupt
-            self._task = task
+            self._phase = Phase.STARTING
+            self._interrupt, self._task = interrupt, task
             self._thread = threading.current_thread()
+        enter(self.call)
+        lend_here()
+        start(self.call)
+        if self._goes_on():
             return True
+        error = cancelled_error()
+        failed(self.call, error)
+        self._settle(None, error)
+        return False
 
     def _complete(self, call: Call, value: object) -> None:
         if not self._move(Phase.ENDING):
@@ -322,6 +340,8 @@ class Job:
     def _failed(self, call: Call, error: BaseException) -> Verdict:
         spec: TaskSpec = call.spec
         retries = bool(spec.retries) and spec.retries_after(call.attempt, error)
+        if retries and self._resume is None:
+            self._resume = threading.Event()
         if not self._move(Phase.RETRYING if retries else Phase.ENDING):
             return RAISE
         verdict = failed(call, error)
@@ -338,11 +358,9 @@ class Job:
             return True
 
     def _goes_on(self) -> bool:
-        """Whether nobody has cancelled it while its retry was decided."""
+        """Whether nobody has cancelled it while its start, or a retry, was told."""
         with self._lock:
             self._phase = Phase.ENDING if self._asked else Phase.RUNNING
-            if self._resume is None:
-                self._resume = threading.Event()
             return not self._asked
 
     def _pause(self, seconds: float) -> None:

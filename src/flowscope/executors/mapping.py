@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, overload
 
+from ..engine.blocking import blocking
 from ..engine.loops import new_waiter, waker
 from ..errors import DefinitionError
 from .choosing import executor_for
@@ -209,7 +210,8 @@ class _Arrivals:
         """The next one; None when none is in flight any more."""
         with self._changed:
             while in_flight and not self._ready:
-                self._changed.wait()
+                with blocking():
+                    self._changed.wait()
             return self._ready.popleft() if self._ready else None
 
     async def wait_async(self, in_flight: Collection[Job]) -> Job | None:
@@ -220,4 +222,5 @@ class _Arrivals:
                     return self._ready.popleft() if self._ready else None
                 waiter = new_waiter()
                 self._wakers.append(waker(waiter))
-            await waiter
+            with blocking():
+                await waiter

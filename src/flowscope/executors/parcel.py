@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from ..engine.failure import message_of
+from ..engine.failure import Failure, message_of
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..errors import SerializationError
 from ..model.config import FlowConfig
 from ..model.records import ErrorInfo
 from ..model.status import RunStatus
 from ..model.values import to_json_value
+from .remote_errors import pack_error
 
 __all__ = [
     "Entered",
@@ -25,6 +26,7 @@ __all__ = [
     "Message",
     "Outcome",
     "Parcel",
+    "Probe",
     "Ready",
     "Retried",
     "Started",
@@ -33,7 +35,10 @@ __all__ = [
     "pack",
     "pack_items",
     "pack_message",
+    "pack_outcome",
+    "probe_for",
     "unpack",
+    "unpack_message",
 ]
 
 
@@ -114,19 +119,28 @@ class Left(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """The parcel could not be read."""
+    """Something that was sent cannot be read."""
 
+    what: str
     value_type: str
     reason: str
+
+
+class Probe(NamedTuple):
+    """Asks which part of a parcel cannot be read: their names and types, and each part by itself."""
+
+    parts: list[tuple[str, str, bytes]]
 
 
 class Outcome(NamedTuple):
     """The attempt is over."""
 
-    value: Any
-    error: BaseException | None
+    packed: bytes
+    """The value or the error."""
+    value_type: str
+    """Of that."""
     info: ErrorInfo | None
-    """What there is to know of the error."""
+    """What there is to know of the error; None if there is none."""
 
 
 Message = Ready | Started | Entered | Retried | Left | Line | FoundArtifact | FoundResult | Unread | Outcome
@@ -146,21 +160,34 @@ def pack(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> bytes:
 
 def _culprit(parcel: Parcel, task_name: str, parameters: tuple[str, ...], error: Exception) -> SerializationError:
     """Find out what cannot be pickled."""
-    names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(parcel.args)))]
-    parts: list[tuple[str, object]] = [
-        *((f"argument {name!r} of task {task_name!r}", value) for name, value in zip(names, parcel.args, strict=False)),
-        *((f"argument {name!r} of task {task_name!r}", value) for name, value in parcel.kwargs.items()),
-        (f"the function of task {task_name!r}", parcel.function),
-        (f"the config of flow {parcel.flow_name!r}", parcel.config),
-    ]
-    for what, value in parts:
-        sent = _try_pickle(value)
+    for what, value in parts_of(parcel, task_name, parameters):
+        sent = try_pickle(value)
         if isinstance(sent, Unsent):
             return SerializationError(what, *sent)
     return SerializationError(f"a call of task {task_name!r}", type(parcel).__qualname__, message_of(error))
 
 
-def _try_pickle(value: object) -> bytes | Unsent:
+def parts_of(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
+    """What may be the matter with a parcel, by name."""
+    names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(parcel.args)))]
+    return [
+        *((f"argument {name!r} of task {task_name!r}", value) for name, value in zip(names, parcel.args, strict=False)),
+        *((f"argument {name!r} of task {task_name!r}", value) for name, value in parcel.kwargs.items()),
+        (f"the function of task {task_name!r}", parcel.function),
+        (f"the config of flow {parcel.flow_name!r}", parcel.config),
+    ]
+
+
+def probe_for(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> bytes:
+    """A probe for a parcel that could not be read."""
+    parts = [
+        (what, type(value).__qualname__, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+        for what, value in parts_of(parcel, task_name, parameters)
+    ]
+    return pickle.dumps(Probe(parts), pickle.HIGHEST_PROTOCOL)
+
+
+def try_pickle(value: object) -> bytes | Unsent:
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
@@ -169,29 +196,68 @@ def _try_pickle(value: object) -> bytes | Unsent:
 
 def pack_items(items: Mapping[str, object]) -> dict[str, bytes | Unsent]:
     """Pickle each of the values, as far as that is possible."""
-    return {name: _try_pickle(value) for name, value in dict(items).items()}
+    return {name: try_pickle(value) for name, value in dict(items).items()}
 
 
-def pack_message(message: Message, task_name: str) -> bytes:
-    """Pickle what comes back."""
+def pack_outcome(value: object, error: BaseException | None, info: ErrorInfo | None, task_name: str) -> bytes:
+    """Pickle the outcome of an attempt; an error that does not pickle is told as text."""
+    if error is not None:
+        return pickle.dumps(Outcome(pack_error(error), type(error).__qualname__, info), pickle.HIGHEST_PROTOCOL)
+    packed = try_pickle(value)
+    if isinstance(packed, Unsent):
+        refusal = SerializationError(f"the return value of task {task_name!r}", *packed)
+        return pack_outcome(None, refusal, Failure(refusal).info(), task_name)
+    return pickle.dumps(Outcome(packed, type(value).__qualname__, None), pickle.HIGHEST_PROTOCOL)
+
+
+def pack_message(message: Message) -> bytes:
+    """Pickle what comes back; values that a task has recorded by themselves, so that the message is read in any case."""
+    names = _VALUES.get(type(message))
+    if names is not None:
+        told: Any = message
+        message = told._replace(**{name: _cargo(getattr(told, name)) for name in names})
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+
+
+def unpack_message(packed: bytes) -> Message:
+    """The message; a value in it that cannot be read here is described."""
+    message: Any = unpack(packed)
+    names = _VALUES.get(type(message))
+    if names is None:
+        return message  # type: ignore[no-any-return] # what was packed
+    return message._replace(**{name: _unloaded(getattr(message, name)) for name in names})  # type: ignore[no-any-return]
+
+
+class _Cargo(NamedTuple):
+    """A value, packed by itself."""
+
+    packed: bytes
+    value_type: str
+
+
+_VALUES: Final[dict[type, tuple[str, ...]]] = {
+    Entered: ("args", "kwargs"),
+    Left: ("value",),
+    FoundArtifact: ("data",),
+    FoundResult: ("value",),
+}
+"""What messages hold of the user's."""
+
+
+def _cargo(value: Any) -> _Cargo:
+    sent = try_pickle(value)
+    if isinstance(sent, Unsent):
+        shown = to_json_value(value)
+        sent = pickle.dumps(tuple(shown) if isinstance(value, tuple) else shown, pickle.HIGHEST_PROTOCOL)
+    return _Cargo(sent, f"{type(value).__module__}.{type(value).__qualname__}")
+
+
+def _unloaded(cargo: _Cargo) -> Any:
     try:
-        return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        if isinstance(message, Outcome):
-            value_type, reason = type(message.value).__qualname__, f"{type(error).__qualname__}: {message_of(error)}"
-            refusal = SerializationError(f"the return value of task {task_name!r}", value_type, reason)
-            return pickle.dumps(Outcome(None, refusal, None), pickle.HIGHEST_PROTOCOL)
-        return pickle.dumps(_as_recorded(message), pickle.HIGHEST_PROTOCOL)
-
-
-def _as_recorded(message: Any) -> Any:
-    """The message with values in the form in which records show them."""
-    changes = {name: to_json_value(value) for name, value in message._asdict().items() if _try_pickle_fails(value)}
-    return message._replace(**changes)
-
-
-def _try_pickle_fails(value: object) -> bool:
-    return isinstance(_try_pickle(value), Unsent)
+        return unpack(cargo.packed)
+    except BaseException as error:
+        described = {"__repr__": f"<unreadable here: {message_of(error)}>", "__type__": cargo.value_type}
+        return (described,) if cargo.value_type == "builtins.tuple" else described
 
 
 def unpack(packed: bytes) -> Any:

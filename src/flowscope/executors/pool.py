@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
+from ..engine.blocking import work_in_pool
+
 __all__ = ["Pool", "Queue", "Worker"]
 
 J = TypeVar("J")
@@ -75,6 +77,8 @@ class Pool(Generic[J]):
         self._threads: set[threading.Thread] = set()
         self._free = 0
         """How many threads wait for a job."""
+        self._lent: set[threading.Thread] = set()
+        """Those that wait for something else, amid a job."""
         self._closed = 0
         """How often it was closed: threads leave that were started before."""
         self._made = 0
@@ -85,8 +89,21 @@ class Pool(Generic[J]):
             self._jobs.append(job)
             if self._free >= len(self._jobs):
                 self._changed.notify()
-            elif len(self._threads) < self.size:
+            elif self._has_room():
                 self._hire(job)
+
+    def _has_room(self) -> bool:
+        return len(self._threads) - len(self._lent) < self.size
+
+    def lend(self, thread: threading.Thread, waits: bool) -> None:
+        """Note whether one of its threads waits; while it does, another one may work in its place."""
+        with self._changed:
+            if waits and thread in self._threads:
+                self._lent.add(thread)
+            else:
+                self._lent.discard(thread)
+            if self._free < len(self._jobs) and self._has_room():
+                self._hire()
 
     def _hire(self, job: J | None = None) -> None:
         self._made += 1
@@ -111,24 +128,27 @@ class Pool(Generic[J]):
         with self._changed:
             if thread in self._threads:
                 self._threads.discard(thread)
+                self._lent.discard(thread)
                 if self._jobs and self._free < len(self._jobs):
                     self._hire()
 
     def close(self, *, wait: bool = True) -> None:
-        """Let all threads leave when there is no work left; `wait` for them, but for the one that says so."""
+        """Let all threads leave when there is no work left; `wait` for them, unless it is one of them that says so."""
         with self._changed:
             self._closed += 1
             self._changed.notify_all()
-            leaving = self._threads - {threading.current_thread()}
-        if wait:
+            leaving = list(self._threads)
+        if wait and not self.holds():
             for thread in leaving:
                 thread.join()
 
     def _work(self, hired: int) -> None:
         worker = self._make_worker()
+        work_in_pool(_Lender(self))
         try:
             while (job := self._next(hired)) is not None:
                 worker.run(job)
+                del job  # it may hold much, and the wait for the next one may be long
         finally:
             worker.close()
             with self._changed:
@@ -138,11 +158,12 @@ class Pool(Generic[J]):
         """The next job; None tells the thread to leave."""
         me = threading.current_thread()
         with self._changed:
-            while me in self._threads:
+            while me in self._threads and len(self._threads) - len(self._lent) <= self.size:
                 if self._jobs:
                     return self._jobs.popleft()
                 if hired != self._closed or not self._wait():
-                    self._threads.discard(me)
+                    break
+            self._threads.discard(me)
             return None
 
     def _wait(self) -> bool:
@@ -152,6 +173,30 @@ class Pool(Generic[J]):
             return self._changed.wait(self._idle_seconds) or bool(self._jobs)
         finally:
             self._free -= 1
+
+
+class _Lender:
+    """Counts who waits in, or for, one thread."""
+
+    def __init__(self, pool: Pool[Any]) -> None:
+        self._pool = pool
+        self._thread = threading.current_thread()
+        self._waits = 0
+        self._lock = threading.RLock()
+
+    def begin_wait(self) -> None:
+        """It waits, or somebody does on whom it waits."""
+        with self._lock:
+            self._waits += 1
+            if self._waits == 1:
+                self._pool.lend(self._thread, True)
+
+    def end_wait(self) -> None:
+        """That wait is over."""
+        with self._lock:
+            self._waits -= 1
+            if self._waits == 0:
+                self._pool.lend(self._thread, False)
 
 
 _pools: Final["WeakSet[Pool[Any]]"] = WeakSet()

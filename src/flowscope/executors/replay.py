@@ -1,25 +1,27 @@
 """What a worker tells, entered into the record of the flow, as it comes."""
 
 import logging
+import traceback
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from .._clock import anchor, tick
 from ..engine.call import Call
 from ..engine.capture import write_console
 from ..engine.context import enter, leave, outside
-from ..engine.failure import Failure, RemoteTraceback
+from ..engine.failure import Failure
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import Task
 from ..engine.run import Run
 from ..engine.task_life import begin, end_elsewhere, start
-from ..errors import RemoteTaskError
 from ..model.events import EventType
-from ..model.records import ErrorInfo
 from ..model.status import RunStatus
 from .parcel import Entered, Left, Message, Retried, Started
+from .remote_errors import remote_error
 
 __all__ = ["Replay"]
+
+_log: Final = logging.getLogger("flowscope")
 
 
 class Replay:
@@ -30,14 +32,23 @@ class Replay:
         self._calls: dict[int, Call] = {}
         """The calls of this record by their execution order in the worker."""
         self._sent = tick()
+        self.started = False
+        """Whether the attempt has begun."""
         self._shift = 0
         """What turns ticks of the worker into ticks of this process."""
 
     def take(self, message: Message) -> None:
-        """Enter one message."""
+        """Enter one message; what goes wrong with it is logged, for the next one is on its way."""
         run: Run | None = self._top.handle.run
         if run is None:
             return
+        try:
+            self._enter_message(run, message)
+        except Exception:
+            with outside():
+                _log.warning("a message of a worker could not be recorded", exc_info=True)
+
+    def _enter_message(self, run: Run, message: Message) -> None:
         match message:
             case Started():
                 self._synchronise(message)
@@ -66,6 +77,7 @@ class Replay:
 
     def _synchronise(self, started: Started) -> None:
         """Find out how the clocks differ: by their anchors, but nothing is told before it was asked for."""
+        self.started = True
         shift = started.anchor - anchor()
         self._shift = min(max(shift, self._sent - started.ticks), tick() - started.ticks)
 
@@ -91,8 +103,9 @@ class Replay:
             call = begin(spec, told.args, told.kwargs, waits=True)
         finally:
             leave(token, None)
-        run.handle.given_ids[call.order] = told.task_id
-        if told.executor != "inline":
+        if run.calls.kept:
+            run.handle.given_ids[call.order] = told.task_id
+        if run.calls.kept and told.executor != "inline":
             run.placements[call.order] = told.executor
         self._calls[told.order] = call
         start(call, self._here(told.ticks))
@@ -109,7 +122,11 @@ def _hand_on(line: Line) -> None:
     """Let the handlers of this process have a record of the standard logging."""
     record = logging.LogRecord(line.logger, line.level, "", 0, "%s", (line.message,), None)
     with outside():
-        logging.getLogger(line.logger).handle(record)
+        try:
+            logging.getLogger(line.logger).handle(record)
+        except Exception:  # a handler that does not contain its own errors, as logging asks it to
+            if logging.raiseExceptions:
+                traceback.print_exc()
 
 
 class _ToldSpec:
@@ -122,10 +139,3 @@ class _ToldSpec:
         self.binds_self = False
         self.data = None
         self.new_call = partial(object.__new__, Task)
-
-
-def remote_error(info: ErrorInfo) -> RemoteTaskError:
-    """An exception that stands for one in another process."""
-    error = RemoteTaskError(f"{info.module}.{info.type}", info.message, info.traceback)
-    error.__cause__ = RemoteTraceback(info)
-    return error

@@ -7,17 +7,16 @@ from ..engine.call import Call
 from ..engine.context import no_active_flow
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
-from .parcel import Parcel, pack, pack_items
+from .parcel import Parcel, pack_items
 
-__all__ = ["parcel_of"]
+__all__ = ["parcel_of", "positional_names"]
 
 
-def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """All that a worker needs for the next attempt of a call, pickled.
+def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Parcel:
+    """All that a worker needs for the next attempt of a call.
 
     Raises:
         NoActiveFlowError: The flow has ended.
-        SerializationError: An argument, the function or the config cannot be pickled.
     """
     spec: TaskSpec = call.spec
     handle = call.handle
@@ -27,7 +26,7 @@ def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> byte
         raise no_active_flow(f"task {spec.name!r}", None)
     flow = handle.find_flow()
     again = "" if call.attempt == 1 else f"r{call.attempt}"
-    parcel = Parcel(
+    return Parcel(
         function=function,
         args=args,
         kwargs=kwargs,
@@ -43,8 +42,12 @@ def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> byte
         provided=pack_items(handle.provided),
         levels=_logging_levels(),
     )
-    names = ("self", *spec.positional_names) if spec.binds_self else spec.positional_names
-    return pack(parcel, spec.name, names)
+
+
+def positional_names(call: Call) -> tuple[str, ...]:
+    """The names of the positional parameters, `self` included."""
+    spec: TaskSpec = call.spec
+    return ("self", *spec.positional_names) if spec.binds_self else spec.positional_names
 
 
 def _logging_levels() -> dict[str, int]:

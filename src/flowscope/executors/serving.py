@@ -1,7 +1,9 @@
 """The other side of an executor: making one attempt of a task in another process, and telling what happens."""
 
 import logging
-import pickle
+import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
@@ -18,8 +20,20 @@ from ..engine.run import Run
 from ..engine.spec import TaskSpec, spec_of
 from ..model.records import ErrorInfo
 from .data import RemoteData, RemoteProvided
-from .parcel import Entered, Left, Message, Outcome, Parcel, Ready, Retried, Started, Unread, pack_message, unpack
-from .replay import remote_error
+from .parcel import (
+    Entered,
+    Left,
+    Message,
+    Parcel,
+    Probe,
+    Ready,
+    Retried,
+    Started,
+    Unread,
+    pack_message,
+    pack_outcome,
+    unpack,
+)
 from .surroundings import become_worker
 
 __all__ = ["answer", "serve"]
@@ -32,46 +46,77 @@ class Connection(Protocol):
 
     def send_bytes(self, buf: bytes, /) -> None: ...
 
+    def close(self) -> None: ...
+
 
 def serve(connection: Connection) -> None:
     """Make attempts, one after the other, until the other end is closed."""
-    import signal  # noqa: PLC0415 - only here
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt of the whole group is for the flow to handle
+    here = os.getpid()
+    signal.signal(signal.SIGINT, _leave_to_the_flow)
+    threading.Thread(target=_end_with_parent, name="flowscope-watch", daemon=True).start()
+    if hasattr(os, "register_at_fork"):  # else a child of a task would keep the pipe open when this process dies
+        os.register_at_fork(after_in_child=connection.close)
     become_worker()
     logging.getLogger().addHandler(logging.NullHandler())  # records are handled where the flow runs
     try:
-        connection.send_bytes(pack_message(Ready(), ""))
+        connection.send_bytes(pack_message(Ready()))
         while True:
             copy_context().run(answer, connection.recv_bytes(), connection.send_bytes)
     except (EOFError, OSError):
-        return
+        if os.getpid() != here:  # a child that a task has forked, and that has returned from it
+            os._exit(0)
+
+
+def _leave_to_the_flow(*_: object) -> None:
+    """An interrupt of the whole process group is for the flow to handle; what a task has started gets it as well."""
+
+
+def _end_with_parent() -> None:
+    """End with the process that the work is for, whatever goes on here: nobody is left who would end it."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
     """Make the attempt that was packed, and send what happens, as it happens, and the outcome last."""
     try:
-        parcel: Parcel = unpack(packed)
+        parcel: Parcel | Probe = unpack(packed)
+        if isinstance(parcel, Probe):
+            send(pack_message(_unreadable_part(parcel)))
+            return
         spec = spec_of(parcel.function) or TaskSpec(define(parcel.function, "task"), LIVE_TYPES)
     except Exception as error:
-        reason = (
-            f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}; its functions and classes have "
-            "to be in modules that can be imported"
-        )
-        send(pack_message(Unread("function", reason), ""))
+        send(pack_message(Unread("a call of a task", "function", _reason(error))))
         return
     _adopt_levels(parcel.levels)
-    teller = _Teller(spec.name, send)
+    teller = _Teller(send)
     teller.tell(Started(tick(), anchor()))
     teller.end(_outcome(parcel, spec, teller))
 
 
-def _outcome(parcel: Parcel, spec: TaskSpec, teller: "_Teller") -> Outcome:
+def _unreadable_part(probe: Probe) -> Unread:
+    for what, value_type, packed in probe.parts:
+        try:
+            unpack(packed)
+        except Exception as error:
+            return Unread(what, value_type, _reason(error))
+    return Unread("a call of a task", "function", "the worker cannot read it")
+
+
+def _reason(error: Exception) -> str:
+    return (
+        f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}; functions and classes have to be in "
+        "modules that can be imported"
+    )
+
+
+def _outcome(parcel: Parcel, spec: TaskSpec, teller: "_Teller") -> bytes:
     try:
-        return Outcome(host(_told(parcel, spec), teller), None, None)
+        return pack_outcome(host(_told(parcel, spec), teller), None, None, spec.name)
     except BaseException as error:
-        info = Failure(error).info()
-        return Outcome(None, _that_travels(error, info), info)
+        return pack_outcome(None, error, Failure(error).info(), spec.name)
 
 
 def _told(parcel: Parcel, spec: TaskSpec) -> HostedAttempt:
@@ -92,37 +137,26 @@ def _told(parcel: Parcel, spec: TaskSpec) -> HostedAttempt:
     )
 
 
-def _that_travels(error: BaseException, info: ErrorInfo) -> BaseException:
-    """The exception, if it arrives as itself."""
-    try:
-        arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - what was dumped just now
-    except Exception:
-        return remote_error(info)
-    return error if type(arrived) is type(error) else remote_error(info)
-
-
 class _Teller:
     """Sends what happens in one attempt; nothing after its outcome."""
 
-    def __init__(self, task_name: str, send: Callable[[bytes], None]) -> None:
-        self._task_name = task_name
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
         self._ended = False
         self._lock = threading.RLock()
 
     def tell(self, message: Message) -> None:
         """Send a message."""
-        packed = pack_message(message, self._task_name)
+        packed = pack_message(message)
         with self._lock:
             if not self._ended:
                 self._send(packed)
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: bytes) -> None:
         """Send the outcome."""
-        packed = pack_message(outcome, self._task_name)
         with self._lock:
             self._ended = True
-            self._send(packed)
+            self._send(outcome)
 
     def keep(self, item: Line | FoundArtifact | FoundResult) -> None:
         """Something was logged, printed or found."""

@@ -11,14 +11,16 @@ from weakref import WeakSet
 
 from .._clock import seconds, tick
 from ..engine.call import Call
-from ..engine.failure import RemoteTraceback
+from ..engine.failure import message_of
 from ..engine.loops import cancelled_error
+from ..engine.spec import TaskSpec
 from ..errors import SerializationError, TaskTimeoutError, WorkerDiedError
 from ..model.status import RunStatus
 from .job import Job
-from .parcel import Message, Outcome, Started, Unread, unpack
+from .parcel import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
+from .remote_errors import unpack_error
 from .replay import Replay
-from .sending import parcel_of
+from .sending import parcel_of, positional_names
 from .serving import serve
 
 __all__ = ["WorkerProcess"]
@@ -30,7 +32,7 @@ class WorkerProcess:
     """Started when it is needed, and again after it was killed or has died."""
 
     def __init__(self, method: str) -> None:
-        self._context: Any = multiprocessing.get_context(method)
+        self._context: Any = multiprocessing.get_context("spawn" if _forked else method)
         self._process: Any = None
         self._connection: Any = None
         self._killed = False
@@ -42,6 +44,8 @@ class WorkerProcess:
 
     def run(self, job: Job) -> None:
         """Run a job to its end; never raises."""
+        if job.cancelled:
+            return
         try:
             self._be_ready(job)
         except Exception as error:
@@ -75,59 +79,106 @@ class WorkerProcess:
             self._forget()
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=serve, args=(theirs,), name="flowscope-worker")
-        with theirs:
+        with theirs, _starting:
+            _hold_still()
             process.start()
-        _running.add(process)
+            _running.add(process)
         with self._lock:
             self._process, self._connection, self._killed = process, ours, False
         try:
             self._receive(None)
         except EOFError:
             code = self._forget()
+            _hold_still()
+            if job.cancelled:
+                raise cancelled_error() from None
             raise WorkerDiedError(job.call.spec.name, code, ready=False) from None
 
     def _attempt(self, job: Job, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have one attempt made, and enter into the record what is told of it."""
-        packed = parcel_of(call, args, kwargs)
-        self._be_ready(job)
-        timeout: float | None = call.spec.timeout
+        spec: TaskSpec = call.spec
+        parcel = parcel_of(call, args, kwargs)
+        names = positional_names(call)
+        packed = pack(parcel, spec.name, names)
         try:
-            outcome = self._answer(call, packed, timeout)
+            answer = self._answer_of_one(job, packed)
+            if isinstance(answer, Unread):
+                self._connection.send_bytes(probe_for(parcel, spec.name, names))
+                answer = self._answer_to_probe()
         except _Late:
-            self._kill_for(job)
             self._forget()
             call.status = RunStatus.TIMED_OUT
-            raise TaskTimeoutError(call.spec.name, timeout or 0.0) from None
+            raise TaskTimeoutError(spec.name, spec.timeout or 0.0) from None
         except (EOFError, OSError):
             code = self._forget()
+            _hold_still()
             if job.cancelled:
                 raise cancelled_error() from None
-            raise WorkerDiedError(call.spec.name, code) from None
-        return _value(outcome)
+            raise WorkerDiedError(spec.name, code) from None
+        except BaseException:  # an interrupt of this thread: what the process still says is for nobody
+            self._forget()
+            raise
+        return _value(answer, spec.name)
 
-    def _answer(self, call: Call, packed: bytes, timeout: float | None) -> Outcome:
-        """What the process answers.
+    def _answer_of_one(self, job: Job, packed: bytes) -> Outcome | Unread:
+        """The answer of a process; of another one, if the first has died before it began.
 
         Raises:
             EOFError: It has died.
             OSError: It has died.
             _Late: It has not answered in time.
         """
-        replay = Replay(call)
+        self._be_ready(job)
+        replay = Replay(job.call)
+        try:
+            return self._answer(job, packed, replay)
+        except (EOFError, OSError):
+            if replay.started or job.cancelled:
+                raise
+        self._forget()
+        self._be_ready(job)
+        return self._answer(job, packed, Replay(job.call))
+
+    def _answer(self, job: Job, packed: bytes, replay: Replay) -> Outcome | Unread:
+        """What the process answers; it is killed at the deadline.
+
+        Raises:
+            EOFError: It has died.
+            OSError: It has died.
+            _Late: It has not answered in time.
+        """
+        timeout: float | None = job.call.spec.timeout
         deadline: int | None = None
+        with self._lock:
+            if job.cancelled:
+                raise cancelled_error()
         try:
             self._connection.send_bytes(packed)
             while True:
                 message = self._receive(deadline)
-                if isinstance(message, Unread):
-                    return Outcome(None, SerializationError(f"a call of task {call.spec.name!r}", *message), None)
-                if isinstance(message, Outcome):
+                if isinstance(message, Outcome | Unread):
                     return message
                 if isinstance(message, Started) and timeout is not None:
-                    deadline = call.deadline = tick() + int(timeout * 1e9)
+                    deadline = job.call.deadline = tick() + int(timeout * 1e9)
                 replay.take(message)
+        except _Late:
+            self._kill_for(job)
+            self._drain(replay)
+            raise
         finally:
             replay.close()
+
+    def _drain(self, replay: Replay) -> None:
+        """Take what a killed process has told."""
+        try:
+            while True:
+                replay.take(self._receive(None))
+        except (EOFError, OSError):
+            return
+
+    def _answer_to_probe(self) -> Unread:
+        message: Any = self._receive(None)
+        return message  # type: ignore[no-any-return] # it was asked for that
 
     def _receive(self, deadline: int | None) -> Message:
         """The next message.
@@ -136,13 +187,13 @@ class WorkerProcess:
             EOFError: It has died.
             _Late: There is none at the deadline.
         """
-        left = None if deadline is None else max(0.0, seconds(tick(), deadline))
-        ready = wait([self._connection, self._process.sentinel], left)
+        left = None if deadline is None else seconds(tick(), deadline)
+        ready = [] if left is not None and left <= 0 else wait([self._connection, self._process.sentinel], left)
         if not ready:
             raise _Late
         if self._connection not in ready and not self._connection.poll():
             raise EOFError
-        return _read(self._connection.recv_bytes())
+        return unpack_message(self._connection.recv_bytes())
 
     def _kill_for(self, job: Job) -> None:
         """Kill it while it works for that job."""
@@ -152,42 +203,36 @@ class WorkerProcess:
                 self._process.kill()
 
     def _forget(self) -> int | None:
-        """Reap the process, which has ended or is about to; return its exit code."""
+        """Reap the process, which has ended or is to; return its exit code."""
         with self._lock:
             process, self._process = self._process, None
         self._connection.close()
-        process.join(_FAREWELL_SECONDS)
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.kill()
+        process.join()
         code: int | None = process.exitcode
         _running.discard(process)
         return code
 
 
-def _value(outcome: Outcome) -> Any:
+def _value(answer: Outcome | Unread, task_name: str) -> Any:
     """What an attempt returned; what it raised is raised."""
-    if outcome.error is None:
-        return outcome.value
-    if outcome.info is not None:
-        outcome.error.__cause__ = RemoteTraceback(outcome.info)
+    if isinstance(answer, Unread):
+        raise SerializationError(*answer)
+    if answer.info is None:
+        try:
+            return unpack(answer.packed)
+        except BaseException as error:  # whatever the value's class does when it is read
+            reason = f"it cannot be read here, {type(error).__qualname__}: {message_of(error)}"
+            raise SerializationError(f"the return value of task {task_name!r}", answer.value_type, reason) from error
+    failure = unpack_error(answer.packed, answer.info)
     try:
-        raise outcome.error
+        raise failure
     finally:
-        del outcome  # it would hold this frame, and this frame it
+        del failure  # it would hold this frame, and this frame it
 
 
 class _Late(Exception):  # noqa: N818 - a signal within this module
     """The deadline has passed."""
-
-
-def _read(packed: bytes) -> Message:
-    try:
-        message: Message = unpack(packed)
-    except Exception as error:  # what pickles there and does not unpickle here
-        text = f"it cannot be read here, {type(error).__qualname__}: {error}"
-        return Outcome(None, SerializationError("the outcome of a task", "bytes", text), None)
-    return message
 
 
 _running: Final["WeakSet[Any]"] = WeakSet()
@@ -196,9 +241,34 @@ _running: Final["WeakSet[Any]"] = WeakSet()
 @atexit.register
 def _kill_all() -> None:
     """Nobody waits for them any more, and the interpreter would."""
+    if _starting.acquire(timeout=_FAREWELL_SECONDS):  # one that is just being started would complain
+        _leaving.append(True)
+        _starting.release()
     for process in list(_running):
         process.kill()
 
 
+_starting = threading.Lock()
+_leaving: Final[list[bool]] = []
+"""Not empty when the interpreter is leaving."""
+
+
+def _hold_still() -> None:
+    """Stay here for ever in an interpreter that is leaving: whoever waited is gone."""
+    if _leaving:
+        threading.Event().wait()
+
+
+_forked: Final[list[bool]] = []
+"""Not empty in a forked process, whose fork server is its parent's."""
+
+
+def _forget_in_child() -> None:
+    global _starting  # noqa: PLW0603 - nobody holds it here
+    _starting = threading.Lock()
+    _running.clear()  # they are not the child's to kill
+    _forked.append(True)
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_running.clear)  # they are not the child's to kill
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -106,8 +106,8 @@ class TaskRun(BaseModel, frozen=True):
     execution_order: int
     """1 for the first task that was called or submitted in the flow."""
     status: RunStatus
-    start_time: datetime | None = None
-    """Aware, in UTC; None while a submitted task waits for its start."""
+    start_time: datetime
+    """Aware, in UTC; while a submitted task waits, when it was submitted."""
     end_time: datetime | None = None
     """Aware, in UTC; None while running."""
     duration: float

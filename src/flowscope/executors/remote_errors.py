@@ -1,0 +1,61 @@
+"""Exceptions on their way from one process to another: as themselves if they can, as text otherwise."""
+
+import pickle
+from typing import Any
+
+from ..engine.failure import RemoteTraceback
+from ..errors import RemoteTaskError
+from ..model.records import ErrorInfo
+
+__all__ = ["pack_error", "remote_error", "unpack_error"]
+
+
+def pack_error(error: BaseException) -> bytes:
+    """The exception, pickled; nothing, if it would not arrive as what it is."""
+    try:
+        packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
+        arrived = pickle.loads(packed)  # noqa: S301 - dumped just now
+        if type(arrived) is not type(error):
+            return b""
+        return packed if _alike(arrived, error) else pickle.dumps(_parts(error), pickle.HIGHEST_PROTOCOL)
+    except BaseException:
+        return b""
+
+
+def _alike(arrived: BaseException, error: BaseException) -> bool:
+    """Whether nothing was changed on the way, as far as text tells."""
+    return (repr(arrived.args), str(arrived)) == (repr(error.args), str(error))
+
+
+def unpack_error(packed: bytes, info: ErrorInfo) -> BaseException:
+    """The exception that was packed, with what is known of it there as its cause; a `RemoteTaskError` failing that."""
+    try:
+        error = _whole(pickle.loads(packed))  # noqa: S301 - from a process that this library has started
+    except BaseException:
+        error = None
+    if not isinstance(error, BaseException):
+        return remote_error(info)
+    error.__cause__ = RemoteTraceback(info)
+    return error
+
+
+def remote_error(info: ErrorInfo) -> RemoteTaskError:
+    """An exception that stands for one in another process."""
+    error = RemoteTaskError(f"{info.module}.{info.type}", info.message, info.traceback)
+    error.__cause__ = RemoteTraceback(info)
+    return error
+
+
+def _parts(error: BaseException) -> Any:
+    """The class, arguments and attributes, so that no `__init__` has a second say."""
+    return type(error), error.args, vars(error)
+
+
+def _whole(parts: Any) -> Any:
+    if not isinstance(parts, tuple):
+        return parts
+    kind, args, attributes = parts
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(attributes)
+    return error

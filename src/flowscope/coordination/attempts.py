@@ -1,0 +1,48 @@
+"""Running one flow to its outcome: its attempts."""
+
+import asyncio
+
+from ..engine.live import Flow
+from ..errors import AlreadyRunningError
+from ..model.status import RunStatus
+from .inner_flow import twin_of
+from .outcomes import ENDED, Outcome, Verdict, never_run, not_started
+from .places import Place
+from .registration import Registration
+from .scheduling import Inputs
+
+__all__ = ["run_flow"]
+
+_WORTH_RETRYING = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
+
+
+async def run_flow(registration: Registration, inputs: Inputs, place: Place) -> Outcome:
+    """Execute a flow, and again while it fails and has retries left."""
+    flow = registration.flow
+    outcome = await _attempt(flow, registration, inputs, place)
+    for _ in range(registration.retries):
+        if outcome.status not in _WORTH_RETRYING or not await _may_go_on():
+            break
+        if flow.status not in ENDED:  # it was left behind, or another process has run it
+            flow = twin_of(flow)
+        outcome = await _attempt(flow, registration, inputs, place)
+    return outcome
+
+
+async def _attempt(flow: Flow[object], registration: Registration, inputs: Inputs, place: Place) -> Outcome:
+    timeout = registration.timeout
+    if timeout == 0:
+        return never_run(registration.flow_id, flow, Verdict.timed_out(flow.flow_name, timeout))
+    if flow.status is RunStatus.RUNNING:
+        return not_started(flow, AlreadyRunningError(f"flow {flow.flow_name!r}", flow.status))
+    flow.provide(**{"upstream": dict(inputs.upstream), **inputs.params})
+    return await place.run(flow, timeout)
+
+
+async def _may_go_on() -> bool:
+    """Let others have a turn; whether nobody has asked this task to end."""
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        return False
+    return True

@@ -1,0 +1,300 @@
+"""`FlowCoordinator`: the face of coordination, over the ledger and the executions."""
+
+# ruff: noqa: ASYNC109 - the contract has these timeouts
+import os
+import threading
+from collections.abc import Set
+from types import TracebackType
+from typing import Any, ClassVar, Final, Self
+
+from ..engine.live import Flow
+from ..errors import CoordinationError
+from ..model.records import FlowRun
+from .execution import Execution
+from .graph import Dependency
+from .inner_flow import definition_of
+from .inside import refuse_waiting_for_itself
+from .kinds import DependencyType, FlowType
+from .ledger import Ledger
+from .mermaid import to_mermaid
+from .outcomes import Verdict
+from .registration import register
+from .site import Site
+from .summary import CoordinatorSummary, summarise
+
+__all__ = ["FlowCoordinator"]
+
+_UPSTREAM: Final = "upstream"
+
+
+class FlowCoordinator:
+    """Runs flows that depend on each other: each once, as soon as what it depends on has settled.
+
+    A flow settles when it has completed, failed, timed out or been cancelled. Its outcome is then final. All methods
+    may be called from several threads and event loops, at once or one after the other.
+
+    A flow that takes a parameter `upstream` is given the outputs of its dependencies, by flow id.
+    """
+
+    _instances: ClassVar[dict[type["FlowCoordinator"], "FlowCoordinator"]] = {}
+    _instances_lock: ClassVar[threading.RLock] = threading.RLock()
+
+    def __init__(
+        self,
+        *,
+        max_concurrency: int | None = None,
+        max_threads: int | None = None,
+        max_processes: int | None = None,
+    ) -> None:
+        """A coordinator without flows.
+
+        Args:
+            max_concurrency: How many flows may run at once; None is no limit.
+            max_threads: How many of them in threads; None is four more than there are processors, at most 32.
+            max_processes: How many of them in worker processes; None is the number of processors.
+
+        Raises:
+            CoordinationError: A number is below 1.
+        """
+        given = {"max_concurrency": max_concurrency, "max_threads": max_threads, "max_processes": max_processes}
+        for name, number in given.items():
+            if number is not None and number < 1:
+                raise CoordinationError(name, f"cannot be {number!r}. Give a number from 1, or None for the default.")
+        processors = os.cpu_count() or 1
+        self._limit = max_concurrency
+        self._limits = {
+            FlowType.THREAD: max_threads or min(32, processors + 4),
+            FlowType.PROCESS: max_processes or processors,
+        }
+        self._start_afresh()
+
+    @staticmethod
+    def _forget_in_child() -> None:
+        """A forked process has none of the threads and event loops in which flows were running."""
+        FlowCoordinator._instances_lock = threading.RLock()
+        FlowCoordinator._instances = {}
+
+    def _start_afresh(self) -> None:
+        self._ledger = Ledger(self._limit, self._limits)
+        self._site = Site(self._limits[FlowType.PROCESS])
+
+    @classmethod
+    def get_instance(cls) -> Self:
+        """The coordinator that all of this process share; a new one after its `cleanup`."""
+        with FlowCoordinator._instances_lock:
+            found = FlowCoordinator._instances.get(cls)
+            if not isinstance(found, cls):
+                found = FlowCoordinator._instances[cls] = cls()
+            return found
+
+    def register_flow(
+        self,
+        flow: Flow[Any],
+        *,
+        flow_type: FlowType = FlowType.INLINE,
+        timeout: float | None = None,
+        retries: int = 0,
+    ) -> str:
+        """Take a flow that is set up and not executed; return its id, under which its result will be kept.
+
+        A sync flow that runs inline with a timeout runs in a thread, so that the deadline holds.
+
+        Args:
+            flow: The flow.
+            flow_type: Where it runs.
+            timeout: Seconds for each attempt, from its start; None is no limit, 0 is over before it begins.
+            retries: How many extra attempts, each a run of its own, follow one that failed or timed out.
+
+        Raises:
+            CoordinationError: Its id is registered already, or an option cannot work.
+        """
+        registration = register(flow, flow_type, timeout, retries)
+        self._ledger.register(registration)
+        return registration.flow_id
+
+    def register_dependency(
+        self,
+        parent_id: str,
+        child_id: str,
+        kind: DependencyType = DependencyType.REQUIRED,
+        *,
+        param: str | None = None,
+    ) -> None:
+        """Let a flow run after another; once more with the same arguments changes nothing.
+
+        Args:
+            parent_id: What has to settle first.
+            child_id: What depends on it, and has not started.
+            kind: Whether the child fails too if the parent does not complete, or runs nevertheless.
+            param: A parameter of the child's function that takes the parent's output, unless it was given an argument
+                at set-up. It needs a default, which stays where an optional parent has not completed.
+
+        Raises:
+            CoordinationError: A flow is unknown, it would be a cycle, the child has started, or no such parameter
+                can be filled. Nothing is changed.
+        """
+        ledger = self._ledger
+        for flow_id in (parent_id, child_id):
+            ledger.node(flow_id)
+        if kind not in set(DependencyType):
+            reason = f"cannot depend on another in the way {kind!r}. Choose one of {[*map(str, DependencyType)]}."
+            raise CoordinationError(f"flow {child_id!r}", reason)
+        if param is not None:
+            _check_param(ledger.node(child_id).registration.flow, child_id, param)
+        ledger.connect(Dependency(parent_id, child_id, DependencyType(kind), param))
+
+    def get_flow(self, flow_id: str) -> Flow[Any] | None:
+        """The flow of that id, as the very object; None if there is none."""
+        node = self._ledger.find(flow_id)
+        return None if node is None else node.registration.flow
+
+    def get_dependencies(self, flow_id: str, kind: DependencyType | None = None) -> set[str]:
+        """The ids of what a flow depends on directly; only those of one kind, if that is given.
+
+        Raises:
+            CoordinationError: The flow is unknown.
+        """
+        return self._ledger.dependencies(flow_id, kind)
+
+    def has_cycle(self, start_id: str) -> bool:
+        """Whether a path from a flow to those that depend on it leads to a cycle; False for an unknown one.
+
+        A dependency that would close a cycle is refused, so this never finds one.
+        """
+        return self._ledger.has_cycle(start_id)
+
+    async def execute_flow(self, flow_id: str) -> FlowRun:
+        """Run a flow, with whatever it still depends on, and return its record; it does not raise what flows raise.
+
+        What has run already, here or in another call, does not run again. Cancelling this cancels what runs for it
+        alone. A flow that calls this keeps its own place under the bounds meanwhile.
+
+        Raises:
+            CoordinationError: The flow is unknown, or a running flow would wait for itself.
+        """
+        ledger = self._ledger
+        ledger.node(flow_id)
+        await Execution(ledger, self._site).run([flow_id])
+        return ledger.records([flow_id])[flow_id]
+
+    async def execute_all(self) -> dict[str, FlowRun]:
+        """Run all flows that are registered now, and return their records by id; otherwise like `execute_flow`.
+
+        Raises:
+            CoordinationError: A running flow would wait for itself.
+        """
+        ledger = self._ledger
+        flow_ids = ledger.flow_ids()
+        await Execution(ledger, self._site).run(flow_ids)
+        return ledger.records(flow_ids)
+
+    async def wait_for_flows(self, flow_ids: Set[str], timeout: float | None = None) -> dict[str, FlowRun]:
+        """Wait until flows have settled, and return their records by id. This does not run them.
+
+        Args:
+            flow_ids: Which flows; none is no wait.
+            timeout: Seconds; None waits as long as it takes, 0 only looks.
+
+        Raises:
+            CoordinationError: A flow is unknown, or would wait for itself.
+            TimeoutError: One has not settled in time.
+        """
+        ledger, wanted = self._ledger, set(flow_ids)
+        refuse_waiting_for_itself(ledger.token, {one for one in wanted if ledger.node(one).outcome is None})
+        await ledger.wait(wanted, timeout)
+        return ledger.records(wanted)
+
+    async def fail_flow(self, flow_id: str, reason: str) -> None:
+        """Say that a flow has failed, and with it what requires it; one that runs is stopped.
+
+        A flow that has settled stays as it is. Returns when it has settled.
+
+        Raises:
+            CoordinationError: The flow is unknown.
+        """
+        await self._condemn(flow_id, Verdict.failed(reason))
+
+    async def cancel_flow(self, flow_id: str, reason: str = "") -> None:
+        """Cancel a flow, and with it what requires it; one that runs is stopped.
+
+        An async flow is cancelled as an asyncio task is. A thread is left behind, a worker process killed. A flow that
+        has settled stays as it is. Returns when it has settled.
+
+        Raises:
+            CoordinationError: The flow is unknown.
+        """
+        await self._condemn(flow_id, Verdict.cancelled(reason))
+
+    async def _condemn(self, flow_id: str, verdict: Verdict) -> None:
+        ledger = self._ledger
+        ledger.condemn(flow_id, verdict)
+        await ledger.wait({flow_id})
+
+    async def handle_flow_failure(self, flow_id: str) -> None:
+        """Fail the flows that require this one, and those that require them; optional dependents go on.
+
+        This happens of itself when a flow fails. It does nothing where the flow has completed.
+
+        Raises:
+            CoordinationError: The flow is unknown.
+        """
+        self._ledger.fail_dependents(flow_id)
+
+    def get_result(self, flow_id: str) -> FlowRun | None:
+        """The record of a flow that has settled; None before, and for an unknown one."""
+        node = self._ledger.find(flow_id)
+        return None if node is None or node.outcome is None else node.outcome.record
+
+    def get_results_by_name(self, name: str) -> list[FlowRun]:
+        """The records of the settled flows of that name, in the order of their registration."""
+        ledger = self._ledger
+        return [record for record in ledger.records(ledger.flow_ids()).values() if record.flow_name == name]
+
+    def summary(self) -> CoordinatorSummary:
+        """How many flows are in which state."""
+        return summarise(self._ledger.picture())
+
+    def to_mermaid(self) -> str:
+        """The flows, their states and their dependencies, as text that Mermaid draws."""
+        return to_mermaid(self._ledger.picture())
+
+    async def cleanup(self) -> None:
+        """Cancel what has not settled, wait for its end, and forget all flows; the coordinator is as new then."""
+        with FlowCoordinator._instances_lock:
+            if FlowCoordinator._instances.get(type(self)) is self:
+                del FlowCoordinator._instances[type(self)]
+        ledger, site = self._ledger, self._site
+        self._start_afresh()
+        try:
+            await ledger.close(Verdict.cancelled("the coordinator was cleaned up")).wait()
+        finally:
+            site.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.cleanup()
+
+
+def _check_param(flow: Flow[Any], flow_id: str, param: str) -> None:
+    """Refuse a parameter that cannot take an output.
+
+    Raises:
+        CoordinationError: There is no such parameter, or it takes something else.
+    """
+    definition = definition_of(flow)
+    takes = [one.name for one in definition.parameters if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}]
+    if param == _UPSTREAM:
+        reason = "takes all outputs together as 'upstream'. Choose another parameter for one of them."
+    elif param not in takes:
+        reason = f"has no parameter {param!r}: {definition.name}() takes {takes}. Add one with a default."
+    else:
+        return
+    raise CoordinationError(f"flow {flow_id!r}", reason)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=FlowCoordinator._forget_in_child)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # of this module

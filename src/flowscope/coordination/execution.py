@@ -1,0 +1,79 @@
+"""One call of `execute_flow` or `execute_all`: it starts what is wanted in its event loop, and waits."""
+
+import asyncio
+import contextvars
+from collections.abc import Iterable
+
+from ..engine.loops import in_loop
+from .inside import enter, refuse_waiting_for_itself
+from .ledger import Ledger
+from .outcomes import Verdict
+from .registration import Registration
+from .runner import Runner
+from .scheduling import Demand, Inputs
+from .site import Site
+
+__all__ = ["Execution"]
+
+
+class Execution(Demand):
+    """Flows that are wanted by somebody in this event loop, with the context that they are run in."""
+
+    def __init__(self, ledger: Ledger, site: Site) -> None:
+        self._ledger = ledger
+        self._site = site
+        self._loop = asyncio.get_running_loop()
+        self._context = contextvars.copy_context()
+        self._woken = False
+        super().__init__(self._loop)
+
+    async def run(self, flow_ids: Iterable[str]) -> None:
+        """Run flows with whatever they still depend on, and wait until all of these have settled.
+
+        Where this is cancelled, what runs for nobody else is cancelled, and waited for.
+
+        Raises:
+            CoordinationError: A running flow would wait for itself.
+        """
+        self._ledger.want(self, flow_ids)
+        try:
+            refuse_waiting_for_itself(self._ledger.token, self.wanted.keys())
+            self._ledger.start_ready(self._loop)
+            await self._ledger.satisfied(self)
+        except BaseException as error:
+            orphans = self._stop()
+            if not isinstance(error, GeneratorExit):  # a coroutine that is being closed can wait for nothing
+                await self._until_ended(orphans)
+            raise
+        self._ledger.withdraw(self)
+
+    def wake(self) -> None:
+        """Start soon what may start, in the loop, if that is not closed."""
+        if not self._woken:
+            self._woken = True
+            in_loop(self._loop, self._start_ready)
+
+    def _start_ready(self) -> None:
+        self._woken = False
+        self._ledger.start_ready(self._loop)
+
+    def start(self, registration: Registration, inputs: Inputs) -> None:
+        """Run a flow."""
+        context = enter(self._context.copy(), (self._ledger.token, registration.flow_id))
+        Runner(self._ledger, registration, inputs, self._site, context)
+
+    def _stop(self) -> list[str]:
+        """Want nothing any more, and cancel what only this execution wanted; tell what that is."""
+        orphans = self._ledger.withdraw(self)
+        for flow_id in orphans:
+            self._ledger.condemn(flow_id, Verdict.cancelled("the execution was cancelled"))
+        return orphans
+
+    async def _until_ended(self, orphans: list[str]) -> None:
+        """Wait for the end of flows, whoever loses patience."""
+        waiting = self._ledger.watch(orphans)
+        while waiting.missing:
+            try:
+                await waiting.wait()
+            except asyncio.CancelledError:  # told once already
+                continue

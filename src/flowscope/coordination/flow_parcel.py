@@ -1,0 +1,187 @@
+"""Sending a flow to a worker process, and its outcome back."""
+
+# ruff: noqa: S301, SLF001 - what is unpickled comes from a process that this library has started
+# pyright: reportPrivateUsage=false
+import io
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from functools import reduce
+from importlib import import_module
+from types import FunctionType
+from typing import Any, Final, NamedTuple
+
+from ..engine.failure import message_of
+from ..engine.flow_target import FlowTarget
+from ..engine.live import LIVE_TYPES, Flow
+from ..errors import SerializationError
+from ..model.records import FlowRun
+from ..model.status import RunStatus
+from .inner_flow import definition_of
+from .outcomes import Outcome, Verdict, ended
+
+__all__ = ["pack_flow", "run_packed", "unpack_outcome"]
+
+_PLAIN: Final = frozenset(Flow.model_fields)
+
+
+class _FlowParcel(NamedTuple):
+    """All that is needed to make a flow again."""
+
+    flow: Flow[Any] | Mapping[str, Any]
+    """One of a subclass, or the fields of a plain one."""
+    function: Callable[..., Any] | None
+    """What it runs; None for a subclass that sets itself up."""
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    provided: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+class _Homecoming(NamedTuple):
+    """What comes back."""
+
+    record: FlowRun
+    value: object
+
+
+def pack_flow(flow: Flow[Any]) -> bytes:
+    """A flow that is set up and not executed, pickled.
+
+    Raises:
+        SerializationError: Part of it cannot be pickled.
+    """
+    parcel = _parcel_of(flow)
+    try:
+        return _dumps(parcel)
+    except Exception as error:
+        raise _culprit(flow, parcel, error) from error
+
+
+def _parcel_of(flow: Flow[Any]) -> _FlowParcel:
+    state = flow._live
+    bound = state.bound
+    plain = type(flow).__pydantic_generic_metadata__["origin"] or type(flow)
+    return _FlowParcel(
+        flow={name: getattr(flow, name) for name in _PLAIN} if plain is Flow else flow,
+        function=None if bound is None else definition_of(flow).target,
+        args=() if bound is None else bound._args,
+        kwargs={} if bound is None else bound._kwargs,
+        provided=dict(state.provided),
+        data=dict(state.data if state.seed is None else state.seed),
+    )
+
+
+class _Pickler(pickle.Pickler):
+    """Finds a function also behind the decorated one that has its name."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, FunctionType):
+            for depth, found in enumerate(_layers(obj.__module__, obj.__qualname__)):
+                if found is obj and depth:
+                    return _function_behind, (obj.__module__, obj.__qualname__, depth)
+        return NotImplemented
+
+
+def _layers(module: str, qualname: str) -> Iterator[object]:
+    """What stands under a name, and what that wraps, and so on; nothing, if nothing stands there."""
+    try:
+        found: Any = reduce(getattr, qualname.split("."), import_module(module))
+    except (ImportError, AttributeError):
+        return
+    while found is not None:
+        yield found
+        found = getattr(found, "__wrapped__", None)
+
+
+def _function_behind(module: str, qualname: str, depth: int) -> object:
+    for at, found in enumerate(_layers(module, qualname)):
+        if at == depth:
+            return found
+    raise AttributeError(f"{module} has no decorated function {qualname}")
+
+
+def _dumps(value: object) -> bytes:
+    written = io.BytesIO()
+    _Pickler(written, pickle.HIGHEST_PROTOCOL).dump(value)
+    return written.getvalue()
+
+
+def _culprit(flow: Flow[Any], parcel: _FlowParcel, error: Exception) -> SerializationError:
+    """Find out what cannot be pickled."""
+    name = repr(flow.flow_name)
+    parameters = [parameter.name for parameter in definition_of(flow).parameters]
+    given = {**dict(zip(parameters, parcel.args, strict=False)), **parcel.kwargs}
+    parts: list[tuple[str, object]] = [
+        (f"the function of flow {name}", parcel.function),
+        *((f"argument {parameter!r} of flow {name}", value) for parameter, value in given.items()),
+        *((f"what flow {name} is given as {parameter!r}", value) for parameter, value in parcel.provided.items()),
+        *((f"flow_data[{key!r}] of flow {name}", value) for key, value in parcel.data.items()),
+    ]
+    for what, value in parts:
+        try:
+            _dumps(value)
+        except Exception as reason:
+            return _refusal(what, value, reason)
+    return _refusal(f"flow {name}", flow, error)
+
+
+def _refusal(what: str, value: object, error: Exception) -> SerializationError:
+    return SerializationError(what, type(value).__qualname__, f"{type(error).__qualname__}: {message_of(error)}")
+
+
+def run_packed(flow_name: str, packed: bytes) -> bytes:
+    """In the worker: make the flow again, execute it, and pack how it ended.
+
+    Raises:
+        SerializationError: It cannot be made again here.
+    """
+    try:
+        flow = _flow_of(pickle.loads(packed))
+    except Exception as error:
+        raise _refusal(f"flow {flow_name!r}", packed, error) from None
+    try:
+        flow.execute()
+    except BaseException as error:
+        outcome = ended(flow, error)
+    else:
+        outcome = ended(flow, None)
+    return _pack_outcome(flow_name, outcome)
+
+
+def _flow_of(parcel: _FlowParcel) -> Flow[Any]:
+    flow = parcel.flow if isinstance(parcel.flow, Flow) else Flow[Any](**parcel.flow)
+    state = flow._live
+    if parcel.function is not None:
+        target = FlowTarget(parcel.function, LIVE_TYPES, validate=False)
+        state.bound = target.bind(parcel.args, dict(parcel.kwargs), None, flow.flow_name)
+    state.provided = parcel.provided
+    state.data.update(parcel.data)
+    return flow
+
+
+def _pack_outcome(flow_name: str, outcome: Outcome) -> bytes:
+    record, value = outcome.record, outcome.value
+    try:
+        return pickle.dumps(_Homecoming(record, value), pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        written = FlowRun.model_validate_json(record.model_dump_json())
+    try:
+        kept = written.model_copy(update={"return_value": record.return_value})
+        return pickle.dumps(_Homecoming(kept, value), pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        refusal = _refusal(f"the return value of flow {flow_name!r}", value, error)
+    return pickle.dumps(_Homecoming(Verdict.raised(refusal).on(written), None), pickle.HIGHEST_PROTOCOL)
+
+
+def unpack_outcome(flow_name: str, packed: bytes, parent_flow_id: str | None) -> Outcome:
+    """At home: how the flow ended.
+
+    Raises:
+        SerializationError: It cannot be read here.
+    """
+    try:
+        home: _Homecoming = pickle.loads(packed)
+    except Exception as error:
+        raise _refusal(f"the record of flow {flow_name!r}", packed, error) from error
+    record = home.record.model_copy(update={"parent_flow_id": parent_flow_id})
+    return Outcome(RunStatus(record.status), lambda: record, home.value)

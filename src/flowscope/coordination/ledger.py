@@ -1,0 +1,214 @@
+"""The state of a coordinator, for any thread: what the schedule decides under a lock, and the news of it outside."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass
+
+from ..model.records import FlowRun
+from ..model.status import RunStatus
+from .graph import Dependency
+from .kinds import DependencyType, FlowType
+from .outcomes import Outcome, Verdict, never_run
+from .registration import Registration
+from .scheduling import Demand, Inputs, Node, Schedule
+from .waiting import Waiting
+
+__all__ = ["Ledger", "Picture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """All flows with their states, and all dependencies, at one moment."""
+
+    flows: Mapping[str, tuple[Registration, RunStatus]]
+    dependencies: tuple[Dependency, ...]
+
+
+class Ledger:
+    """Flows and their states. The lock is held for a moment, never while anybody waits or users' code runs."""
+
+    def __init__(self, limit: int | None, limits: dict[FlowType, int]) -> None:
+        self._schedule = Schedule(limit, limits)
+        self._waitings: dict[str, dict[Waiting, None]] = {}
+        self._lock = threading.RLock()
+        self.token = object()
+        """What stands for it where it must not be kept alive."""
+
+    def register(self, registration: Registration) -> None:
+        """Take a flow."""
+        with self._lock:
+            self._schedule.add(registration)
+
+    def connect(self, dependency: Dependency) -> None:
+        """Take a dependency."""
+        with self._lock:
+            news = self._news(self._schedule.connect(dependency))
+        _tell(news)
+
+    def settle(self, flow_id: str, outcome: Outcome) -> None:
+        """Note how a flow has ended, unless that is known already."""
+        with self._lock:
+            news = self._news(self._schedule.settle(flow_id, outcome))
+        _tell(news)
+
+    def fail_dependents(self, flow_id: str) -> None:
+        """Fail what requires the flow."""
+        with self._lock:
+            news = self._news(self._schedule.fail_dependents(flow_id))
+        _tell(news)
+
+    def condemn(self, flow_id: str, verdict: Verdict) -> None:
+        """Say that a flow has failed or is cancelled: at once if it has not started, else it is told to stop."""
+        with self._lock:
+            node = self._schedule.node(flow_id)
+            if node.outcome is not None:
+                return
+            if node.status is RunStatus.PENDING:
+                unrun = never_run(flow_id, node.registration.flow, verdict)
+                news = self._news(self._schedule.settle(flow_id, unrun))
+            else:
+                node.verdict = node.verdict or verdict
+                news = [] if node.stop is None else [node.stop]
+        _tell(news)
+
+    def close(self, verdict: Verdict) -> Waiting:
+        """Condemn everything that has not settled; return what waits for its end."""
+        with self._lock:
+            open_ids = [flow_id for flow_id, node in self._schedule.nodes.items() if node.outcome is None]
+        for flow_id in open_ids:
+            self.condemn(flow_id, verdict)
+        return self.watch(open_ids)
+
+    def want(self, demand: Demand, flow_ids: Iterable[str]) -> None:
+        """Want flows, with whatever they still depend on."""
+        with self._lock:
+            self._schedule.want(demand, flow_ids)
+
+    async def satisfied(self, demand: Demand) -> None:
+        """Wait until all that is wanted, also what is added meanwhile, has settled."""
+        while (waiting := self.watch(demand.wanted)).missing:
+            try:
+                await waiting.wait()
+            finally:
+                self.unwatch(waiting)
+
+    def withdraw(self, demand: Demand) -> list[str]:
+        """Want nothing any more; tell what runs and nobody else wants."""
+        with self._lock:
+            return self._schedule.withdraw(demand)
+
+    def start_ready(self, home: object) -> None:
+        """Start what may start for the executions of an event loop; to be called there."""
+        while (taken := self._take(home)) is not None:
+            demand, registration, inputs = taken
+            demand.start(registration, inputs)
+
+    def _take(self, home: object) -> tuple[Demand, Registration, Inputs] | None:
+        with self._lock:
+            taken = self._schedule.take(home)
+            if taken is None:
+                return None
+            demand, node = taken
+            return demand, node.registration, self._schedule.inputs_of(node.registration.flow_id)
+
+    def running(self, flow_id: str, stop: Callable[[], None]) -> None:
+        """Note how to stop a flow that now runs; it is stopped at once if it has been condemned meanwhile."""
+        with self._lock:
+            node = self._schedule.node(flow_id)
+            node.stop = stop
+            condemned = node.verdict is not None
+        if condemned:
+            stop()
+
+    def watch(self, flow_ids: Iterable[str]) -> Waiting:
+        """Somebody who waits for flows.
+
+        Raises:
+            CoordinationError: One of them is unknown.
+        """
+        with self._lock:
+            return self._watch(flow_ids)
+
+    def _watch(self, flow_ids: Iterable[str]) -> Waiting:
+        nodes = {flow_id: self._schedule.node(flow_id) for flow_id in flow_ids}
+        waiting = Waiting({flow_id for flow_id, node in nodes.items() if node.outcome is None})
+        for flow_id in waiting.missing:
+            self._waitings.setdefault(flow_id, {})[waiting] = None
+        return waiting
+
+    def unwatch(self, waiting: Waiting) -> None:
+        """Somebody has stopped waiting."""
+        with self._lock:
+            for flow_id in waiting.missing:
+                self._waitings[flow_id].pop(waiting, None)
+
+    async def wait(self, flow_ids: Set[str], seconds: float | None = None) -> None:
+        """Wait until all of these have settled.
+
+        Raises:
+            CoordinationError: One of them is unknown.
+            TimeoutError: One of them has not settled after that time.
+        """
+        waiting = self.watch(flow_ids)
+        try:
+            await waiting.wait(seconds)
+        finally:
+            self.unwatch(waiting)
+
+    def _news(self, settled: list[str]) -> list[Callable[[], None]]:
+        """Whom to call, outside the lock, about a change by which these have settled."""
+        news: list[Callable[[], None]] = []
+        for flow_id in settled:
+            for waiting in self._waitings.pop(flow_id, ()):
+                waiting.missing.discard(flow_id)
+                if not waiting.missing:
+                    news.append(waiting.wake)
+        news += [demand.wake for demand in self._schedule.takers()]
+        return news
+
+    def node(self, flow_id: str) -> Node:
+        """The state of a flow.
+
+        Raises:
+            CoordinationError: It is unknown.
+        """
+        return self._schedule.node(flow_id)
+
+    def find(self, flow_id: str) -> Node | None:
+        """The state of a flow, if it is known."""
+        return self._schedule.nodes.get(flow_id)
+
+    def records(self, flow_ids: Iterable[str]) -> dict[str, FlowRun]:
+        """The records of flows that have settled."""
+        with self._lock:
+            outcomes = {flow_id: self._schedule.node(flow_id).outcome for flow_id in flow_ids}
+        return {flow_id: outcome.record for flow_id, outcome in outcomes.items() if outcome is not None}
+
+    def flow_ids(self) -> list[str]:
+        """All flows, in the order of their registration."""
+        with self._lock:
+            return list(self._schedule.nodes)
+
+    def dependencies(self, flow_id: str, kind: DependencyType | None) -> set[str]:
+        """What a flow depends on, directly."""
+        with self._lock:
+            self._schedule.node(flow_id)
+            found = self._schedule.graph.dependencies(flow_id)
+            return {dependency.parent_id for dependency in found if kind is None or dependency.kind == kind}
+
+    def has_cycle(self, start_id: str) -> bool:
+        """Whether a path from a known flow to its dependents leads to a cycle."""
+        with self._lock:
+            return start_id in self._schedule.nodes and self._schedule.graph.has_cycle(start_id)
+
+    def picture(self) -> Picture:
+        """Everything, as of now."""
+        with self._lock:
+            flows = {flow_id: (node.registration, node.status) for flow_id, node in self._schedule.nodes.items()}
+            graph = self._schedule.graph
+            return Picture(flows, tuple(edge for flow_id in flows for edge in graph.dependents(flow_id)))
+
+
+def _tell(news: list[Callable[[], None]]) -> None:
+    for tell in news:
+        tell()

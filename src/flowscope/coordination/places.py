@@ -1,0 +1,117 @@
+"""Where flows are executed: in the running event loop, or in a thread."""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from ..engine.live import Flow
+from ..engine.loops import in_loop, run_in_new_loop
+from .inner_flow import is_async
+from .outcomes import Outcome, Verdict, broken_off, ended
+
+__all__ = ["InThread", "Inline", "Place"]
+
+
+class Place(Protocol):
+    """Where a flow is executed."""
+
+    async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
+        """Execute a flow once, and tell how it ended: what it raises is in the outcome.
+
+        Where the awaiting task is cancelled, or those seconds are over, the flow is ended, or, if that cannot be,
+        left behind. The outcome then comes at once and says `cancelled` or `timed_out`.
+        """
+        ...
+
+
+class Inline:
+    """In the running event loop; a sync flow in its thread."""
+
+    async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
+        """Execute a flow once."""
+        return await _within(seconds, flow, self._execute(flow))
+
+    async def _execute(self, flow: Flow[Any]) -> Outcome:
+        try:
+            await flow.execute_async()
+        except (KeyboardInterrupt, SystemExit) as error:
+            outcome = ended(flow, error)
+            outcome.interrupt = error
+        except BaseException as error:
+            outcome = ended(flow, error)
+        else:
+            outcome = ended(flow, None)
+        return outcome
+
+
+class InThread:
+    """In a daemon thread of its own, with a copy of the context."""
+
+    async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
+        """Execute a flow once."""
+        return await _within(seconds, flow, self._execute(flow))
+
+    async def _execute(self, flow: Flow[Any]) -> Outcome:
+        execution = _ThreadExecution(flow)
+        try:
+            return await asyncio.wrap_future(execution.start())
+        except asyncio.CancelledError:
+            execution.abandon()
+            return broken_off(flow)
+
+
+async def _within(seconds: float | None, flow: Flow[Any], execution: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """The outcome of an execution that is cancelled at its deadline."""
+    if seconds is None:
+        return await execution
+    async with asyncio.timeout(seconds) as deadline:
+        outcome = await execution
+    return outcome.under(Verdict.timed_out(flow.flow_name, seconds)) if deadline.expired() else outcome
+
+
+class _ThreadExecution:
+    """One execution of a flow in a thread."""
+
+    def __init__(self, flow: Flow[Any]) -> None:
+        self._flow = flow
+        self._outcome: Future[Outcome] = Future()
+        self._outcome.set_running_or_notify_cancel()  # so that it cannot be cancelled by who waits
+        self._inner: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._abandoned = False
+
+    def start(self) -> Future[Outcome]:
+        """Begin, and return what will be the outcome."""
+        context = contextvars.copy_context()
+        name = f"flowscope flow {self._flow.flow_name}"
+        threading.Thread(target=context.run, args=(self._work,), name=name, daemon=True).start()
+        return self._outcome
+
+    def _work(self) -> None:
+        flow = self._flow
+        if self._abandoned:
+            return
+        try:
+            run_in_new_loop(self._awaited) if is_async(flow) else flow.execute()
+        except BaseException as error:
+            outcome = ended(flow, error)
+        else:
+            outcome = ended(flow, None)
+        self._outcome.set_result(outcome)
+
+    async def _awaited(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._inner = asyncio.get_running_loop(), task
+        if self._abandoned:
+            raise asyncio.CancelledError
+        await self._flow.execute_async()
+
+    def abandon(self) -> None:
+        """Wait no more; an async flow is cancelled in its own loop, a sync one cannot be stopped."""
+        self._abandoned = True
+        if self._inner is not None:
+            loop, task = self._inner
+            in_loop(loop, task.cancel)

@@ -1,0 +1,58 @@
+"""Where flows are executed: in a worker process."""
+
+import asyncio
+from typing import Any
+
+from .._clock import anchor, seconds, tick, wall_time
+from ..engine.access import current_flow_or_none
+from ..engine.live import Flow
+from ..errors import SerializationError, TaskTimeoutError
+from ..executors.errand import start_errand
+from ..executors.process import ProcessExecutor
+from .flow_parcel import pack_flow, run_packed, unpack_outcome
+from .outcomes import Outcome, Verdict, never_run, not_started
+
+__all__ = ["InProcess"]
+
+
+class InProcess:
+    """In a worker process, from which the flow's whole record comes home."""
+
+    def __init__(self, max_processes: int) -> None:
+        self._executor = ProcessExecutor(max_processes)
+
+    async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
+        """Execute a flow once; the time counts from its start in the worker, which is killed when it is over."""
+        try:
+            packed = pack_flow(flow)
+        except SerializationError as error:
+            return not_started(flow, error)
+        outer = current_flow_or_none()
+        name = flow.flow_name
+        started = tick()
+        try:
+            home = await start_errand(self._executor, name, run_packed, name, packed, timeout=seconds)
+            return unpack_outcome(name, home, None if outer is None else outer.flow_id)
+        except asyncio.CancelledError:
+            verdict = Verdict.cancelled("")
+        except TaskTimeoutError as error:
+            verdict = Verdict.timed_out(name, error.timeout)
+        except Exception as error:
+            verdict = Verdict.raised(error)
+        return _lost(flow, verdict, started)
+
+    def close(self) -> None:
+        """Let the processes go."""
+        self._executor.close(wait=False)
+
+
+def _lost(flow: Flow[Any], verdict: Verdict, started: int) -> Outcome:
+    """The outcome of a flow whose process has not told how it ended."""
+    now = tick()
+    times = {
+        "start_time": wall_time(started, anchor()),
+        "end_time": wall_time(now, anchor()),
+        "duration": seconds(started, now),
+    }
+    unrun = never_run(flow.flow_id, flow, verdict)
+    return Outcome(verdict.status, lambda: unrun.record.model_copy(update=times))

@@ -1,0 +1,71 @@
+"""A flow that runs, as the ledger sees it: an asyncio task that settles it, and that can be stopped from any thread."""
+
+import asyncio
+import contextvars
+from typing import Any
+
+from ..engine.loops import in_loop, running_loop
+from .attempts import run_flow
+from .inner_flow import is_async
+from .kinds import FlowType
+from .ledger import Ledger
+from .outcomes import Outcome, Verdict, broken_off, never_run
+from .registration import Registration
+from .scheduling import Inputs
+from .site import Site
+
+__all__ = ["Runner"]
+
+
+class Runner:
+    """Runs one flow in the running event loop."""
+
+    __slots__ = ("_inputs", "_ledger", "_loop", "_registration", "_site", "_task")
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        registration: Registration,
+        inputs: Inputs,
+        site: Site,
+        context: contextvars.Context,
+    ) -> None:
+        self._ledger = ledger
+        self._registration = registration
+        self._inputs = inputs
+        self._site = site
+        self._loop = asyncio.get_running_loop()
+        name = f"flowscope flow {registration.flow.flow_name}"
+        self._task = self._loop.create_task(self._run(), name=name, context=context)
+        self._task.add_done_callback(self._ended)
+        ledger.running(registration.flow_id, self.stop)
+
+    def stop(self) -> None:
+        """Ask the flow to end, from any thread; one that cannot be interrupted is left behind."""
+        if running_loop() is self._loop:
+            self._task.cancel()
+        else:
+            in_loop(self._loop, self._task.cancel)
+        if self._blocks or not self._loop.is_running():  # then nobody hears of it before the function has ended
+            self._settle(broken_off(self._registration.flow))
+
+    @property
+    def _blocks(self) -> bool:
+        inline = self._registration.flow_type is FlowType.INLINE and self._registration.timeout is None
+        return inline and not is_async(self._registration.flow)
+
+    async def _run(self) -> None:
+        outcome = await run_flow(self._registration, self._inputs, self._site.place_of(self._registration))
+        self._settle(outcome)
+        if outcome.interrupt is not None:
+            raise outcome.interrupt
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        """Settle what has not come to an outcome of its own: nobody shall wait for it in vain."""
+        flow_id, flow = self._registration.flow_id, self._registration.flow
+        error = None if task.cancelled() else task.exception()
+        verdict = Verdict.cancelled("") if error is None else Verdict.raised(error)
+        self._settle(never_run(flow_id, flow, verdict))
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._ledger.settle(self._registration.flow_id, outcome)

@@ -1,0 +1,270 @@
+"""Who may start, and what a settled flow means for those that depend on it: decisions only, for one thread at a time.
+
+The order comes from counting, per flow, the dependencies that have not settled. `graphlib` finds the cycles (in
+`graph`), but its sorter cannot give the order here: it takes nothing more once it is prepared, it cannot be told of a
+node that it has not handed out (a flow that is failed or cancelled from outside), and several executions, each with
+flows of its own to wait for, share one set of flows of which each runs once.
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+from ..errors import CoordinationError
+from ..model.status import RunStatus
+from .graph import Dependency, DependencyGraph
+from .kinds import DependencyType, FlowType
+from .outcomes import Outcome, Verdict, never_run
+from .registration import Registration
+
+__all__ = ["Demand", "Inputs", "Node", "Schedule"]
+
+
+class Demand(ABC):
+    """What one execution wants: flows, with all that they depend on."""
+
+    def __init__(self, home: object) -> None:
+        self.home = home
+        """The event loop in which it starts flows."""
+        self.wanted: dict[str, None] = {}
+        """The ids, in order."""
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Hear, from any thread, that there is something to take for its home."""
+
+    @abstractmethod
+    def start(self, registration: Registration, inputs: "Inputs") -> None:
+        """Run a flow that was taken, at home."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """The state of one flow."""
+
+    registration: Registration
+    status: RunStatus = RunStatus.PENDING
+    unsettled: int = 0
+    """How many of its dependencies have not settled."""
+    outcome: Outcome | None = None
+    verdict: Verdict | None = None
+    """What has been said of it from outside while it runs."""
+    stop: Callable[[], None] | None = None
+    """How to end it while it runs, from any thread."""
+    demands: dict[Demand, None] = field(default_factory=dict[Demand, None])
+    """Who wants it, until it has settled."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it may start."""
+        return self.status is RunStatus.PENDING and self.unsettled == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a flow is given by those that it depends on."""
+
+    upstream: dict[str, Any]
+    """Their outputs by id; what has not completed is absent."""
+    params: dict[str, Any]
+    """The same by parameter, where one was named."""
+
+
+class _Home:
+    """The executions of one event loop."""
+
+    __slots__ = ("demands", "ready")
+
+    def __init__(self) -> None:
+        self.demands: dict[Demand, None] = {}
+        self.ready: dict[FlowType, deque[tuple[Demand, Node]]] = {kind: deque() for kind in FlowType}
+        """What could start, were there room, and may have been started or settled meanwhile."""
+
+
+class Schedule:
+    """The flows, their dependencies and their states."""
+
+    def __init__(self, limit: int | None, limits: dict[FlowType, int]) -> None:
+        self.graph = DependencyGraph()
+        self.nodes: dict[str, Node] = {}
+        self._homes: dict[object, _Home] = {}
+        self._limit = limit
+        self._limits = limits
+        self._running = dict.fromkeys(FlowType, 0)
+
+    def add(self, registration: Registration) -> None:
+        """Take a flow.
+
+        Raises:
+            CoordinationError: Its id is taken.
+        """
+        flow_id = registration.flow_id
+        if flow_id in self.nodes:
+            raise CoordinationError(f"flow {flow_id!r}", "is registered already. Register each flow once.")
+        self.nodes[flow_id] = Node(registration)
+        self.graph.add(flow_id)
+
+    def node(self, flow_id: str) -> Node:
+        """A flow's state.
+
+        Raises:
+            CoordinationError: There is no such flow.
+        """
+        node = self.nodes.get(flow_id)
+        if node is None:
+            raise CoordinationError(f"flow {flow_id!r}", "is unknown here. Register it with register_flow() first.")
+        return node
+
+    def connect(self, dependency: Dependency) -> list[str]:
+        """Take a dependency; tell which flows have settled by it, because the parent had failed.
+
+        Raises:
+            CoordinationError: A flow is unknown, the child has started, or the dependency cannot be.
+        """
+        parent, child = self.node(dependency.parent_id), self.node(dependency.child_id)
+        if child.status is not RunStatus.PENDING:
+            reason = f"is {child.status} already. Register what a flow depends on before it starts."
+            raise CoordinationError(f"flow {dependency.child_id!r}", reason)
+        if not self.graph.connect(dependency):
+            return []
+        if parent.outcome is None:
+            child.unsettled += 1
+            for demand in child.demands:
+                self.want(demand, [dependency.parent_id])
+            return []
+        verdict = _verdict_by(dependency, parent.outcome)
+        return [] if verdict is None else self.settle(dependency.child_id, self._unrun(child, verdict))
+
+    def want(self, demand: Demand, flow_ids: Iterable[str]) -> None:
+        """Want flows, and whatever they still depend on."""
+        self._homes.setdefault(demand.home, _Home()).demands[demand] = None
+        waiting = deque(flow_ids)
+        while waiting:
+            flow_id = waiting.popleft()
+            node = self.nodes[flow_id]
+            if node.outcome is not None or flow_id in demand.wanted:
+                continue
+            demand.wanted[flow_id] = None
+            node.demands[demand] = None
+            self._offer(node)
+            waiting.extend(dependency.parent_id for dependency in self.graph.dependencies(flow_id))
+
+    def withdraw(self, demand: Demand) -> list[str]:
+        """Want nothing any more; tell what runs and nobody else wants."""
+        orphans: list[str] = []
+        for flow_id in demand.wanted:
+            node = self.nodes[flow_id]
+            if node.outcome is None:
+                node.demands.pop(demand, None)
+                if node.status is RunStatus.RUNNING and not node.demands:
+                    orphans.append(flow_id)
+        demand.wanted.clear()
+        home = self._homes[demand.home]
+        del home.demands[demand]
+        if not home.demands:
+            del self._homes[demand.home]
+        return orphans
+
+    def take(self, home: object) -> tuple[Demand, Node] | None:
+        """Somebody of this home, and what it has to start now; None if nothing is ready, or there is no room."""
+        found = self._homes.get(home)
+        for flow_type, queue in found.ready.items() if found is not None else ():
+            while queue and self._has_room(flow_type):
+                demand, node = queue.popleft()
+                if node.is_ready and demand in node.demands:
+                    node.status = RunStatus.RUNNING
+                    self._running[flow_type] += 1
+                    return demand, node
+        return None
+
+    def takers(self) -> list[Demand]:
+        """One execution for each home that may find something to take."""
+        found: list[Demand] = []
+        for home in self._homes.values():
+            queues = (queue for flow_type, queue in home.ready.items() if queue and self._has_room(flow_type))
+            found += [queue[0][0] for queue in islice(queues, 1)]
+        return found
+
+    def _has_room(self, flow_type: FlowType) -> bool:
+        if self._limit is not None and sum(self._running.values()) >= self._limit:
+            return False
+        return self._running[flow_type] < self._limits.get(flow_type, self._running[flow_type] + 1)
+
+    def inputs_of(self, flow_id: str) -> Inputs:
+        """What the flow's dependencies have made."""
+        made = [
+            (dependency, outcome)
+            for dependency in self.graph.dependencies(flow_id)
+            if (outcome := self.nodes[dependency.parent_id].outcome) and outcome.status is RunStatus.COMPLETED
+        ]
+        return Inputs(
+            {dependency.parent_id: outcome.value for dependency, outcome in made},
+            {dependency.param: outcome.value for dependency, outcome in made if dependency.param is not None},
+        )
+
+    def settle(self, flow_id: str, outcome: Outcome) -> list[str]:
+        """Note how a flow has ended; tell which flows have settled by it. The first outcome of a flow is final."""
+        settled: list[str] = []
+        waiting = deque([(self.nodes[flow_id], outcome)])
+        while waiting:
+            node, outcome = waiting.popleft()
+            if node.outcome is None:
+                final = self._end(node, outcome)
+                settled.append(node.registration.flow_id)
+                waiting.extend(self._consequences(node.registration.flow_id, final))
+        return settled
+
+    def _end(self, node: Node, outcome: Outcome) -> Outcome:
+        if node.status is RunStatus.RUNNING:
+            self._running[node.registration.flow_type] -= 1
+        node.outcome = final = outcome if node.verdict is None else outcome.under(node.verdict)
+        node.status = final.status
+        node.stop = None
+        node.demands = {}
+        return final
+
+    def _consequences(self, flow_id: str, outcome: Outcome) -> Iterator[tuple[Node, Outcome]]:
+        """The dependents that cannot run any more; those that now can are offered."""
+        for dependency in self.graph.dependents(flow_id):
+            child = self.nodes[dependency.child_id]
+            child.unsettled -= 1
+            verdict = _verdict_by(dependency, outcome)
+            if verdict is not None:
+                yield child, self._unrun(child, verdict)
+            else:
+                self._offer(child)
+
+    def fail_dependents(self, flow_id: str) -> list[str]:
+        """Fail what requires the flow, and what requires that; tell which flows have settled by it."""
+        if self.node(flow_id).status is RunStatus.COMPLETED:
+            return []
+        settled: list[str] = []
+        for dependency in self.graph.dependents(flow_id):
+            if dependency.kind is DependencyType.REQUIRED:
+                child = self.nodes[dependency.child_id]
+                settled += self.settle(dependency.child_id, self._unrun(child, _failed_by(dependency)))
+        return settled
+
+    def _offer(self, node: Node) -> None:
+        if node.is_ready:
+            for demand in node.demands:
+                self._homes[demand.home].ready[node.registration.flow_type].append((demand, node))
+
+    def _unrun(self, node: Node, verdict: Verdict) -> Outcome:
+        return never_run(node.registration.flow_id, node.registration.flow, verdict)
+
+
+def _verdict_by(dependency: Dependency, outcome: Outcome) -> Verdict | None:
+    """What the outcome of a dependency means for its dependent: None lets it run."""
+    if dependency.kind is DependencyType.OPTIONAL or outcome.status is RunStatus.COMPLETED:
+        return None
+    if outcome.status is RunStatus.CANCELLED:
+        return Verdict.cancelled(f"required dependency {dependency.parent_id!r} was cancelled")
+    return _failed_by(dependency)
+
+
+def _failed_by(dependency: Dependency) -> Verdict:
+    return Verdict.failed(f"required dependency {dependency.parent_id!r} failed")

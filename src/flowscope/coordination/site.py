@@ -1,0 +1,31 @@
+"""Which place each flow is executed in."""
+
+from .inner_flow import is_async
+from .kinds import FlowType
+from .places import Inline, InThread, Place
+from .process_place import InProcess
+from .registration import Registration
+
+__all__ = ["Site"]
+
+
+class Site:
+    """The places of one coordinator."""
+
+    def __init__(self, max_processes: int) -> None:
+        self._inline = Inline()
+        self._in_thread = InThread()
+        self._in_process = InProcess(max_processes)
+
+    def place_of(self, registration: Registration) -> Place:
+        """Where a flow is executed; an inline sync one with a timeout in a thread, so that the deadline holds."""
+        if registration.flow_type is FlowType.PROCESS:
+            return self._in_process
+        if registration.flow_type is FlowType.THREAD:
+            return self._in_thread
+        held = registration.timeout is not None and not is_async(registration.flow)
+        return self._in_thread if held else self._inline
+
+    def close(self) -> None:
+        """Let worker processes go."""
+        self._in_process.close()

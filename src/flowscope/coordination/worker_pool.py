@@ -1,0 +1,183 @@
+"""`WorkerPool`: threads and processes for plain callables, by id."""
+
+# ruff: noqa: ASYNC109 - the contract has these timeouts
+import asyncio
+import inspect
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from ..engine.definition import Kind, kind_of
+from ..engine.loops import in_loop
+from ..errors import CoordinationError, TaskTimeoutError
+from ..executors.errand import start_errand
+from ..executors.executor import Executor
+from ..executors.process import ProcessExecutor
+from ..executors.thread import ThreadExecutor
+from .kinds import FlowType
+from .waiting import Gate
+
+__all__ = ["WorkerPool"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class WorkerPool:
+    """Threads and processes in which plain functions are called, each call known by an id while it lasts.
+
+    It needs no event loop to be made, and may be used from several loops and threads, at once or one after the other.
+    An id is forgotten when its call ends, and may then be used again.
+    """
+
+    def __init__(self, max_threads: int | None = None, max_processes: int | None = None) -> None:
+        """A pool that starts its workers when they are needed.
+
+        Args:
+            max_threads: How many calls run at once in threads; None is four more than there are processors, at most 32.
+            max_processes: How many in processes; None is the number of processors.
+
+        Raises:
+            DefinitionError: A number is below 1.
+        """
+        self._executors: dict[FlowType, Executor] = {
+            FlowType.THREAD: ThreadExecutor(max_threads),
+            FlowType.PROCESS: ProcessExecutor(max_processes),
+        }
+        self._jobs: dict[str, _Job] = {}
+        self._open = True
+        self._lock = threading.RLock()
+
+    @property
+    def active_tasks(self) -> set[str]:
+        """The ids of the calls that have not ended."""
+        with self._lock:
+            return set(self._jobs)
+
+    async def submit_task(
+        self, task_id: str, flow_type: FlowType, func: Callable[[T], R], input_data: T, timeout: float | None = None
+    ) -> Any:
+        """Call a function, sync or async, with the data, and return its value.
+
+        Cancelling this ends the call: a process is killed, a thread left behind.
+
+        Args:
+            task_id: The id of the call.
+            flow_type: Where it runs; an inline call that is sync and has a timeout runs in a thread.
+            func: The function; for a process, one that can be imported there.
+            input_data: Its only argument.
+            timeout: Seconds from its start; None is no limit, 0 is over before it begins.
+
+        Raises:
+            CoordinationError: The id is active already, the pool is shut down, or there is no such type.
+            TaskTimeoutError: The call has not ended in time.
+            WorkerDiedError: Its process has died.
+            SerializationError: The function, the data or the value cannot travel between processes.
+            CancelledError: It was cancelled.
+            Exception: What the function raised.
+        """
+        if flow_type not in set(FlowType):
+            reason = f"cannot run as {flow_type!r}. Choose one of {[*map(str, FlowType)]}."
+            raise CoordinationError(f"task {task_id!r}", reason)
+        work = self._call(task_id, FlowType(flow_type), func, input_data, timeout)
+        return await self._admit(task_id, work).work
+
+    def _admit(self, task_id: str, work: Coroutine[Any, Any, object]) -> "_Job":
+        """Start a call under its id."""
+        with self._lock:
+            refusal = None if self._open else "comes too late: the pool is shut down. Make a new one."
+            if task_id in self._jobs:
+                refusal = "is running already. Wait for it, or choose another id."
+            if refusal is not None:
+                work.close()
+                raise CoordinationError(f"task {task_id!r}", refusal)
+            job = self._jobs[task_id] = _Job(task_id, work)
+            job.work.add_done_callback(lambda _: self._forget(job))
+            return job
+
+    def _forget(self, job: "_Job") -> None:
+        with self._lock:
+            del self._jobs[job.task_id]
+        job.ended.open()
+
+    async def _call(
+        self, task_id: str, flow_type: FlowType, func: Callable[[T], object], input_data: T, timeout: float | None
+    ) -> object:
+        if timeout is not None and timeout <= 0:
+            raise TaskTimeoutError(task_id, timeout)
+        if flow_type is FlowType.INLINE and (timeout is None or kind_of(func) is Kind.ASYNC):
+            return await _call_here(task_id, func, input_data, timeout)
+        executor = self._executors.get(flow_type, self._executors[FlowType.THREAD])
+        return await start_errand(executor, task_id, func, input_data, timeout=timeout)
+
+    async def cancel_task(self, task_id: str) -> None:
+        """End a call, whose awaiter gets a cancellation, and return when it has ended; an unknown id is no call."""
+        with self._lock:
+            job = self._jobs.get(task_id)
+        if job is not None:
+            job.cancel()
+            await job.ended.passed(None)
+
+    async def wait_for_task(self, task_id: str, timeout: float | None = None) -> Any:
+        """Wait for the end of a call, and return its value; None at once for an id that is not active.
+
+        Args:
+            task_id: The id of the call.
+            timeout: Seconds to wait; None waits as long as it takes, 0 only looks. The call goes on afterwards.
+
+        Raises:
+            TimeoutError: It has not ended in time.
+            CancelledError: It was cancelled.
+            Exception: What the function raised.
+        """
+        with self._lock:
+            job = self._jobs.get(task_id)
+        if job is None:
+            return None
+        if not await job.ended.passed(timeout):
+            raise TimeoutError(f"task {task_id!r} has not ended after {timeout:g} s")
+        return job.work.result()
+
+    async def shutdown(self, wait: bool = True) -> None:
+        """Take no more calls, and let the workers go.
+
+        Args:
+            wait: Whether to wait for the calls that are active. If not, they are cancelled.
+        """
+        with self._lock:
+            self._open = False
+            jobs = list(self._jobs.values())
+        for job in () if wait else jobs:
+            job.cancel()
+        for job in jobs:
+            await job.ended.passed(None)
+        for executor in self._executors.values():
+            executor.close(wait=False)
+
+
+class _Job:
+    """One call, for those who wait for it or cancel it, from any thread."""
+
+    __slots__ = ("_loop", "ended", "task_id", "work")
+
+    def __init__(self, task_id: str, work: Coroutine[Any, Any, object]) -> None:
+        self.task_id = task_id
+        self._loop = asyncio.get_running_loop()
+        self.work = self._loop.create_task(work, name=f"flowscope task {task_id}")
+        self.ended = Gate()
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        in_loop(self._loop, self.work.cancel)
+
+
+async def _call_here(task_id: str, func: Callable[[T], object], input_data: T, timeout: float | None) -> object:
+    deadline = asyncio.timeout(timeout)
+    try:
+        async with deadline:
+            value = func(input_data)
+            return await value if inspect.isawaitable(value) else value
+    except TimeoutError:
+        if deadline.expired():
+            raise TaskTimeoutError(task_id, timeout or 0.0) from None
+        raise

@@ -4,6 +4,8 @@ import asyncio
 import copy
 import pickle
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -21,13 +23,20 @@ from flowscope import (
     NotExecutedError,
     NotSetUpError,
     ParameterError,
+    RemoteDataError,
+    RemoteTaskError,
+    SerializationError,
     Task,
     TaskTimeoutError,
+    WorkerDiedError,
     current_flow,
     current_task,
     flow,
+    submit,
     task,
+    use_executor,
 )
+from remote_failures import die, shatter, take, write
 
 KINDS: Final[dict[type[FlowscopeError], type[Exception]]] = {
     NoActiveFlowError: RuntimeError,
@@ -39,6 +48,10 @@ KINDS: Final[dict[type[FlowscopeError], type[Exception]]] = {
     InjectionError: TypeError,
     ParameterError: ValueError,
     TaskTimeoutError: TimeoutError,
+    SerializationError: TypeError,
+    RemoteDataError: TypeError,
+    RemoteTaskError: RuntimeError,
+    WorkerDiedError: RuntimeError,
 }
 
 
@@ -104,26 +117,40 @@ def no_function() -> None:
     flow(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType] # the mistake under test
 
 
-def cases() -> dict[type[FlowscopeError], FlowscopeError]:
-    """One error of each kind, as the library raises it."""
+def in_a_process(task_fn: Callable[..., Any], *args: Any) -> None:
+    """Submit a task to a worker process, and ask for its value."""
+    with Flow[None](), use_executor("process"):
+        submit(task_fn, *args).result()
+
+
+def no_number() -> None:
+    """Give a flow an argument that does not fit."""
     bad: Any = "no number"
-    return {
-        NoActiveFlowError: raised(step),
-        NoActiveTaskError: raised(Flow[Task]().setup(current_task).execute),
-        NotSetUpError: raised(Flow[None]().execute),
-        NotExecutedError: raised(lambda: work(1).return_value),
-        AlreadyRunningError: raised(execute_inside),
-        DefinitionError: raised(no_function),
-        InjectionError: raised(inject_async),
-        ParameterError: raised(work, bad),
-        TaskTimeoutError: raised(wait_too_long),
-    }
+    work(bad)
+
+
+RAISES: Final[dict[type[FlowscopeError], Callable[[], object]]] = {
+    NoActiveFlowError: step,
+    NoActiveTaskError: lambda: Flow[Task]().setup(current_task).execute(),
+    NotSetUpError: lambda: Flow[None]().execute(),
+    NotExecutedError: lambda: work(1).return_value,
+    AlreadyRunningError: execute_inside,
+    DefinitionError: no_function,
+    InjectionError: inject_async,
+    ParameterError: no_number,
+    TaskTimeoutError: wait_too_long,
+    SerializationError: partial(in_a_process, take, lambda: None),
+    RemoteDataError: partial(in_a_process, write),
+    RemoteTaskError: partial(in_a_process, shatter),
+    WorkerDiedError: partial(in_a_process, die),
+}
+"""What makes the library raise each kind."""
 
 
 @pytest.fixture(name="found", params=KINDS, ids=lambda kind: kind.__name__)
 def one_of_them(request: pytest.FixtureRequest) -> FlowscopeError:
     """An error of each kind in turn."""
-    return cases()[request.param]
+    return raised(RAISES[request.param])
 
 
 def test_the_tree_is_complete() -> None:
@@ -154,17 +181,18 @@ def test_each_pickles_and_copies(found: FlowscopeError) -> None:
 
 
 def test_each_text_is_a_help(found: FlowscopeError) -> None:
-    """A text is one sentence or more, not empty, and does not look like a tuple of arguments."""
-    text = str(found)
-    assert len(text.split()) > 4
+    """A text is one sentence or more, and no tuple of arguments; a traceback of elsewhere follows on lines of its own."""
+    text, _, rest = str(found).partition("\n\n")
+    assert len(text.split()) > 3
     assert "\n" not in text.strip()
+    assert rest.startswith("Traceback") == isinstance(found, RemoteTaskError)
     assert not text.startswith("(")
     assert type(found).__name__ in repr(found)
 
 
 def test_the_texts_name_what_they_are_about() -> None:
     """Texts name the thing, what was found, and the next step."""
-    found = cases()
+    found = {kind: raised(function) for kind, function in RAISES.items()}
     assert "'step'" in str(found[NoActiveFlowError])
     assert "@flow" in str(found[NoActiveFlowError])
     assert "setup has not been called" in str(found[NotSetUpError])
@@ -176,11 +204,15 @@ def test_the_texts_name_what_they_are_about() -> None:
     assert "'late'" in str(found[TaskTimeoutError])
     assert "current_task_or_none" in str(found[NoActiveTaskError])
     assert "int" in str(found[DefinitionError])
+    assert all(word in str(found[SerializationError]) for word in ("'value'", "'take'", "function", "lambda"))
+    assert "flow_data['rows']" in str(found[RemoteDataError])
+    assert "remote_failures.Delicate: a vase was dropped" in str(found[RemoteTaskError])
+    assert all(word in str(found[WorkerDiedError]) for word in ("'die'", "exit code 3"))
 
 
 def test_attributes_tell_what_the_error_is_about() -> None:
     """Each error has what it is about as attributes."""
-    found: dict[type[FlowscopeError], Any] = dict(cases())
+    found: dict[type[FlowscopeError], Any] = {kind: raised(function) for kind, function in RAISES.items()}
     assert (found[NoActiveFlowError].wanted, found[NoActiveFlowError].ended_flow) == ("task 'step'", None)
     assert found[NotSetUpError].flow_name == "Flow"
     assert (found[NotExecutedError].flow_name, found[NotExecutedError].status) == ("work", "pending")
@@ -189,6 +221,14 @@ def test_attributes_tell_what_the_error_is_about() -> None:
     parameter = found[ParameterError]
     assert (parameter.function, parameter.parameter, parameter.value_type) == ("work", "number", "str")
     assert (found[TaskTimeoutError].task_name, found[TaskTimeoutError].timeout) == ("late", 1e-6)
+    unsent = found[SerializationError]
+    assert (unsent.what, unsent.value_type) == ("argument 'value' of task 'take'", "function")
+    assert found[RemoteDataError].key == "rows"
+    far = found[RemoteTaskError]
+    assert (far.error_type, far.message) == ("remote_failures.Delicate", "a vase was dropped")
+    assert 'raise Delicate("a vase was dropped")' in far.traceback
+    died = found[WorkerDiedError]
+    assert (died.task_name, died.exit_code, died.ready) == ("die", 3, True)
 
 
 def test_a_bad_argument_is_not_in_the_error() -> None:

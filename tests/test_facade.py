@@ -14,6 +14,17 @@ CONTRACT: Final = {
     "decorators": ["flow", "task"],
     "live": ["Flow", "Task", "FlowConfig", "RunStatus"],
     "injection": ["INJECTED", "Inject"],
+    "executors": [
+        "AsyncioExecutor",
+        "Executor",
+        "ProcessExecutor",
+        "TaskFuture",
+        "TaskMap",
+        "ThreadExecutor",
+        "map_tasks",
+        "submit",
+        "use_executor",
+    ],
     "context": ["bind_context", "current_flow", "current_flow_or_none", "current_task", "current_task_or_none"],
     "events": ["EventBus", "EventData", "EventType", "FlowEvent", "Listener", "Subscription", "flow_events"],
     "records": ["Artifact", "Dropped", "ErrorInfo", "FlowRun", "LogEntry", "Result", "TaskRun"],
@@ -28,7 +39,11 @@ CONTRACT: Final = {
         "NotExecutedError",
         "NotSetUpError",
         "ParameterError",
+        "RemoteDataError",
+        "RemoteTaskError",
+        "SerializationError",
         "TaskTimeoutError",
+        "WorkerDiedError",
     ],
 }
 
@@ -139,6 +154,20 @@ def work(): return step(1)
 assert work().execute().flow_run.model_dump_json()
 """
     assert "asyncio" not in loaded_by(code)
+
+
+def test_threads_need_no_multiprocessing() -> None:
+    """Submitting to threads loads neither asyncio nor multiprocessing, and naming processes loads none of it either."""
+    code = """
+import flowscope
+@flowscope.task
+def step(n): return n + 1
+@flowscope.task(executor="process")
+def far(n): return n + 1
+with flowscope.Flow():
+    assert flowscope.submit(step, 1).result() == 2
+"""
+    assert loaded_by(code).isdisjoint({"asyncio", "multiprocessing", "concurrent.futures"})
 
 
 def test_the_import_changes_nothing() -> None:

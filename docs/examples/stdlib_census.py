@@ -3,25 +3,32 @@
     flowscope run docs/examples/stdlib_census.py:census
     flowscope run docs/examples/stdlib_census.py:census --param limit=200 --json census.json
     flowscope run docs/examples/stdlib_census.py:census --param 'skip=["test", "tests", "site-packages"]'
+    flowscope run docs/examples/stdlib_census.py:census --param executor=process
+    python docs/examples/stdlib_census.py --executor process
+
+Parsing is work for the processor, of which threads share one. With `executor=process` the files are parsed in as many
+worker processes as there are processors, and the record is the same, but for where its tasks ran.
 
 A few of the files are test data that no parser accepts, such as `test/tokenizedata/badsyntax_3131.py`. They become
 failed tasks, and the census goes on. (A Python that comes without the tests of its library has no such files.)
 """
 
+import argparse
 import ast
-import asyncio
 import os
 import sysconfig
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, Field
 
-from flowscope import INJECTED, Flow, flow, task
+from flowscope import INJECTED, Flow, ProcessExecutor, ThreadExecutor, flow, map_tasks, task, use_executor
 
 Positive = Annotated[int, Field(gt=0)]
+
+EXECUTORS: Final = {"thread": ThreadExecutor, "process": ProcessExecutor}
 
 
 class Module(NamedTuple):
@@ -32,6 +39,8 @@ class Module(NamedTuple):
     functions: int
     classes: int
     imports: list[str]
+    process: int
+    """The process that parsed it."""
 
 
 class Census(BaseModel):
@@ -42,6 +51,8 @@ class Census(BaseModel):
     lines: int
     functions: int
     classes: int
+    processes: int
+    """How many processes did the parsing."""
 
 
 @task
@@ -55,9 +66,9 @@ def discover(root: Path, skip: frozenset[str], limit: int | None) -> list[Path]:
 
 
 @task(raise_on_error=False)
-async def examine(path: Path) -> Module:
-    """Read and parse one file, in a thread, so that the event loop goes on; a file that does not parse gives None."""
-    return await asyncio.to_thread(parse, path)
+def examine(path: Path) -> Module:
+    """Read and parse one file; one that does not parse gives None."""
+    return parse(path)
 
 
 @task
@@ -67,24 +78,23 @@ def rank(imports: list[list[str]], top: int) -> dict[str, int]:
 
 
 @flow
-async def census(
+def census(
     *,
     root: Path | None = None,
     limit: Positive | None = None,
     skip: frozenset[str] = frozenset({"site-packages", "dist-packages"}),
-    at_once: Positive = 8,
+    executor: Literal["thread", "process"] = "thread",
+    at_once: Positive | None = None,
     top: Positive = 20,
     this_flow: Flow[Census] = INJECTED,
 ) -> Census:
-    """Count what the source files below `root` define and import; None is the standard library of this Python."""
+    """Count what the source files below `root` define and import; None is the standard library of this Python.
+
+    Up to `at_once` files are parsed at a time; None leaves that to the executor.
+    """
     paths = discover(root or Path(sysconfig.get_paths()["stdlib"]), skip, limit)
-    places = asyncio.Semaphore(at_once)
-
-    async def in_turn(path: Path) -> Module | None:
-        async with places:
-            return await examine(path)
-
-    modules = [module for module in await asyncio.gather(*map(in_turn, paths)) if module is not None]
+    with EXECUTORS[executor](at_once) as workers, use_executor(workers):
+        modules = [module for module in map_tasks(examine, paths) if module is not None]
     table = rank([module.imports for module in modules], top)
     this_flow.add_flow_artifact("the modules that most files import", "imports", table, "table")
     this_flow.add_flow_result("broken", "files that do not parse", len(paths) - len(modules))
@@ -94,6 +104,7 @@ async def census(
         lines=sum(module.lines for module in modules),
         functions=sum(module.functions for module in modules),
         classes=sum(module.classes for module in modules),
+        processes=len({module.process for module in modules}),
     )
 
 
@@ -105,7 +116,7 @@ def parse(path: Path) -> Module:
         kinds[type(statement)] += 1
         imports.update(imported(statement))
     functions = kinds[ast.FunctionDef] + kinds[ast.AsyncFunctionDef]
-    return Module(str(path), source.count(b"\n"), functions, kinds[ast.ClassDef], sorted(imports))
+    return Module(str(path), source.count(b"\n"), functions, kinds[ast.ClassDef], sorted(imports), os.getpid())
 
 
 def statements(node: ast.AST) -> Iterator[ast.AST]:
@@ -123,3 +134,20 @@ def imported(statement: ast.AST) -> list[str]:
     if isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
         return [statement.module.partition(".")[0]]
     return []
+
+
+def main() -> None:
+    """Take the census as a script, and print it."""
+    parser = argparse.ArgumentParser(description="Count what the standard library of this Python defines and imports.")
+    parser.add_argument("--executor", choices=EXECUTORS, default="thread", help="where files are parsed")
+    parser.add_argument("--limit", type=int, help="how many files, in the order of their names")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="where to write the run record")
+    options = parser.parse_args()
+    run = census(executor=options.executor, limit=options.limit).execute()
+    print(run.return_value.model_dump_json(indent=2))
+    if options.json is not None:
+        options.json.write_text(run.flow_run.model_dump_json(), "utf-8")
+
+
+if __name__ == "__main__":  # worker processes import this module, and are not to take the census again
+    main()

@@ -1,6 +1,8 @@
 """The documentation is true: its Python runs, prints what the page shows, and its links lead somewhere.
 
-All Python blocks of a page run in order, in one module. A `text` block directly after a Python block is what that block
+All Python blocks of a page run in order, in one module. A block with a file name after its language is that file: what
+other processes are to import has to be in one. Blocks after it import it, or, if a `text` block follows, it is run as a
+script. A `text` block directly after a Python block is what that block
 prints to standard output. There, an ellipsis character stands for any text within its line, and alone on a line for any
 number of lines. Times of day, timestamps, ids and measured seconds differ from run to run, and match any other. Test
 functions that a page defines run as well, with the pytest fixtures that they name.
@@ -12,6 +14,7 @@ import inspect
 import io
 import logging
 import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -27,7 +30,9 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PAGES: Final = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 TOUR: Final = sorted(ROOT.glob("tests/tour/test_*.py"))
 
-FENCED: Final = re.compile(r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```[ ]*$", re.M | re.S)
+FENCED: Final = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w*)(?P<file>[^\n]*)\n(?P<text>.*?)^(?P=indent)```[ ]*$", re.M | re.S
+)
 LINK: Final = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)(?:\s+\"[^\"]*\")?\)")
 HEADING: Final = re.compile(r"^#+ +(?P<text>.+?) *$", re.M)
 VARYING: Final = (
@@ -47,6 +52,8 @@ class Block(NamedTuple):
     text: str
     shown: str | None
     """What the page says it prints."""
+    file: str = ""
+    """The name of the file that it is."""
 
 
 def blocks_of(page: str) -> list[Block]:
@@ -58,7 +65,8 @@ def blocks_of(page: str) -> list[Block]:
         directly_after = not page[end : found.start()].strip()
         if found["language"] == "text" and blocks and blocks[-1].language == "python" and directly_after:
             blocks[-1] = blocks[-1]._replace(shown=text)
-        blocks.append(Block(found["language"], page.count("\n", 0, found.start()) + 2, text, None))
+        line = page.count("\n", 0, found.start()) + 2
+        blocks.append(Block(found["language"], line, text, None, found["file"].strip()))
         end = found.end()
     return blocks
 
@@ -103,6 +111,30 @@ def run(block: Block, page: Path, module: ModuleType) -> str:
     return printed.getvalue()
 
 
+def run_file(block: Block, directory: Path) -> str:
+    """Write a block that is a file; if the page shows what it prints, run it as a script, and return that."""
+    file = directory / block.file
+    file.write_text(block.text, encoding="utf-8")
+    if block.shown is None:
+        return ""
+    ended = subprocess.run(
+        [sys.executable, file.name], cwd=directory, capture_output=True, encoding="utf-8", check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+@pytest.fixture
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where a page's files are: the current directory, from which modules are imported, and forgotten again."""
+    known = set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    yield tmp_path
+    for name in {file.stem for file in tmp_path.glob("*.py")} - known:
+        sys.modules.pop(name, None)
+
+
 @pytest.fixture
 def same_process() -> Iterator[None]:
     """A page leaves the loggers and the bus of the process as it found them."""
@@ -119,15 +151,14 @@ def same_process() -> Iterator[None]:
 @pytest.mark.usefixtures("same_process")
 @pytest.mark.parametrize("page", [page for page in PAGES if python_blocks_of(page)], ids=name_of)
 def test_python_blocks_run_and_print_what_the_page_shows(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    page: Path, directory: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     """The Python blocks of a page run in order, in one module, and print what the page shows."""
     module = ModuleType("page_" + re.sub(r"\W", "_", name_of(page)))
     module.__file__ = str(page)
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.chdir(tmp_path)
     for block in python_blocks_of(page):
-        printed = run(block, page, module)
+        printed = run_file(block, directory) if block.file else run(block, page, module)
         if block.shown is not None and not matches(printed, block.shown):
             pytest.fail(f"{name_of(page)}:{block.line} printed:\n{printed}\nbut shows:\n{block.shown}")
     for name, function in list(vars(module).items()):
@@ -189,6 +220,8 @@ def test_the_tutorial_shows_the_tour(module: Path) -> None:
     shown = {re.sub(r" +# (type|pyright): .*", "", block.text).strip() for block in python_blocks_of(page)}
     bodies = {name: re.sub(r" +# (type|pyright): .*", "", body) for name, body in bodies_of(module)}
     assert [name for name, body in bodies.items() if body not in shown] == []
+    for block in python_blocks_of(page):
+        assert not block.file or block.text == (module.parent / block.file).read_text(encoding="utf-8")
 
 
 def test_expected_output_is_compared() -> None:
@@ -210,3 +243,10 @@ def test_blocks_are_found_with_their_output() -> None:
     first, _, second, _ = blocks_of(page)
     assert first == Block("python", 4, "print(1)\n", "1\n")
     assert second == Block("python", 14, "x = 1\n", None)
+
+
+def test_a_block_may_be_a_file() -> None:
+    """A word after the language is the name of the file that the block is."""
+    script, _, plain = blocks_of("```python work.py\nprint(1)\n```\n\n```text\n1\n```\n\n```python\nimport work\n```\n")
+    assert script == Block("python", 2, "print(1)\n", "1\n", "work.py")
+    assert plain.file == ""

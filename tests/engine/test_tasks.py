@@ -58,7 +58,9 @@ def test_the_record_of_a_call() -> None:
     assert (second.input_args, second.input_kwargs, second.return_value) == ([2], {"y": 3}, 5)
     assert (first.attempts, first.executor, first.error, first.abandoned_thread) == (1, "inline", None, None)
     assert first.parent_task_id is None
+    assert first.start_time is not None
     assert first.end_time is not None
+    assert second.start_time is not None
     assert first.start_time.tzinfo is UTC
     assert first.start_time <= first.end_time <= second.start_time
     assert first.duration >= 0

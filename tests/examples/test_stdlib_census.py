@@ -1,5 +1,7 @@
 """The census of the standard library does what its page says, run as a user runs it."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,8 @@ import pytest
 
 from flowscope import FlowRun, RunStatus
 
-TARGET: Final = f"{Path(__file__).parents[2] / 'docs' / 'examples' / 'stdlib_census.py'}:census"
+SCRIPT: Final = Path(__file__).parents[2] / "docs" / "examples" / "stdlib_census.py"
+TARGET: Final = f"{SCRIPT}:census"
 
 GOOD: Final = """
 import os.path, json
@@ -63,7 +66,14 @@ def test_definitions_and_imports_are_counted(tmp_path: Path, library: Path) -> N
     """Files, lines, functions, classes and top-level imports are what the sources say."""
     ended = take_census(tmp_path, f"root={library}")
     assert ended.code == 0
-    assert ended.record.return_value == {"files": 3, "broken": 1, "lines": 12, "functions": 2, "classes": 1}
+    assert ended.record.return_value == {
+        "files": 3,
+        "broken": 1,
+        "lines": 12,
+        "functions": 2,
+        "classes": 1,
+        "processes": 1,
+    }
     (artifact,) = ended.record.artifacts
     assert artifact.key == "imports"
     assert artifact.artifact_type == "table"
@@ -90,6 +100,46 @@ def test_folders_are_skipped_by_name_and_files_limited(tmp_path: Path, library: 
     assert sorted(examined) == ["bad.py", "good.py", "other.py"]
     everything = take_census(tmp_path, f"root={library}", "skip=[]")
     assert sum(task.task_name == "examine" for task in everything.record.tasks) == 4
+
+
+def test_worker_processes_take_part(tmp_path: Path, library: Path) -> None:
+    """With `executor=process` several processes parse, and the record, loaded back, tells the same but for the place."""
+    (library / "bad.py").rename(library / "worst.py")
+    ended = take_census(tmp_path, f"root={library}", "executor=process", "at_once=2", "skip=[]")
+    assert ended.code == 0
+    examined = [task for task in ended.record.tasks if task.task_name == "examine"]
+    assert [(Path(task.input_args[0]).name, task.status.value, task.executor) for task in examined] == [
+        ("good.py", "completed", "process"),
+        ("other.py", "completed", "process"),
+        ("foreign.py", "completed", "process"),
+        ("worst.py", "failed", "process"),
+    ]
+    workers = {task.return_value[-1] for task in examined if task.return_value is not None}
+    assert ended.record.return_value is not None
+    assert ended.record.return_value["processes"] == len(workers) == 2
+    assert {task.executor for task in ended.record.tasks if task.task_name != "examine"} == {"inline"}
+    (failed,) = [task for task in examined if task.error is not None]
+    assert failed.error is not None
+    assert (failed.error.type, failed.return_value) == ("SyntaxError", None)
+
+
+def test_as_a_script(tmp_path: Path) -> None:
+    """Run as a script it prints the census and writes the record; its tasks are those of the main module then."""
+    ended = subprocess.run(
+        [sys.executable, SCRIPT, "--executor", "process", "--limit", "40", "--json", "run.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
+    )
+    assert ended.stderr == ""
+    record = FlowRun.model_validate_json((tmp_path / "run.json").read_text("utf-8"))
+    census = json.loads(ended.stdout)
+    assert census == record.return_value
+    assert census["files"] == 40
+    examined = [task for task in record.tasks if task.task_name == "examine"]
+    assert {(task.status.value, task.executor) for task in examined} == {("completed", "process")}
+    assert {task.return_value[-1] for task in examined}.isdisjoint({os.getpid()})
 
 
 @pytest.mark.timeout(300)

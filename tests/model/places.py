@@ -1,13 +1,16 @@
 """A flow whose record holds one value in every place that can hold one, and what to put around values."""
 
+import inspect
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from flowscope import FlowConfig, FlowRun, current_flow, flow, task
 
-__all__ = ["Box", "Parcel", "held", "is_description", "keep", "written"]
+__all__ = ["Box", "Parcel", "as_pydantic", "held", "is_description", "keep", "written"]
+
+ANYTHING: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
 class Box(BaseModel):
@@ -72,3 +75,16 @@ def written(value: Any) -> Any:
 def is_description(found: Any) -> bool:
     """Whether a value was described by its repr and type."""
     return isinstance(found, dict) and found.keys() == {"__repr__", "__type__"}  # pyright: ignore[reportUnknownMemberType] # of anything
+
+
+def as_pydantic(value: Any) -> Any:
+    """What the installed Pydantic writes for a value; an older one knows some leaves by their type alone."""
+    by_alias: Any = inspect.signature(BaseModel.model_dump).parameters["by_alias"].default
+
+    def dump(adapter: TypeAdapter[Any], found: Any) -> Any:
+        return adapter.serializer.to_python(found, mode="json", by_alias=by_alias, fallback=typed)
+
+    def typed(leaf: Any) -> Any:
+        return dump(TypeAdapter(type(leaf)), leaf)
+
+    return dump(ANYTHING, value)

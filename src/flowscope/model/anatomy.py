@@ -9,7 +9,21 @@ from typing import Any, Final, NamedTuple, get_args
 
 from pydantic import BaseModel, PlainSerializer, RootModel, SerializeAsAny, WrapSerializer
 
-__all__ = ["Form", "ModelShape", "Parts", "class_of", "has_base", "mapping_parts", "parts_of", "shape_of", "type_name"]
+__all__ = [
+    "BY_ALIAS",
+    "Form",
+    "ModelShape",
+    "Parts",
+    "class_of",
+    "has_base",
+    "mapping_parts",
+    "parts_of",
+    "shape_of",
+    "type_name",
+]
+
+BY_ALIAS: Any = BaseModel.model_dump.__kwdefaults__["by_alias"]
+"""None: as the class says with `serialize_by_alias`. False in a Pydantic that does not ask the class."""
 
 _MRO: Any = vars(type)["__mro__"]
 _QUALNAME: Any = vars(type)["__qualname__"]
@@ -73,7 +87,7 @@ def _find_shape(kind: type[BaseModel]) -> ModelShape:
             own.add(name)
     if "*" in own or _OWN_WAYS & config.keys():
         own = set(fields)
-    by_alias = config.get("serialize_by_alias", False)
+    by_alias = BY_ALIAS is None and config.get("serialize_by_alias", False)
     aliases = {name: field.serialization_alias or field.alias for name, field in fields.items()}
     return ModelShape(
         whole=bool(decorators.model_serializers),

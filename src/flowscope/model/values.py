@@ -20,7 +20,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Secr
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema, to_jsonable_python
 
-from .anatomy import Form, Parts, class_of, has_base, parts_of, shape_of, type_name
+from .anatomy import BY_ALIAS, Form, Parts, class_of, has_base, parts_of, shape_of, type_name
 
 __all__ = ["MASK", "RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
 
@@ -150,7 +150,9 @@ class _Walk:
     def _native(self, value: Any, include: set[str] | None) -> Any:
         serializer: Any = class_of(value).__pydantic_serializer__
         try:
-            return serializer.to_python(value, mode="json", include=include, warnings=False, fallback=self.write)
+            return serializer.to_python(
+                value, mode="json", include=include, by_alias=BY_ALIAS, warnings=False, fallback=self.write
+            )
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic, such as of a set that another thread changes, is no Exception

@@ -87,7 +87,7 @@ def _find_shape(kind: type[BaseModel]) -> ModelShape:
             own.add(name)
     if "*" in own or _OWN_WAYS & config.keys():
         own = set(fields)
-    by_alias = BY_ALIAS is None and config.get("serialize_by_alias", False)
+    by_alias = config.get("serialize_by_alias", False)
     aliases = {name: field.serialization_alias or field.alias for name, field in fields.items()}
     return ModelShape(
         whole=bool(decorators.model_serializers),

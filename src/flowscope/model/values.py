@@ -129,7 +129,7 @@ class _Walk:
         written: dict[str, Any] = {}
         for name, item in parts.items:
             if name not in shape.excluded and name not in shape.computed:
-                key = clean_text(shape.shown.get(name, name))
+                key = clean_text(name if BY_ALIAS is False else shape.shown.get(name, name))
                 own = name in shape.own and not _holds_iterator(item)
                 written[key] = self._own(value, name, item) if own else self.write(item)
         for name in shape.computed:

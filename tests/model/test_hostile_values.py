@@ -1,12 +1,20 @@
 """Recording can never fail a run: values that resist being looked at are described, and left as they were."""
 
+from asyncio import CancelledError
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import pytest
+from pydantic import BaseModel, computed_field, model_serializer
+from pydantic_core import PydanticSerializationError
 
 from .places import Box, Parcel, held, is_description, keep, written
+
+
+class Abort(BaseException):
+    """An error that `except Exception` does not catch."""
 
 
 def refuse(*_: object, **__: object) -> NoReturn:
@@ -33,6 +41,13 @@ class EndlessRepr:
 
     def __repr__(self) -> str:
         return repr(self)
+
+
+class AbortingRepr:
+    """Shows itself with an error that is no ordinary one."""
+
+    def __repr__(self) -> str:
+        raise Abort
 
 
 class NoComparison:
@@ -156,6 +171,7 @@ HOSTILE: Final[list[type]] = [
     NoRepr,
     WrongRepr,
     EndlessRepr,
+    AbortingRepr,
     NoComparison,
     NoConversion,
     AskingRaises,
@@ -216,11 +232,77 @@ def test_hostile_keys_are_described(kind: Any) -> None:
     assert all(place is value for place in held(keep(value).execute().flow_run))
 
 
-@pytest.mark.parametrize("kind", [NoRepr, WrongRepr, EndlessRepr], ids=["raises", "gives no text", "recurses"])
+@pytest.mark.parametrize(
+    "kind",
+    [NoRepr, WrongRepr, EndlessRepr, AbortingRepr],
+    ids=["raises", "gives no text", "recurses", "aborts"],
+)
 def test_a_repr_that_raises_is_reported(kind: Any) -> None:
     """The description says that the repr failed, and with what."""
-    expected = {NoRepr: "RuntimeError", WrongRepr: "TypeError", EndlessRepr: "RecursionError"}[kind]
+    expected = {
+        NoRepr: "RuntimeError",
+        WrongRepr: "TypeError",
+        EndlessRepr: "RecursionError",
+        AbortingRepr: f"{__name__}.Abort",
+    }[kind]
     assert expected in written(kind())["__repr__"]
+
+
+@pytest.mark.parametrize("error", [Abort, GeneratorExit, CancelledError], ids=lambda error: str(error.__name__))
+@pytest.mark.parametrize("where", ["repr", "dataclass field", "model serialiser", "computed field", "key"])
+def test_what_a_value_raises_never_escapes(where: str, error: type[BaseException]) -> None:
+    """Whatever kind of error looking at a value raises, its neighbours are written and the run is as ever."""
+
+    def fail(self: object) -> str:
+        raise error
+
+    made: dict[str, Callable[[], Any]] = {
+        "repr": lambda: type("Shy", (), {"__repr__": fail})(),
+        "dataclass field": lambda: sly_dataclass(fail),
+        "model serialiser": lambda: sly_model(model_serializer(mode="plain")(fail)),
+        "computed field": lambda: sly_model(computed_field(return_type=str)(property(fail))),
+        "key": lambda: {type("Shy", (), {"__repr__": fail})(): 1},
+    }
+    value = [1, made[where](), 2]
+    assert written(value)[::2] == [1, 2]
+    assert keep(value).execute().return_value is value
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_while_a_value_is_written_is_one(error: type[BaseException]) -> None:
+    """Ctrl-C and the exit of the interpreter end the writing of a record, and are not taken for a part of it."""
+
+    armed = False
+
+    def stop(_: object) -> str:
+        if armed:
+            raise error(error.__name__)
+        return "<slow>"
+
+    record = keep(type("Slow", (), {"__repr__": stop})()).execute().flow_run
+    armed = True
+    try:
+        with pytest.raises((error, PydanticSerializationError), match=error.__name__):
+            record.model_dump_json()
+    finally:
+        armed = False
+
+
+def sly_dataclass(fail: Callable[[object], str]) -> Any:
+    """A dataclass that does not tell its field."""
+
+    @dataclass
+    class Sly:
+        field: int
+
+    made = Sly(1)
+    Sly.field = property(fail)  # type: ignore[assignment]  # pyright: ignore[reportAttributeAccessIssue] # as hostile code may
+    return made
+
+
+def sly_model(part: Any) -> Any:
+    """A model with a part that fails."""
+    return type("Sly", (BaseModel,), {"__module__": __name__, "part": part})()
 
 
 class ListRaises(list[int]):

@@ -6,14 +6,24 @@ copied, with the containers around it; everything else stays the very object it 
 
 import copy
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import ItemsView, Iterable, ValuesView
 from enum import Enum
 from functools import lru_cache
 from typing import Any, Final
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from ..model.anatomy import Form, Parts, class_of, has_base, mapping_parts, parts_of, shape_of, type_name
+from ..model.anatomy import (
+    INTERRUPTIONS,
+    Form,
+    Parts,
+    class_of,
+    has_base,
+    mapping_parts,
+    parts_of,
+    shape_of,
+    type_name,
+)
 from ..model.values import MASK, json_key
 
 __all__ = ["Redactor", "redactor_for"]
@@ -21,6 +31,7 @@ __all__ = ["Redactor", "redactor_for"]
 _ATOMS: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes)))
 """Classes that hold nothing, by identity: asking a class for its hash asks its metaclass."""
 _DICT: Any = dict
+_VIEWS: Final[tuple[Any, ...]] = (ItemsView, ValuesView)
 _NAMES: Final[tuple[Any, ...]] = (str, bytes, Enum)
 """What keys may be that JSON shows as names."""
 _SECRETS: Final = frozenset({id(SecretStr), id(SecretBytes)})
@@ -101,7 +112,9 @@ class Redactor:
         known[id(value)] = f"<{type_name(value)} that contains itself>"
         try:
             masked = self._masked(value, parts, known)
-        except Exception:  # one that cannot be rebuilt, or is nested too deeply
+        except INTERRUPTIONS:
+            raise
+        except BaseException:  # one that cannot be rebuilt, or is nested too deeply
             masked = f"<{type_name(value)} that could not be masked>"
         known[id(value)] = masked
         return masked
@@ -135,9 +148,19 @@ def _is_masked(item: Any) -> bool:
 
 def _parts(value: Any) -> Parts | None:
     try:
-        return parts_of(value) or mapping_parts(value)
-    except Exception:  # a container that cannot be read shows nothing
+        return parts_of(value) or mapping_parts(value) or _view_parts(value)
+    except INTERRUPTIONS:
+        raise
+    except BaseException:  # a container that cannot be read shows nothing
         return None
+
+
+def _view_parts(value: Any) -> Parts | None:
+    """What a view of a mapping's values or items shows in its `repr`: all that the mapping holds."""
+    if not isinstance(value, _VIEWS):
+        return None
+    mapping = value.mapping if hasattr(value, "mapping") else value._mapping  # noqa: SLF001 - the only way there
+    return Parts(Form.MAPPING, list(mapping.items()))
 
 
 def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
@@ -150,6 +173,8 @@ def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
 
 def _rebuilt_dict(value: Any, items: dict[Any, Any]) -> Any:
     kind = class_of(value)
+    if isinstance(value, _VIEWS):
+        return items.items() if isinstance(value, _VIEWS[0]) else items.values()
     if kind is dict or not has_base(kind, dict):
         return items
     masked = copy.copy(value)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, PlainSerializer, RootModel, SerializeAsAny, Wrap
 
 __all__ = [
     "BY_ALIAS",
+    "INTERRUPTIONS",
     "Form",
     "ModelShape",
     "Parts",
@@ -22,7 +23,8 @@ __all__ = [
     "type_name",
 ]
 
-BY_ALIAS: Any = BaseModel.model_dump.__kwdefaults__["by_alias"]
+_DUMP: Any = BaseModel.model_dump
+BY_ALIAS: Any = _DUMP.__kwdefaults__["by_alias"]
 """None: as the class says with `serialize_by_alias`. False in a Pydantic that does not ask the class."""
 
 _MRO: Any = vars(type)["__mro__"]
@@ -34,6 +36,9 @@ _MAPPING: Any = Mapping
 _LISTS: Final[tuple[Any, ...]] = (list, tuple, set, frozenset, deque)
 _SERIALIZERS: Any = (PlainSerializer, WrapSerializer, SerializeAsAny)
 _OWN_WAYS: Final = frozenset({"json_encoders", "ser_json_temporal", "ser_json_timedelta"})
+
+INTERRUPTIONS: Final = (KeyboardInterrupt, SystemExit)
+"""Errors that are meant for the program, not told by the value that is looked at when they come."""
 
 
 def type_name(value: object) -> str:
@@ -162,7 +167,4 @@ def _dataclass_fields(kind: Any) -> list[str]:
 
 def mapping_parts(value: Any) -> Parts | None:
     """What a mapping that is no dict holds: it is not written item by item, but its `repr` may show everything."""
-    try:
-        return Parts(Form.MAPPING, list(value.items())) if isinstance(value, _MAPPING) else None
-    except Exception:
-        return None
+    return Parts(Form.MAPPING, list(value.items())) if isinstance(value, _MAPPING) else None

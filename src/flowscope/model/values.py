@@ -20,7 +20,7 @@ from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, Secr
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema, to_jsonable_python
 
-from .anatomy import BY_ALIAS, Form, Parts, class_of, has_base, parts_of, shape_of, type_name
+from .anatomy import BY_ALIAS, INTERRUPTIONS, Form, Parts, class_of, has_base, parts_of, shape_of, type_name
 
 __all__ = ["MASK", "RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
 
@@ -43,7 +43,9 @@ def safe_repr(value: object) -> str:
     """The value's `repr`, at most 1,000 characters of it; a `repr` that raises is reported instead."""
     try:
         return clean_text(repr(value)[:MAX_REPR])
-    except Exception as error:
+    except INTERRUPTIONS:
+        raise
+    except BaseException as error:
         return f"<{type_name(value)} whose repr raised {type_name(error)}>"
 
 
@@ -61,7 +63,9 @@ def to_json_value(value: object) -> Any:
         return leaf(value)
     try:
         return _Walk().write(value)
-    except Exception:
+    except INTERRUPTIONS:
+        raise
+    except BaseException:
         return _described(value)
 
 
@@ -71,7 +75,9 @@ def json_key(key: object) -> str:
         return clean_text(key)
     try:
         return clean_text(next(iter(to_jsonable_python({key: None}))))
-    except Exception:
+    except INTERRUPTIONS:
+        raise
+    except BaseException:
         return safe_repr(key)
 
 
@@ -100,7 +106,9 @@ class _Walk:
         try:
             parts = parts_of(value)
             return _leaf(self, value, kind) if parts is None else self._compound(value, kind, parts)
-        except Exception:
+        except INTERRUPTIONS:
+            raise
+        except BaseException:
             return _described(value)
         finally:
             self._inside.discard(id(value))
@@ -135,7 +143,9 @@ class _Walk:
         for name in shape.computed:
             try:
                 written[name] = self.write(value.__dict__[name] if name in value.__dict__ else getattr(value, name))
-            except Exception as error:
+            except INTERRUPTIONS:
+                raise
+            except BaseException as error:
                 written[name] = _described(error)
         return written
 
@@ -153,7 +163,7 @@ class _Walk:
             return serializer.to_python(
                 value, mode="json", include=include, by_alias=BY_ALIAS, warnings=False, fallback=self.write
             )
-        except (KeyboardInterrupt, SystemExit):
+        except INTERRUPTIONS:
             raise
         except BaseException as error:  # a panic, such as of a set that another thread changes, is no Exception
             raise ValueError("it cannot write itself") from error

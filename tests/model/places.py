@@ -85,6 +85,6 @@ def as_pydantic(value: Any) -> Any:
         return adapter.serializer.to_python(found, mode="json", by_alias=by_alias, fallback=typed)
 
     def typed(leaf: Any) -> Any:
-        return dump(TypeAdapter(type(leaf)), leaf)
+        return dump(TypeAdapter(leaf.__class__), leaf)
 
     return dump(ANYTHING, value)

@@ -251,6 +251,28 @@ def test_the_fields_of_a_config_subclass_are_kept(record: FlowRun[dict[str, Any]
     assert Audited.model_validate(loaded.config.model_dump()) == record.config
 
 
+class Wired(FlowConfig):
+    """A config that holds what JSON cannot say."""
+
+    engine: Any = None
+
+
+@pytest.mark.parametrize("engine", [object(), {"raw": b"\xff"}, {1, ("a", object)}], ids=["object", "bytes", "set"])
+def test_a_config_of_any_values_is_written(engine: Any) -> None:
+    """A field of a config subclass may hold anything: the record is written, loaded and written the same again."""
+
+    @flow(flow_config=Wired(engine=engine, max_logs=5))
+    def give() -> int:
+        return 1
+
+    record = give().execute().flow_run
+    text = record.model_dump_json()
+    data = json.loads(text)
+    assert (data["config"]["max_logs"], data["return_value"]) == (5, 1)
+    assert FlowRun.model_validate_json(text).model_dump_json() == text
+    assert FlowRun.model_validate(record.model_dump()).model_dump_json() == text
+
+
 def test_a_config_that_is_wrong_is_still_refused(record: FlowRun[dict[str, Any]]) -> None:
     """Unknown config fields are taken from a record, bad values of known ones are not."""
     data = json.loads(record.model_dump_json())

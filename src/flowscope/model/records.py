@@ -8,16 +8,19 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    SerializerFunctionWrapHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WrapSerializer,
     WrapValidator,
 )
 from typing_extensions import TypeVar
 
+from .anatomy import INTERRUPTIONS
 from .config import FlowConfig
 from .events import FlowEvent
 from .status import RunStatus
-from .values import RECORDED
+from .values import RECORDED, to_json_value
 
 __all__ = ["Artifact", "Dropped", "ErrorInfo", "FlowRun", "LogEntry", "LogSource", "Result", "TaskRun"]
 
@@ -153,6 +156,18 @@ def _read_config(value: object, handler: ValidatorFunctionWrapHandler) -> FlowCo
     return config
 
 
+def _write_config(config: FlowConfig, handler: SerializerFunctionWrapHandler) -> Any:
+    try:
+        return handler(config)
+    except INTERRUPTIONS:
+        raise
+    except BaseException:  # a subclass may have fields of any value, and a panic is no Exception
+        return to_json_value(config)
+
+
+_CONFIG_WRITER = WrapSerializer(lambda config, handler: _write_config(config, handler))  # noqa: PLW0108 - the return type of the function itself would stand for the config in the JSON schema
+
+
 class FlowRun(BaseModel, Generic[R], frozen=True):
     """The record of one run of a flow.
 
@@ -173,7 +188,9 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     """Aware, in UTC; None until the end."""
     duration: float = 0.0
     """In seconds of the monotonic clock; until now, while running."""
-    config: Annotated[SerializeAsAny[FlowConfig], WrapValidator(_read_config)] = Field(default_factory=FlowConfig)
+    config: Annotated[SerializeAsAny[FlowConfig], WrapValidator(_read_config), _CONFIG_WRITER] = Field(
+        default_factory=FlowConfig
+    )
     params: Annotated[dict[str, Any], RECORDED] = {}
     """The flow function's arguments by name, or the fields of a subclass of `Flow`."""
     run_params: Annotated[dict[str, Any], RECORDED] = {}

@@ -9,7 +9,18 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypedDict
 
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, RootModel, Secret, SecretBytes, SecretStr, computed_field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    RootModel,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    SerializerFunctionWrapHandler,
+    computed_field,
+    model_serializer,
+)
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from flowscope import Flow, FlowConfig, FlowEvent, FlowRun, current_flow, flow, flow_events, task
@@ -104,6 +115,49 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     token: str = PASSPHRASE
+
+
+class Told(Derived):
+    """A model that tells its computed secret under another name, inside something."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    @computed_field(alias="api-key")  # type: ignore[prop-decorator] # as Pydantic wants it
+    @property
+    def key(self) -> str:
+        """Made of the parts as well."""
+        return "-".join(self.parts)
+
+    @model_serializer(mode="wrap")
+    def told(self, handler: SerializerFunctionWrapHandler) -> Any:
+        """Inside a list."""
+        return [handler(self)]
+
+
+@pydantic_dataclass
+class Computed:
+    """One of Pydantic's with a computed secret."""
+
+    parts: tuple[str, str] = ("open", "sesame")
+
+    @computed_field  # type: ignore[prop-decorator] # as Pydantic wants it
+    @property
+    def token(self) -> str:
+        """Made of the parts."""
+        return "-".join(self.parts)
+
+
+@pydantic_dataclass(slots=True)
+class SlottedComputed:
+    """One without `__dict__`."""
+
+    parts: tuple[str, str] = ("open", "sesame")
+
+    @computed_field  # type: ignore[prop-decorator] # as Pydantic wants it
+    @property
+    def token(self) -> str:
+        """Made of the parts."""
+        return "-".join(self.parts)
 
 
 @dataclasses.dataclass
@@ -216,6 +270,9 @@ SECRETIVE: Final[dict[str, Callable[[], Any]]] = {
     "model with extras": lambda: Open.model_validate({"token": PASSPHRASE}),
     "model with an alias": Renamed,
     "model with a computed field": Derived,
+    "model with a computed field that it tells": Told,
+    "dataclass with a computed field": Computed,
+    "slotted dataclass with a computed field": SlottedComputed,
     "root model": lambda: RootModel[dict[str, str]]({"password": PASSPHRASE}),
     "dataclass": Account,
     "frozen slotted dataclass": Badge,

@@ -15,6 +15,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from ..model.anatomy import (
     INTERRUPTIONS,
+    MASK,
     Form,
     Parts,
     class_of,
@@ -24,7 +25,7 @@ from ..model.anatomy import (
     shape_of,
     type_name,
 )
-from ..model.values import MASK, json_key
+from ..model.values import json_key
 
 __all__ = ["Redactor", "redactor_for"]
 
@@ -93,11 +94,11 @@ class Redactor:
     def _hides_part(self, value: Any, parts: Parts) -> bool:
         if any(self.hides(name) and not _is_masked(item) for name, item in parts.items):
             return True
-        kind = class_of(value)
-        if not has_base(kind, BaseModel):
+        if parts.form is not Form.FIELDS:
             return False
-        shape = shape_of(kind)
-        derived = {name for name in shape.computed if name not in value.__dict__}
+        shape = shape_of(class_of(value))
+        held = getattr(value, "__dict__", {})
+        derived = {name for name in shape.computed if name not in held}
         return any(map(self.hides, (*derived, *shape.shown.values())))
 
     def _mask(self, value: Any, known: dict[int, Any]) -> Any:
@@ -122,7 +123,7 @@ class Redactor:
     def _masked(self, value: Any, parts: Parts, known: dict[int, Any]) -> Any:
         kind = class_of(value)
         items = [(name, self._mask_item(name, item, known)) for name, item in parts.items]
-        if has_base(kind, BaseModel):
+        if parts.form is Form.FIELDS:
             shape = shape_of(kind)
             hidden = [name for name, shown in shape.shown.items() if self.hides(shown)]
             hidden += [name for name in shape.computed if self.hides(name)]
@@ -185,12 +186,12 @@ def _rebuilt_dict(value: Any, items: dict[Any, Any]) -> Any:
 
 def _rebuilt_fields(value: Any, fields: dict[str, Any]) -> Any:
     masked = copy.copy(value)
-    model = has_base(class_of(value), BaseModel)
+    model, computed = has_base(class_of(value), BaseModel), shape_of(class_of(value)).computed
     extra: dict[str, Any] = (masked.__pydantic_extra__ or {}) if model else {}
     for name, item in fields.items():
         if name in extra:
             extra[name] = item
-        elif model:
+        elif model or name in computed:
             vars(masked)[name] = item
         else:
             object.__setattr__(masked, name, item)

@@ -5,16 +5,18 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, PlainSerializer, RootModel, SerializeAsAny, WrapSerializer
+from pydantic import BaseModel, RootModel
 
 __all__ = [
     "BY_ALIAS",
     "INTERRUPTIONS",
+    "MASK",
     "Form",
     "ModelShape",
     "Parts",
+    "bases_of",
     "class_of",
     "has_base",
     "mapping_parts",
@@ -22,6 +24,9 @@ __all__ = [
     "shape_of",
     "type_name",
 ]
+
+MASK: Final = "**********"
+"""What Pydantic writes for a `SecretStr`, and a record for what is masked."""
 
 _DUMP: Any = BaseModel.model_dump
 BY_ALIAS: Any = _DUMP.__kwdefaults__["by_alias"]
@@ -34,8 +39,6 @@ _MODULE: Any = vars(type)["__module__"]
 _DICT: Any = dict
 _MAPPING: Any = Mapping
 _LISTS: Final[tuple[Any, ...]] = (list, tuple, set, frozenset, deque)
-_SERIALIZERS: Any = (PlainSerializer, WrapSerializer, SerializeAsAny)
-_OWN_WAYS: Final = frozenset({"json_encoders", "ser_json_temporal", "ser_json_timedelta"})
 
 INTERRUPTIONS: Final = (KeyboardInterrupt, SystemExit)
 """Errors that are meant for the program, not told by the value that is looked at when they come."""
@@ -55,61 +58,56 @@ def class_of(value: object) -> Any:
     return type(value)
 
 
+def bases_of(kind: Any) -> tuple[type, ...]:
+    """A class and all that it is derived from."""
+    bases: tuple[type, ...] = _MRO.__get__(kind)
+    return bases
+
+
 def has_base(kind: Any, wanted: Any) -> bool:
     """Whether a class is derived from another."""
     return any(base is wanted for base in _MRO.__get__(kind))
 
 
 class ModelShape(NamedTuple):
-    """How a class of Pydantic models writes itself."""
+    """What the fields of a class of models, or of Pydantic's dataclasses, are in JSON."""
 
     whole: bool
-    """By a serialiser of the model as a whole."""
-    own: frozenset[str]
-    """The fields with serialisers of their own."""
+    """Whether the class has a serialiser for the whole."""
     excluded: frozenset[str]
     computed: tuple[str, ...]
     shown: Mapping[str, str]
-    """Field name to the name in JSON, where they differ."""
+    """Name of a field, or of a computed one, to the name in JSON, where they differ."""
 
 
-_shapes: "weakref.WeakKeyDictionary[type[BaseModel], ModelShape]" = weakref.WeakKeyDictionary()
+_shapes: "weakref.WeakKeyDictionary[type[Any], ModelShape]" = weakref.WeakKeyDictionary()
+_NOTHING: Final = ModelShape(whole=False, excluded=frozenset(), computed=(), shown={})
 
 
-def shape_of(kind: type[BaseModel]) -> ModelShape:
-    """How models of a class write themselves."""
+def shape_of(kind: Any) -> ModelShape:
+    """What the fields of a class are in JSON; nothing special for a class that is not Pydantic's."""
+    if not any("__pydantic_decorators__" in vars(base) for base in bases_of(kind)):
+        return _NOTHING
     shape = _shapes.get(kind)
     if shape is None:
         shape = _shapes[kind] = _find_shape(kind)
     return shape
 
 
-def _find_shape(kind: type[BaseModel]) -> ModelShape:
-    decorators, config, fields = kind.__pydantic_decorators__, kind.model_config, kind.model_fields
-    own = {name for one in decorators.field_serializers.values() for name in one.info.fields}
-    for name, field in fields.items():
-        if any(map(_writes, field.metadata)) or _has_own_way(field.annotation):
-            own.add(name)
-    if "*" in own or _OWN_WAYS & config.keys():
-        own = set(fields)
-    by_alias = config.get("serialize_by_alias", False)
+def _find_shape(kind: Any) -> ModelShape:
+    model = has_base(kind, BaseModel)
+    config = kind.model_config if model else kind.__pydantic_config__
+    fields = kind.model_fields if model else kind.__pydantic_fields__
+    computed = {name: found.info for name, found in kind.__pydantic_decorators__.computed_fields.items()}
     aliases = {name: field.serialization_alias or field.alias for name, field in fields.items()}
+    aliases |= {name: field.alias for name, field in computed.items()}
+    by_alias = config.get("serialize_by_alias", False)
     return ModelShape(
-        whole=bool(decorators.model_serializers),
-        own=frozenset(own),
+        whole=bool(kind.__pydantic_decorators__.model_serializers),
         excluded=frozenset(name for name, field in fields.items() if field.exclude),
-        computed=tuple(decorators.computed_fields),
+        computed=tuple(computed),
         shown={name: alias for name, alias in aliases.items() if by_alias and alias is not None},
     )
-
-
-def _writes(mark: object) -> bool:
-    return isinstance(mark, _SERIALIZERS) or mark is SerializeAsAny
-
-
-def _has_own_way(hint: Any) -> bool:
-    """Whether an annotation has a serialiser anywhere in it."""
-    return any(map(_writes, getattr(hint, "__metadata__", ()))) or any(map(_has_own_way, get_args(hint)))
 
 
 class Form(Enum):

@@ -7,6 +7,7 @@ iterator or change a value.
 
 import base64
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import date, time, timedelta
 from decimal import Decimal
@@ -16,16 +17,15 @@ from re import Pattern
 from typing import Any, Final, cast
 from uuid import UUID
 
-from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, SecretBytes, SecretStr
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretBytes, SecretStr
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema, to_jsonable_python
+from pydantic_core import CoreSchema, SchemaSerializer, core_schema, to_json, to_jsonable_python
 
-from .anatomy import BY_ALIAS, INTERRUPTIONS, Form, Parts, class_of, has_base, parts_of, shape_of, type_name
+from .anatomy import BY_ALIAS, INTERRUPTIONS, MASK, Form, class_of, has_base, parts_of, shape_of, type_name
+from .declared import declared_serializer
+from .rewriting import part_writer, write_part
 
-__all__ = ["MASK", "RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
-
-MASK: Final = "**********"
-"""What Pydantic writes for a `SecretStr`, and a record for what is masked."""
+__all__ = ["RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
 
 MAX_DEPTH: Final = 100
 MAX_REPR: Final = 1_000
@@ -35,6 +35,10 @@ _BYTES: Final[tuple[Any, ...]] = (bytes, bytearray, memoryview)
 _SECRETS: Final[tuple[Any, ...]] = (SecretStr, SecretBytes)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
+_CONTAINERS: Final = frozenset(map(id, (dict, list, tuple, set, frozenset, deque)))
+_NONE: Final[frozenset[Any]] = frozenset()
+_COMPUTED: Final = object()
+"""Stands where a field has its value."""
 _MAX_BITS: Final = 14_000
 """Beyond this an integer is described: its decimal digits may pass the interpreter's limit."""
 
@@ -62,7 +66,8 @@ def to_json_value(value: object) -> Any:
     if leaf is not None:
         return leaf(value)
     try:
-        return _Walk().write(value)
+        outer = part_writer.get(None)  # of a value that has this one, in a record, as a part
+        return _Walk().write(value) if outer is None else outer[0](value)
     except INTERRUPTIONS:
         raise
     except BaseException:
@@ -88,10 +93,13 @@ def _described(value: object, text: str | None = None) -> dict[str, str]:
 class _Walk:
     """One descent into one value: knows how deep it is and what it is inside of."""
 
-    __slots__ = ("_inside",)
+    __slots__ = ("_failing", "_inside", "_telling")
 
     def __init__(self) -> None:
         self._inside: set[int] = set()
+        self._telling = 0
+        self._failing: frozenset[tuple[int, str | None]] = _NONE
+        """Classes, and fields of them, that are not tried again: each level would write all that is below it twice."""
 
     def write(self, value: Any) -> Any:
         kind = class_of(value)
@@ -104,8 +112,8 @@ class _Walk:
             return value if _is_description(value, kind) else _described(value, f"<deeper than {MAX_DEPTH} levels>")
         self._inside.add(id(value))
         try:
-            parts = parts_of(value)
-            return _leaf(self, value, kind) if parts is None else self._compound(value, kind, parts)
+            declared = None if id(kind) in _CONTAINERS else declared_serializer(kind)
+            return self._bare(value, kind) if declared is None else self._as_declared(value, kind, declared)
         except INTERRUPTIONS:
             raise
         except BaseException:
@@ -113,60 +121,82 @@ class _Walk:
         finally:
             self._inside.discard(id(value))
 
-    def _compound(self, value: Any, kind: Any, parts: Parts) -> Any:
+    def _bare(self, value: Any, kind: Any) -> Any:
+        """A value of a class that declares nothing, or cannot do what it declares."""
+        parts = parts_of(value)
+        if parts is None:
+            return _leaf(self, value, kind)
         match parts.form:
             case Form.MAPPING:
                 return {json_key(key): self.write(item) for key, item in parts.items}
             case Form.LIST:
                 return [self.write(item) for _, item in parts.items]
-            case Form.ROOT | Form.FIELDS if has_base(kind, BaseModel):
-                return self._model(value, kind, parts)
-            case _:
+            case Form.ROOT:
+                return self.write(parts.items[0][1])
+            case Form.FIELDS:
                 return {clean_text(name): self.write(item) for name, item in parts.items}
 
-    def _model(self, value: Any, kind: Any, parts: Parts) -> Any:
-        """A model as its own serialisers write it, where it has any; else, and where they fail, field by field."""
-        shape = shape_of(kind)
-        if shape.whole and not _holds_iterator(value):
-            try:
-                return self.write(self._native(value, None))
-            except Exception:  # noqa: S110 - then by its fields
-                pass
-        if parts.form is Form.ROOT:
-            return self.write(parts.items[0][1])
+    def _as_declared(self, value: Any, kind: Any, declared: SchemaSerializer) -> Any:
+        """As the class declares as a whole; where that fails, field by field."""
+        try:
+            return self._tell(value, declared, None)
+        except ValueError:
+            pass
+        shape, parts = shape_of(kind), parts_of(value)
+        if parts is None or parts.form is not Form.FIELDS:
+            return self._bare(value, kind)
         written: dict[str, Any] = {}
-        for name, item in parts.items:
-            if name not in shape.excluded and name not in shape.computed:
-                key = clean_text(name if BY_ALIAS is False else shape.shown.get(name, name))
-                own = name in shape.own and not _holds_iterator(item)
-                written[key] = self._own(value, name, item) if own else self.write(item)
-        for name in shape.computed:
+        for name, item in (*parts.items, *((name, _COMPUTED) for name in shape.computed)):
             try:
-                written[name] = self.write(value.__dict__[name] if name in value.__dict__ else getattr(value, name))
-            except INTERRUPTIONS:
-                raise
-            except BaseException as error:
-                written[name] = _described(error)
+                alone = None if shape.whole else self._tell(value, declared, name, item)
+            except ValueError:
+                alone = None
+            if alone is not None:
+                written.update(alone)
+            elif name not in shape.excluded:
+                key = clean_text(name if BY_ALIAS is False else shape.shown.get(name, name))
+                written[key] = self._computed(value, name) if item is _COMPUTED else self.write(item)
         return written
 
-    def _own(self, value: Any, name: str, item: Any) -> Any:
-        """A field with a serialiser of its own."""
+    def _computed(self, value: Any, name: str) -> Any:
         try:
-            (found,) = self._native(value, {name}).values()
-        except Exception:
-            return self.write(item)
-        return self.write(found)
+            held = getattr(value, "__dict__", {})
+            return self.write(held[name] if name in held else getattr(value, name))
+        except INTERRUPTIONS:
+            raise
+        except BaseException as error:
+            return _described(error)
 
-    def _native(self, value: Any, include: set[str] | None) -> Any:
-        serializer: Any = class_of(value).__pydantic_serializer__
+    def _tell(self, value: Any, declared: SchemaSerializer, name: str | None, item: Any = _COMPUTED) -> Any:
+        """What the class declares for the value, or for one field of it; `ValueError` if that fails."""
+        told = (id(class_of(value)), name)
+        if told in self._failing or (not self._telling and _holds_iterator(value if name is None else item)):
+            raise ValueError
+        token = part_writer.set((self.write, value))
+        self._telling += 1
         try:
-            return serializer.to_python(
-                value, mode="json", include=include, by_alias=BY_ALIAS, warnings=False, fallback=self.write
+            include = None if name is None else {name}
+            found = declared.to_python(
+                value, mode="json", include=include, by_alias=BY_ALIAS, warnings=False, fallback=write_part
             )
+            return found if self._telling > 1 or _is_clean(found) else self.write(found)
         except INTERRUPTIONS:
             raise
         except BaseException as error:  # a panic, such as of a set that another thread changes, is no Exception
-            raise ValueError("it cannot write itself") from error
+            self._failing |= {told}
+            raise ValueError from error
+        finally:
+            self._telling -= 1
+            part_writer.reset(token)
+
+
+def _is_clean(told: Any) -> bool:
+    """Whether it can be encoded: text that Pydantic made of a value may not be."""
+    try:
+        to_json(told)
+    except ValueError:
+        return False
+    return True
 
 
 def _holds_iterator(value: Any) -> bool:

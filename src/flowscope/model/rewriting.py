@@ -71,14 +71,16 @@ class _Rewriting:
             schema = self._rewritten(root)
         else:
             return None
-        if self._used:
-            schema = core_schema.definitions_schema(schema, list(self._used.values()))
         make: Any = SchemaSerializer
         try:
-            made: SchemaSerializer = make(schema, _use_prebuilt=False)
-        except TypeError:  # an older one that has no such option
-            made = make(schema)
+            made: SchemaSerializer = make(self._defined(schema), _use_prebuilt=False)
+        except TypeError:  # an older one that has no such option, and takes the serialiser that the class itself has
+            made = make(self._defined({**schema, "cls": object} if root["type"] in _ENTITIES else schema))
         return made
+
+    def _defined(self, schema: Any) -> Any:
+        """The schema with the definitions that it refers to."""
+        return core_schema.definitions_schema(schema, list(self._used.values())) if self._used else schema
 
     def _entity(self, node: Any) -> Any:
         """What a reference or a validator around it stands for."""

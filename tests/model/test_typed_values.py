@@ -643,6 +643,60 @@ def test_a_declared_serialiser_that_fails_leaves_the_other_fields(mode: Any) -> 
     assert written(Partly()) == {"bad": 1, "when": int(NOON.timestamp())}
 
 
+def test_a_serialiser_that_fails_for_one_value_is_asked_for_the_next() -> None:
+    """A failure is one value's own: others of its class are written as they declare."""
+
+    class Picky(BaseModel):
+        number: Annotated[int, PlainSerializer(lambda n: 10 // n)]
+        other: Any = None
+
+    value = Picky(number=0, other=[Picky(number=0), Picky(number=2)])
+    assert written([value, Picky(number=5)]) == [
+        {"number": 0, "other": [{"number": 0, "other": None}, {"number": 5, "other": None}]},
+        {"number": 2, "other": None},
+    ]
+
+
+def test_failures_at_every_level_cost_no_more_than_the_levels() -> None:
+    """Where the serialiser of each of many nested models fails after the inner one was written, it is tried once."""
+    calls = 0
+
+    class Late(BaseModel):
+        inner: Any = None
+
+        @field_serializer("inner", mode="wrap")
+        def late(self, value: Any, handler: SerializerFunctionWrapHandler) -> Any:
+            nonlocal calls
+            calls += 1
+            handler(value)
+            raise RuntimeError
+
+    @flow(validate=False, flow_config=FlowConfig(logging_enabled=False))
+    def give() -> Any:
+        value: Any = None
+        for _ in range(40):
+            value = Late(inner=value)
+        return value
+
+    give().execute().flow_run.model_copy(update={"results": []}).model_dump_json()
+    assert calls <= 2 * 40
+
+
+def test_a_value_that_cannot_be_looked_at_does_not_hide_the_other_fields() -> None:
+    """Beside a container that raises when it is read, the fields are written as they declare."""
+
+    class Shut(deque[int]):
+        def __iter__(self) -> Iterator[int]:
+            raise RuntimeError
+
+    found = written(Whole(other=Shut()))
+    assert (found["name"], "mark" in found) == ("whole", True)
+    label = Label(1)
+    label.many = kept(Shut())
+    found = written(label)
+    assert (found["text"], found["raw"], "internal" in found) == ("no. 1", "ff", False)
+
+
 def test_a_class_whose_schema_cannot_be_had_is_written() -> None:
     """A class that fails to tell Pydantic anything is written as if it had not tried."""
 

@@ -36,7 +36,6 @@ _SECRETS: Final[tuple[Any, ...]] = (SecretStr, SecretBytes)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
 _CONTAINERS: Final = frozenset(map(id, (dict, list, tuple, set, frozenset, deque)))
-_NONE: Final[frozenset[Any]] = frozenset()
 _COMPUTED: Final = object()
 """Stands where a field has its value."""
 _MAX_BITS: Final = 14_000
@@ -62,9 +61,12 @@ def clean_text(text: str) -> str:
 
 def to_json_value(value: object) -> Any:
     """The value as `None`, `bool`, `int`, `float`, `str`, `list` and `dict` only."""
-    leaf = _LEAVES.get(id(class_of(value)))
+    kind = class_of(value)
+    leaf = _LEAVES.get(id(kind))
     if leaf is not None:
         return leaf(value)
+    if id(kind) in _CONTAINERS and not value:
+        return {} if kind is dict else []
     try:
         outer = part_writer.get(None)  # of a value that has this one, in a record, as a part
         return _Walk().write(value) if outer is None else outer[0](value)
@@ -98,8 +100,8 @@ class _Walk:
     def __init__(self) -> None:
         self._inside: set[int] = set()
         self._telling = 0
-        self._failing: frozenset[tuple[int, str | None]] = _NONE
-        """Classes, and fields of them, that are not tried again: each level would write all that is below it twice."""
+        self._failing: dict[tuple[int, str | None], object] | None = None
+        """Values, and fields of them, that are not tried again: each level would write all that is below it twice."""
 
     def write(self, value: Any) -> Any:
         kind = class_of(value)
@@ -151,8 +153,8 @@ class _Walk:
                 alone = None if shape.whole else self._tell(value, declared, name, item)
             except ValueError:
                 alone = None
-            if alone is not None:
-                written.update(alone)
+            if isinstance(alone, dict):
+                written.update(cast("dict[str, Any]", alone))
             elif name not in shape.excluded:
                 key = clean_text(name if BY_ALIAS is False else shape.shown.get(name, name))
                 written[key] = self._computed(value, name) if item is _COMPUTED else self.write(item)
@@ -169,8 +171,10 @@ class _Walk:
 
     def _tell(self, value: Any, declared: SchemaSerializer, name: str | None, item: Any = _COMPUTED) -> Any:
         """What the class declares for the value, or for one field of it; `ValueError` if that fails."""
-        told = (id(class_of(value)), name)
-        if told in self._failing or (not self._telling and _holds_iterator(value if name is None else item)):
+        told = (id(value), name)
+        if self._failing is not None and told in self._failing:
+            raise ValueError
+        if not self._telling and _holds_iterator(value if name is None else item):
             raise ValueError
         token = part_writer.set((self.write, value))
         self._telling += 1
@@ -183,7 +187,8 @@ class _Walk:
         except INTERRUPTIONS:
             raise
         except BaseException as error:  # a panic, such as of a set that another thread changes, is no Exception
-            self._failing |= {told}
+            self._failing = self._failing or {}
+            self._failing[told] = value
             raise ValueError from error
         finally:
             self._telling -= 1
@@ -200,7 +205,7 @@ def _is_clean(told: Any) -> bool:
 
 
 def _holds_iterator(value: Any) -> bool:
-    """Whether writing it in a way of its own might consume something."""
+    """Whether writing it in a way of its own might consume something, as far as it lets itself be looked at."""
     seen: set[int] = set()
     waiting = [value]
     while waiting:
@@ -210,7 +215,12 @@ def _holds_iterator(value: Any) -> bool:
         if hasattr(class_of(found), "__next__"):
             return True
         seen.add(id(found))
-        parts = parts_of(found)
+        try:
+            parts = parts_of(found)
+        except INTERRUPTIONS:
+            raise
+        except BaseException:
+            return True
         waiting.extend(item for _, item in (parts.items if parts is not None else ()))
     return False
 

@@ -63,7 +63,7 @@ class KeptCalls(list[Call]):
 
     def tally(self) -> Tally:
         """The totals of all calls that have ended."""
-        return Tally(call for call in self[:] if call.ended)
+        return Tally(self[:])
 
     def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
         """A copy that takes no more; a thread that is just about to append does so to the original."""
@@ -106,12 +106,7 @@ class CountedCalls:
         try:
             batch = self._calls[:]
             del self._calls[: len(batch)]
-            still_open: list[Call] = []
-            for call in batch:
-                if call.ended:
-                    self._tally.add(call)
-                else:
-                    still_open.append(call)
+            still_open = self._tally.add(batch)
             self._calls.extend(still_open)
             self._fold_at = _BATCH + 2 * len(still_open)
         finally:
@@ -119,7 +114,7 @@ class CountedCalls:
 
     def append_late(self, call: Call) -> None:
         """Count an ended call, although it is closed."""
-        self._tally.add(call)
+        self._tally.add([call])
 
     def all(self) -> list[Call]:
         """None: they are not kept."""
@@ -138,8 +133,7 @@ class CountedCalls:
         self._closed = True
         copies = [freeze(call) for call in sorted(self._calls, key=_order)]
         self._calls.clear()
-        for call in copies:
-            self._tally.add(call)
+        self._tally.add(copies)
         return self, copies
 
 

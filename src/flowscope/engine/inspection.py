@@ -17,9 +17,10 @@ from .capture import write_console
 from .flow_life import FlowState, new_flow_id
 from .projection import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
 
-__all__ = ["FlowInspection"]
+__all__ = ["FlowInspection", "R"]
 
 R = TypeVar("R", default=Any)
+"""What a flow's function returns. A subclass uses the very same one: with another, Pydantic would build this model."""
 
 
 class _Stateful(BaseModel):

@@ -7,8 +7,6 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self
 
-from typing_extensions import TypeVar
-
 from .._clock import seconds, tick
 from ..errors import AlreadyRunningError, NotSetUpError
 from ..model.events import EventType
@@ -21,7 +19,7 @@ from .definition import Kind, define
 from .drivers import caller_of
 from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
 from .flow_target import BoundTarget, FlowTarget
-from .inspection import FlowInspection
+from .inspection import FlowInspection, R
 from .loops import run_in_new_loop, running_loop
 from .recorder import Recorder
 from .run import Run
@@ -29,8 +27,6 @@ from .site import task_data
 from .spec import TaskSpec, spec_of
 
 __all__ = ["LIVE_TYPES", "Flow", "Task"]
-
-R = TypeVar("R", default=Any)
 
 
 class Flow(Recorder, FlowInspection[R], Generic[R]):

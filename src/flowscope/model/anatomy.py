@@ -1,13 +1,14 @@
 """What values are made of, found out without asking them: a hostile class, or its metaclass, gets no word in it."""
 
 import dataclasses
+import sys
 import weakref
 from collections import deque
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel, RootModel
+from pydantic import BaseModel
 
 __all__ = [
     "BY_ALIAS",
@@ -146,7 +147,7 @@ def parts_of(value: Any) -> Parts | None:  # noqa: PLR0911 - one return a kind
             names = getattr(kind, "_fields", ()) if base is tuple else ()
             named = names if len(names) == len(items) else [None] * len(items)
             return Parts(Form.LIST, list(zip(named, items, strict=True)))
-    if has_base(kind, RootModel):
+    if has_base(kind, _root_model()):
         return Parts(Form.ROOT, [("root", value.__dict__.get("root"))])
     if has_base(kind, BaseModel):
         held: dict[str, Any] = {**value.__dict__, **(value.__pydantic_extra__ or {})}
@@ -155,6 +156,11 @@ def parts_of(value: Any) -> Parts | None:  # noqa: PLR0911 - one return a kind
     return (
         Parts(Form.FIELDS, [(name, getattr(value, name)) for name in names if hasattr(value, name)]) if names else None
     )
+
+
+def _root_model() -> Any:
+    """Pydantic's `RootModel`, where anybody uses it: importing it builds a model."""
+    return getattr(sys.modules.get("pydantic.root_model"), "RootModel", None)
 
 
 def _dataclass_fields(kind: Any) -> list[str]:

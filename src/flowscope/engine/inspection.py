@@ -35,7 +35,7 @@ class _Stateful(BaseModel):
         try:
             return _stored_state(self)
         except AttributeError:
-            state = FlowState(tuple(name for name in type(self).model_fields if name not in _OWN_FIELDS))
+            state = FlowState(_inputs_of(type(self)))
             object.__setattr__(self, "_state", state)
             return state
 
@@ -154,3 +154,9 @@ class FlowInspection(_Stateful, Generic[R]):
 
 
 _OWN_FIELDS = frozenset(FlowInspection.model_fields)
+
+
+def _inputs_of(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that a subclass declares; found out for each flow, and few flows have any."""
+    fields = kind.__pydantic_fields__
+    return tuple(name for name in fields if name not in _OWN_FIELDS) if len(fields) > len(_OWN_FIELDS) else ()

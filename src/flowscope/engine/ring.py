@@ -2,7 +2,7 @@
 
 from collections import deque
 from itertools import count
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = ["Keeper", "Kept", "Ring"]
 
@@ -43,7 +43,7 @@ class Kept(list[T]):
 
     def close(self) -> Keeper[T]:
         """A copy that takes no more; a thread that is just about to append does so to the original."""
-        return _Closed(self[:], 0)
+        return _Closed(self[:], 0) if self else _CLOSED_EMPTY
 
 
 class Ring(Generic[T]):
@@ -90,3 +90,6 @@ class _Closed(Generic[T]):
 
     def close(self) -> Keeper[T]:
         return self
+
+
+_CLOSED_EMPTY: Final[Keeper[Any]] = _Closed([], 0)

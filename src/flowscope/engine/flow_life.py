@@ -210,6 +210,7 @@ def end(state: FlowState, run: Run) -> None:
         run.release()
         state.executing = False
         end_capture(run.proxies)
+        run.proxies = ()
     if run.config.print_logs:
         write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
 

@@ -1,20 +1,11 @@
-"""A submitted call: from the queue of its executor to its outcome.
-
-    waiting ──► starting ──► running ──► ending ──► settled
-                              ▲    ▼
-                              retrying
-
-Whoever moves it to `ending` records the end, once: the code that runs it, or the one who cancels it, either because it
-still waits or because it runs in a thread, which cannot be stopped and is left behind.
-"""
+"""A submitted call: from the queue of its executor to its outcome."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
-from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ..engine.blocking import lend_here
 from ..engine.call import Call
@@ -36,40 +27,10 @@ from ..engine.loops import (
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
 from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call
+from .phase import RUNS, Phase
+from .place import Place
 
-__all__ = ["Job", "Place"]
-
-
-class Place(Protocol):
-    """An executor, as its jobs see it."""
-
-    name: str
-    """What records show."""
-
-    def holds(self) -> bool:
-        """Whether this thread is one of those that waiting jobs wait for."""
-        ...
-
-    def leave_behind(self, thread: threading.Thread) -> None:
-        """Do without a thread that goes on with a job that was cancelled."""
-        ...
-
-
-class Phase(Enum):
-    """Where a job is."""
-
-    WAITING = "waiting"
-    STARTING = "starting"
-    """Its start is being told."""
-    RUNNING = "running"
-    RETRYING = "retrying"
-    """The failure of an attempt is being told; another one follows."""
-    ENDING = "ending"
-    """Its end is being recorded."""
-    SETTLED = "settled"
-
-
-_RUNS: Final = (Phase.STARTING, Phase.RUNNING, Phase.RETRYING)
+__all__ = ["Job"]
 
 
 class _Guests(threading.local):
@@ -265,7 +226,7 @@ class Job:
             Whether it is not too late.
         """
         with self._lock:
-            if self._phase not in {Phase.WAITING, *_RUNS}:
+            if self._phase not in {Phase.WAITING, *RUNS}:
                 return False
             self._asked = True
             waiting = self._phase is Phase.WAITING
@@ -352,7 +313,7 @@ class Job:
     def _move(self, phase: Phase) -> bool:
         """Go on to another phase, unless it was left behind."""
         with self._lock:
-            if self._phase not in _RUNS:
+            if self._phase not in RUNS:
                 return False
             self._phase = phase
             return True

@@ -1,0 +1,32 @@
+"""Where a submitted call is on its way.
+
+    waiting ──► starting ──► running ──► ending ──► settled
+                              ▲    ▼
+                              retrying
+
+Whoever moves it to `ending` records the end, once: the code that runs it, or the one who cancels it, either because it
+still waits or because it runs in a thread, which cannot be stopped and is left behind.
+"""
+
+from enum import Enum
+from typing import Final
+
+__all__ = ["RUNS", "Phase"]
+
+
+class Phase(Enum):
+    """Where a job is."""
+
+    WAITING = "waiting"
+    STARTING = "starting"
+    """Its start is being told."""
+    RUNNING = "running"
+    RETRYING = "retrying"
+    """The failure of an attempt is being told; another one follows."""
+    ENDING = "ending"
+    """Its end is being recorded."""
+    SETTLED = "settled"
+
+
+RUNS: Final = (Phase.STARTING, Phase.RUNNING, Phase.RETRYING)
+"""Those in which it has been taken up and may still be cancelled."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import psutil  # type: ignore[import-untyped,unused-ignore] # ships no types
+import psutil
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "docs" / "examples"
 MIB: Final = 2**20

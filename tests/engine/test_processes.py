@@ -252,6 +252,34 @@ def test_a_console_that_cannot_encode_does_not_fail_the_run() -> None:
     assert recorded == "['caf\\xe9 \\\\ud800']"
 
 
+def test_threads_that_print_survive_flows_that_come_and_go() -> None:
+    """A print that has looked up the standard output may write to it after the flow that replaced it is no more."""
+    lines = output_of("""
+        over = threading.Event()
+
+        def print_until_over():
+            while not over.is_set():
+                print("printed")
+
+        @flow
+        def empty():
+            pass
+
+        sys.setswitchinterval(1e-5)
+        threads = [threading.Thread(target=print_until_over) for _ in range(4)]
+        with contextlib.redirect_stdout(io.StringIO()):
+            for thread in threads:
+                thread.start()
+            for _ in range(2_000):
+                empty().execute()
+            over.set()
+            for thread in threads:
+                thread.join()
+        print("survived", sys.stdout is real)
+    """)
+    assert lines == ["survived True"]
+
+
 def test_a_stream_that_somebody_kept_is_the_real_one_afterwards() -> None:
     """The `sys.stdout` of a flow, kept beyond its end, writes to the real one and answers like it."""
     lines = output_of("""

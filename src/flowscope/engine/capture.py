@@ -116,10 +116,25 @@ def _installed(name: StreamName) -> StreamProxy | None:
     stream = getattr(sys, name)
     if stream is None:
         return None
-    proxy = stream if type(stream) is StreamProxy else StreamProxy(name, stream)
+    proxy = stream if type(stream) is StreamProxy else _proxy_of(name, stream)
     proxy.flows += 1
     if proxy is not stream:
         setattr(sys, name, proxy)
+    return proxy
+
+
+_latest: Final[dict[StreamName, StreamProxy]] = {}
+
+
+def _proxy_of(name: StreamName, stream: TextIO) -> StreamProxy:
+    """The proxy of a stream, which is the same from flow to flow.
+
+    It is never let go between them: `print` looks up `sys.stdout` without holding it, so that a print of another thread
+    would write to what is no more.
+    """
+    proxy = _latest.get(name)
+    if proxy is None or proxy.real is not stream:
+        proxy = _latest[name] = StreamProxy(name, stream)
     return proxy
 
 
@@ -200,6 +215,7 @@ def _forget_in_child() -> None:
         stream = getattr(sys, name)
         if type(stream) is StreamProxy:
             setattr(sys, name, stream.real)
+    _latest.clear()
 
 
 if hasattr(os, "register_at_fork"):

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415
 import contextvars
+import logging
 import sys
 import threading
 from collections.abc import Callable, Coroutine
@@ -165,10 +166,21 @@ def start_loop_in_thread(name: str) -> object:
     import asyncio
 
     loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name=name, daemon=True)
+    thread = threading.Thread(target=_run_for_ever, args=(loop,), name=name, daemon=True)
     thread.start()
     _loop_threads[loop] = thread
     return loop
+
+
+def _run_for_ever(loop: Any) -> None:
+    """Run a loop until it is stopped: an exit or interrupt that one of its tasks raises does not end it for the others."""
+    while True:
+        try:
+            loop.run_forever()
+        except BaseException:
+            logging.getLogger("flowscope").warning("a task in the background event loop raised", exc_info=True)
+        else:
+            return
 
 
 _loop_threads: dict[Any, threading.Thread] = {}

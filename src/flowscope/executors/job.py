@@ -27,6 +27,7 @@ from ..engine.loops import (
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
 from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call
+from ..model.status import RunStatus
 from .phase import RUNS, Phase
 from .place import Place
 
@@ -102,8 +103,7 @@ class Job:
         run: Run | None = self.call.handle.run
         if run is None:  # it has ended just now
             raise no_active_flow(f"task {spec.name!r}", self.call)
-        if run.calls.kept:
-            run.placements[self.call.order] = place.name
+        run.placements[self.call.order] = place.name
         self._children: Children = run.family()
         self._children.add(self)
 
@@ -202,9 +202,9 @@ class Job:
 
     async def _run_async(self) -> None:
         """Run it to its end in this event loop; never raises, also if the asyncio task is cancelled."""
-        if not self._start(task=current_asyncio_task()):
-            return
         try:
+            if not self._start(task=current_asyncio_task()):
+                return
             value = await waiting_caller(self.call.spec)(*self._args, **self._kwargs)
         except BaseException as error:
             self._settle(None, error)
@@ -305,6 +305,8 @@ class Job:
             self._resume = threading.Event()
         if not self._move(Phase.RETRYING if retries else Phase.ENDING):
             return RAISE
+        if self._asked and not retries:
+            call.status, error = RunStatus.RUNNING, cancelled_error()
         verdict = failed(call, error)
         if retries and not self._goes_on():
             return failed(call, cancelled_error())
@@ -359,4 +361,7 @@ class Job:
         self._task = None
         for callback in callbacks:
             callback()
+        run: Run | None = self.call.handle.run
+        if run is not None and not run.calls.kept:
+            del run.placements[self.order]
         self._children.settled(self)

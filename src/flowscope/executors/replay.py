@@ -73,6 +73,7 @@ class Replay:
         """End what is still open of an attempt that is over: the process that ran it is gone."""
         for call in reversed(self._calls.values()):
             end_elsewhere(call, RunStatus.ABANDONED, None, None, tick())
+            _forget_unless_kept(call)
         self._calls.clear()
 
     def _synchronise(self, started: Started) -> None:
@@ -103,9 +104,8 @@ class Replay:
             call = begin(spec, told.args, told.kwargs, waits=True)
         finally:
             leave(token, None)
-        if run.calls.kept:
-            run.handle.given_ids[call.order] = told.task_id
-        if run.calls.kept and told.executor != "inline":
+        run.handle.given_ids[call.order] = told.task_id
+        if told.executor != "inline":
             run.placements[call.order] = told.executor
         self._calls[told.order] = call
         start(call, self._here(told.ticks))
@@ -116,6 +116,14 @@ class Replay:
             call.attempt = told.attempt
             failure = None if told.info is None else Failure(remote_error(told.info))
             end_elsewhere(call, told.status, told.value, failure, self._here(told.ticks))
+            _forget_unless_kept(call)
+
+
+def _forget_unless_kept(call: Call) -> None:
+    run: Run | None = call.handle.run
+    if run is not None and not run.calls.kept:
+        run.handle.given_ids.pop(call.order, None)
+        run.placements.pop(call.order, None)
 
 
 def _hand_on(line: Line) -> None:

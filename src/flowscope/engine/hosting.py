@@ -122,7 +122,7 @@ def _run_of(told: HostedAttempt, flow: Flow[Any], sink: Sink) -> Run:
     run.attentive = True
     run.calls = CountedCalls()
     run.outbox = relay = _Relay(handle, sink)
-    run.journal = journal = Journal(handle, config, relay, run.redactor, write_console)
+    run.journal = journal = _RawJournal(handle, config, relay, run.redactor, write_console)
     journal.lines = _Told(sink)
     journal.artifacts = _Told(sink)
     journal.results = _Told(sink)
@@ -161,6 +161,15 @@ def _finish(run: Run, call: Call, sink: Sink) -> None:
         sink.left(abandoned, None)
     run.release()
     end_capture(run.proxies)
+
+
+class _RawJournal(Journal):
+    """Leaves messages as they are: they are made plain where they are recorded."""
+
+    __slots__ = ()
+
+    def _text(self, message: object) -> object:
+        return message
 
 
 class _Told(Generic[T]):

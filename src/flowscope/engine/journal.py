@@ -121,14 +121,19 @@ class Journal:
         if level < self.threshold:
             return
         call = call_at(scope, self._handle)
-        text = plain(message) if isinstance(message, str) else message
-        line = Line(at or tick(), level, text, clean_text(logger), source, 0 if call is None else call.order)
+        line = Line(
+            at or tick(), level, self._text(message), clean_text(logger), source, 0 if call is None else call.order
+        )
         if self._config.log_to_memory:
             self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
             self._write_console(self.format(line) + "\n", "stdout")
         if self._outbox.heard:
             self._tell(line, message, scope)
+
+    def _text(self, message: object) -> object:
+        """The message as it is recorded."""
+        return plain(message) if isinstance(message, str) else message
 
     def _tell(self, line: Line, message: object, scope: Scope | None) -> None:
         payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}

@@ -86,7 +86,7 @@ class TaskFuture(Generic[T_co]):
             if not in_time:
                 raise TimeoutError
         self._job.read()
-        error = self._job.error
+        error = self._job.error_as_raised()
         if error is not None and is_cancelled_error(error):
             raise cancelled_error_type()
         return error
@@ -113,8 +113,9 @@ class TaskFuture(Generic[T_co]):
                 job.cancel()
                 raise
         job.read()
-        if job.error is not None:
-            raise job.error
+        error = job.error_as_raised()
+        if error is not None:
+            raise error
         value: T_co = job.value
         return value
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from types import TracebackType
 from typing import Any, Final
 
 from ..engine.blocking import lend_here
@@ -62,6 +63,7 @@ class Job:
         "_taken",
         "_task",
         "_thread",
+        "_traceback",
         "call",
         "error",
         "loop",
@@ -79,6 +81,7 @@ class Job:
         """What it returned."""
         self.error: BaseException | None = None
         """What it raised."""
+        self._traceback: TracebackType | None = None
         self.loop: object = None
         """The event loop that it runs in, if others run there too."""
         self._place = place
@@ -128,6 +131,10 @@ class Job:
         """Whether it has its value or error."""
         return self._phase is Phase.SETTLED
 
+    def error_as_raised(self) -> BaseException | None:
+        """What it raised, with the traceback that it had then: readers add nothing to it for one another."""
+        return None if self.error is None else self.error.with_traceback(self._traceback)
+
     def when_settled(self, callback: Callable[[], object]) -> None:
         """Call something, in whatever thread, when it has its value or error; at once if it has."""
         with self._lock:
@@ -174,11 +181,9 @@ class Job:
             attempt=attempt,
         )
         try:
-            value = caller(*self._args, **self._kwargs)
+            self._settle(caller(*self._args, **self._kwargs), None)
         except BaseException as error:
-            self._settle(None, cancelled_error() if self._asked else error)
-        else:
-            self._settle(value, cancelled_error() if self._asked else None)
+            self._settle(None, error)
 
     async def _run_with_guests(self) -> None:
         """Run it to its end, and then those that were helped meanwhile: the end of this event loop is not theirs."""
@@ -205,11 +210,9 @@ class Job:
         try:
             if not self._start(task=current_asyncio_task()):
                 return
-            value = await waiting_caller(self.call.spec)(*self._args, **self._kwargs)
+            self._settle(await waiting_caller(self.call.spec)(*self._args, **self._kwargs), None)
         except BaseException as error:
             self._settle(None, error)
-        else:
-            self._settle(value, None)
 
     def refuse(self, error: BaseException) -> None:
         """Let it fail before its start."""
@@ -349,16 +352,20 @@ class Job:
 
     def _settle(self, value: object, error: BaseException | None) -> None:
         """Tell the outcome to whoever waits for it; only the first one counts."""
+        if self._asked and self._task is None:  # a coroutine may have its own way to end
+            value, error = None, cancelled_error()
         if error is not None and not self.settled and not is_cancelled_error(error):
             self._children.note_failure(self, error)
         with self._lock:
             if self._phase is Phase.SETTLED:
                 return
             self.value, self.error = value, error
+            self._traceback = None if error is None else error.__traceback__
             self._phase = Phase.SETTLED
             callbacks, self._callbacks = self._callbacks, ()
         self._args, self._kwargs = (), {}
         self._task = None
+        del value, error  # whoever is woken may let go of them, and see them go
         for callback in callbacks:
             callback()
         run: Run | None = self.call.handle.run

@@ -100,6 +100,9 @@ class _Ordered(Generic[T]):
             raise StopIteration
         try:
             value: T = self._taken(job).result()
+        except StopIteration as error:
+            self._drop(job)
+            raise _no_end(job) from error
         except BaseException:
             self._drop(job)
             raise
@@ -111,6 +114,9 @@ class _Ordered(Generic[T]):
             raise StopAsyncIteration
         try:
             value: T = await self._taken(job)
+        except StopAsyncIteration as error:
+            self._drop(job)
+            raise _no_end(job) from error
         except BaseException:
             self._drop(job)
             raise
@@ -153,6 +159,11 @@ class _Ordered(Generic[T]):
 
     def __del__(self) -> None:
         self._drop()
+
+
+def _no_end(job: Job) -> RuntimeError:
+    """Stands for what would end the iteration as if it were complete, as PEP 479 has it for generators."""
+    return RuntimeError(f"task {job.call.spec.name!r} raised {type(job.error).__name__}")
 
 
 class _Completed(_Ordered[T]):

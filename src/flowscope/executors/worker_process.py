@@ -25,7 +25,7 @@ from .serving import serve
 
 __all__ = ["WorkerProcess"]
 
-_FAREWELL_SECONDS: Final = 5.0
+_FAREWELL_SECONDS: Final = 3.0
 
 
 class WorkerProcess:

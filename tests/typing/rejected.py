@@ -15,20 +15,27 @@ from pydantic import BaseModel
 from flowscope import (
     INJECTED,
     EventType,
+    Executor,
     Flow,
     FlowConfig,
     FlowEvent,
     FlowRun,
     Inject,
+    ProcessExecutor,
     RunStatus,
     Task,
+    TaskFuture,
+    ThreadExecutor,
     bind_context,
     current_flow_or_none,
     current_task,
     current_task_or_none,
     flow,
     flow_events,
+    map_tasks,
+    submit,
     task,
+    use_executor,
 )
 
 T = TypeVar("T")
@@ -555,3 +562,86 @@ def configs_and_records() -> None:
     want_int(FlowRun[int].model_validate_json("").return_value)  # rejected: arg-type, reportArgumentType
     want_str(work(1).flow_run.error.message)  # rejected: union-attr, reportOptionalMemberAccess
     want_int(work(1).flow_run.tasks[0].duration)  # rejected: arg-type, reportArgumentType
+
+
+# Executors
+
+
+@task
+def one_item(x: int) -> str:
+    return str(x)
+
+
+@task
+async def one_item_async(x: int) -> str:
+    return str(x)
+
+
+@task(raise_on_error=False)
+def tolerant_item(x: int) -> str:
+    return str(x)
+
+
+@task
+def two_items(x: int, y: str) -> str:
+    return f"{x}{y}"
+
+
+def want_future(value: TaskFuture[int]) -> None: ...
+
+
+def arguments_of_submit() -> None:
+    submit(one_item, "1")  # rejected: call-overload, reportArgumentType
+    submit(one_item)  # rejected: call-overload, reportCallIssue
+    submit(one_item, 1, 2)  # rejected: call-overload, reportCallIssue
+    submit(one_item, y=1)  # rejected: call-overload, reportCallIssue
+    submit(one_item_async, "1")  # rejected: call-overload, reportArgumentType
+    submit(one_item_async)  # rejected: call-overload, reportCallIssue
+    submit(Plain().scale, "1")  # rejected: call-overload, reportArgumentType
+    submit(Data(1).scale, Data(1), 1)  # rejected: call-overload, reportCallIssue
+    submit(Model(factor=1).scale)  # rejected: call-overload, reportCallIssue
+    submit(Data.scale, 1)  # rejected: call-overload, reportCallIssue
+    submit(3)  # rejected: call-overload, reportArgumentType
+    submit(one_item(1))  # rejected: call-overload, reportArgumentType
+    submit()  # rejected: call-overload, reportCallIssue
+
+
+async def values_of_futures() -> None:
+    want_int(submit(one_item, 1).result())  # rejected: arg-type, reportArgumentType
+    want_int(submit(one_item_async, 1).result())  # rejected: arg-type, reportArgumentType
+    want_str(submit(tolerant_item, 1).result())  # rejected: arg-type, reportArgumentType
+    want_int(await submit(one_item_async, 1))  # rejected: call-overload, reportArgumentType
+    want_str(submit(one_item, 1))  # rejected: arg-type, reportArgumentType
+    want_future(submit(one_item, 1))  # rejected: call-overload, reportArgumentType
+    await submit(one_item, 1).result()  # rejected: misc, reportGeneralTypeIssues
+    submit(one_item, 1).result("1")  # rejected: arg-type, reportArgumentType
+    submit(one_item, 1).value  # rejected: attr-defined, reportAttributeAccessIssue
+    submit(one_item, 1).exception().args  # rejected: union-attr, reportOptionalMemberAccess
+    submit(one_item, 1).status = RunStatus.COMPLETED  # rejected: misc, reportAttributeAccessIssue
+
+
+async def maps_of_tasks() -> None:
+    map_tasks(one_item, ["1"])  # rejected: arg-type, reportArgumentType
+    map_tasks(one_item, 3)  # rejected: call-overload, reportArgumentType
+    map_tasks(two_items, [1])  # rejected: arg-type, reportArgumentType
+    map_tasks(one_item, [1], 2)  # rejected: call-overload, reportCallIssue
+    map_tasks(one_item, [1], limit="2")  # rejected: call-overload, reportArgumentType
+    map_tasks(one_item)  # rejected: call-overload, reportCallIssue
+    want_int(next(iter(map_tasks(one_item, [1]))))  # rejected: arg-type, reportArgumentType
+    want_int(await anext(aiter(map_tasks(one_item_async, [1]))))  # rejected: arg-type, reportArgumentType
+    want_str(next(iter(map_tasks(tolerant_item, [1]))))  # rejected: arg-type, reportArgumentType
+    await map_tasks(one_item_async, [1])  # rejected: misc, reportGeneralTypeIssues
+    map_tasks(one_item, [1])[0]  # rejected: index, reportIndexIssue
+    next(map_tasks(one_item, [1]))  # rejected: call-overload, reportArgumentType
+
+
+def choices_of_executors() -> None:
+    use_executor("threads")  # rejected: arg-type, reportArgumentType
+    use_executor(None)  # rejected: arg-type, reportArgumentType
+    use_executor(ThreadExecutor)  # rejected: arg-type, reportArgumentType
+    task(executor="threads")  # rejected: call-overload, reportArgumentType
+    task(executor=3)  # rejected: call-overload, reportArgumentType
+    ThreadExecutor("8")  # rejected: arg-type, reportArgumentType
+    ProcessExecutor(start_method="fork")  # rejected: arg-type, reportArgumentType
+    ProcessExecutor(2, "spawn")  # rejected: call-arg, reportCallIssue
+    Executor()  # rejected: abstract, reportAbstractUsage

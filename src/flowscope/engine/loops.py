@@ -33,6 +33,7 @@ __all__ = [
     "spawn",
     "start_loop_in_thread",
     "stop_loop_in_thread",
+    "wait_for",
     "wait_in_thread",
     "waker",
 ]
@@ -69,28 +70,50 @@ def deadline_in(seconds: float) -> Deadline:
 
 
 class Opening:
-    """Something that others wait for, in whatever event loop they run."""
+    """Something that others wait for, in whatever event loop or thread they run.
 
-    __slots__ = ("_future",)
+    It has but a plain lock: an interrupt of a thread that is about to enter a `threading.Condition` may leave it locked.
+    """
+
+    __slots__ = ("_callbacks", "_done", "_lock")
 
     def __init__(self) -> None:
-        from concurrent.futures import Future
-
-        self._future: Future[None] = Future()
+        self._lock = threading.RLock()
+        self._callbacks: list[Callable[[], object]] = []
+        self._done = False
 
     async def wait(self) -> None:
         """Wait until it is done; cancelling the wait cancels nothing else."""
-        import asyncio
-
-        await asyncio.shield(asyncio.wrap_future(self._future))
+        waiter = new_waiter()
+        self._when_done(waker(waiter))
+        await waiter
 
     def wait_here(self) -> None:
         """Block this thread until it is done."""
-        self._future.result()
+        wait_for(self._when_done, None)
+
+    def _when_done(self, callback: Callable[[], object]) -> None:
+        with self._lock:
+            if not self._done:
+                self._callbacks.append(callback)
+                return
+        callback()
 
     def done(self) -> None:
         """Wake those who wait."""
-        self._future.set_result(None)
+        with self._lock:
+            self._done = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+def wait_for(when_done: Callable[[Callable[[], object]], None], timeout: float | None) -> bool:
+    """Block this thread until `when_done` calls back; whether it has, after so many seconds."""
+    waiter = threading.Lock()
+    waiter.acquire()
+    when_done(waiter.release)
+    return waiter.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
 
 
 def loop_is_running() -> bool:

@@ -23,6 +23,7 @@ from ..engine.loops import (
     run_in_new_loop,
     running_loop,
     spawn,
+    wait_for,
     waker,
 )
 from ..engine.run import Run
@@ -147,9 +148,7 @@ class Job:
         """Block this thread until it has its value or error; whether it has, after so many seconds."""
         if self._phase is Phase.SETTLED:
             return True
-        settled = threading.Event()
-        self.when_settled(settled.set)
-        return settled.wait(timeout)
+        return wait_for(self.when_settled, timeout)
 
     def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
         """Run it to its end in this thread; never raises.

@@ -200,38 +200,54 @@ class _Arrivals:
 
     def __init__(self) -> None:
         self._ready: deque[Job] = deque()
-        self._changed = threading.Condition(threading.RLock())
-        self._wakers: list[Callable[[], None]] = []
+        self._lock = threading.RLock()
+        self._wakers: list[Callable[[], object]] = []
 
     def add(self, job: Job) -> None:
         """Take one that has ended."""
-        with self._changed:
-            self._ready.append(job)
+        self._ready.append(job)
         self.wake()
 
     def wake(self) -> None:
         """Let all readers look again."""
-        with self._changed:
-            self._changed.notify_all()
+        with self._lock:
             wakers, self._wakers = self._wakers, []
         for wake in wakers:
             wake()
 
+    def _is_worth_waiting(self, in_flight: Collection[Job], wake: Callable[[], object]) -> bool:
+        """Whether there is nothing yet and something to come; then `wake` is called when that changes."""
+        with self._lock:
+            if self._ready or not in_flight:
+                return False
+            self._wakers.append(wake)
+            return True
+
+    def _next(self) -> Job | None:
+        try:
+            return self._ready.popleft()
+        except IndexError:
+            return None
+
     def wait(self, in_flight: Collection[Job]) -> Job | None:
         """The next one; None when none is in flight any more."""
-        with self._changed:
-            while in_flight and not self._ready:
+        waiter = threading.Lock()
+        waiter.acquire()
+        while True:
+            job = self._next()
+            if job is not None or not in_flight:
+                return job
+            if self._is_worth_waiting(in_flight, waiter.release):
                 with blocking():
-                    self._changed.wait()
-            return self._ready.popleft() if self._ready else None
+                    waiter.acquire()
 
     async def wait_async(self, in_flight: Collection[Job]) -> Job | None:
         """The next one; None when none is in flight any more."""
         while True:
-            with self._changed:
-                if self._ready or not in_flight:
-                    return self._ready.popleft() if self._ready else None
-                waiter = new_waiter()
-                self._wakers.append(waker(waiter))
-            with blocking():
-                await waiter
+            job = self._next()
+            if job is not None or not in_flight:
+                return job
+            waiter = new_waiter()
+            if self._is_worth_waiting(in_flight, waker(waiter)):
+                with blocking():
+                    await waiter

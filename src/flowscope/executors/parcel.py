@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from ..engine.failure import Failure, message_of
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..errors import SerializationError
+from ..model.anatomy import class_of
 from ..model.config import FlowConfig
 from ..model.records import ErrorInfo
 from ..model.status import RunStatus
@@ -212,17 +213,19 @@ def pack_outcome(value: object, error: BaseException | None, info: ErrorInfo | N
 
 def pack_message(message: Message) -> bytes:
     """Pickle what comes back; values that a task has recorded by themselves, so that the message is read in any case."""
-    names = _VALUES.get(type(message))
+    told: Any = message
+    kind: Any = class_of(told)
+    names = _VALUES.get(kind)
     if names is not None:
-        told: Any = message
         message = told._replace(**{name: _cargo(getattr(told, name)) for name in names})
     return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
 
 
 def unpack_message(packed: bytes) -> Message:
     """The message; a value in it that cannot be read here is described."""
-    message: Any = unpack(packed)
-    names = _VALUES.get(type(message))
+    message = unpack(packed)
+    kind: Any = class_of(message)
+    names = _VALUES.get(kind)
     if names is None:
         return message  # type: ignore[no-any-return] # what was packed
     return message._replace(**{name: _unloaded(getattr(message, name)) for name in names})  # type: ignore[no-any-return]
@@ -245,11 +248,12 @@ _VALUES: Final[dict[type, tuple[str, ...]]] = {
 
 
 def _cargo(value: Any) -> _Cargo:
+    kind = class_of(value)
     sent = try_pickle(value)
     if isinstance(sent, Unsent):
         shown = to_json_value(value)
-        sent = pickle.dumps(tuple(shown) if isinstance(value, tuple) else shown, pickle.HIGHEST_PROTOCOL)
-    return _Cargo(sent, f"{type(value).__module__}.{type(value).__qualname__}")
+        sent = pickle.dumps(tuple(shown) if kind is tuple else shown, pickle.HIGHEST_PROTOCOL)
+    return _Cargo(sent, f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _unloaded(cargo: _Cargo) -> Any:

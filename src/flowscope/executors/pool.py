@@ -73,7 +73,9 @@ class Pool(Generic[J]):
     def _renew(self) -> None:
         """Start anew: in a forked process the threads do not exist."""
         self._jobs: Queue[J] = self._make_queue()
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        """Entered as such: an interrupt of a thread that is about to enter a condition may leave that locked."""
+        self._changed = threading.Condition(self._lock)
         self._threads: set[threading.Thread] = set()
         self._free = 0
         """How many threads wait for a job."""
@@ -85,7 +87,7 @@ class Pool(Generic[J]):
 
     def put(self, job: J) -> None:
         """Take a job, and see to it that a thread comes for it."""
-        with self._changed:
+        with self._lock:
             self._jobs.append(job)
             if self._free >= len(self._jobs):
                 self._changed.notify()
@@ -97,7 +99,7 @@ class Pool(Generic[J]):
 
     def lend(self, thread: threading.Thread, waits: bool) -> None:
         """Note whether one of its threads waits; while it does, another one may work in its place."""
-        with self._changed:
+        with self._lock:
             if waits and thread in self._threads:
                 self._lent.add(thread)
             else:
@@ -125,7 +127,7 @@ class Pool(Generic[J]):
 
     def leave_behind(self, thread: threading.Thread) -> None:
         """Do without one of its threads, and hire another one in its place if there is work."""
-        with self._changed:
+        with self._lock:
             if thread in self._threads:
                 self._threads.discard(thread)
                 self._lent.discard(thread)
@@ -134,7 +136,7 @@ class Pool(Generic[J]):
 
     def close(self, *, wait: bool = True) -> None:
         """Let all threads leave when there is no work left; `wait` for them, unless it is one of them that says so."""
-        with self._changed:
+        with self._lock:
             self._closed += 1
             self._changed.notify_all()
             leaving = list(self._threads)
@@ -151,13 +153,13 @@ class Pool(Generic[J]):
                 del job  # it may hold much, and the wait for the next one may be long
         finally:
             worker.close()
-            with self._changed:
+            with self._lock:
                 self._threads.discard(threading.current_thread())
 
     def _next(self, hired: int) -> J | None:
         """The next job; None tells the thread to leave."""
         me = threading.current_thread()
-        with self._changed:
+        with self._lock:
             while me in self._threads and len(self._threads) - len(self._lent) <= self.size:
                 if self._jobs:
                     return self._jobs.popleft()

@@ -1,7 +1,7 @@
 """Exceptions on their way from one process to another: as themselves if they can, as text otherwise."""
 
 import pickle
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..engine.failure import RemoteTraceback
 from ..errors import RemoteTaskError
@@ -46,16 +46,22 @@ def remote_error(info: ErrorInfo) -> RemoteTaskError:
     return error
 
 
-def _parts(error: BaseException) -> Any:
-    """The class, arguments and attributes, so that no `__init__` has a second say."""
-    return type(error), error.args, vars(error)
+class _Parts(NamedTuple):
+    """The class, arguments and attributes of an exception, so that no `__init__` has a second say."""
+
+    kind: Any
+    args: Any
+    attributes: Any
+
+
+def _parts(error: BaseException) -> _Parts:
+    return _Parts(type(error), error.args, vars(error))
 
 
 def _whole(parts: Any) -> Any:
-    if not isinstance(parts, tuple):
+    if not isinstance(parts, _Parts):
         return parts
-    kind, args, attributes = parts
-    error = kind.__new__(kind, *args)
-    error.args = args
-    error.__dict__.update(attributes)
+    error = parts.kind.__new__(parts.kind, *parts.args)
+    error.args = parts.args
+    error.__dict__.update(parts.attributes)
     return error

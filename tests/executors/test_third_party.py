@@ -1,0 +1,216 @@
+"""Somebody else's executor: how it is run through the conformance suite, and what becomes of its mistakes."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flowscope import (
+    EventType,
+    Executor,
+    Flow,
+    FlowEvent,
+    NoActiveFlowError,
+    RunStatus,
+    TaskFuture,
+    submit,
+    task,
+    use_executor,
+)
+from flowscope.executors import Job
+
+from .tasks import add, add_async
+from .third_party import ThreadPerCall
+
+TESTS = Path(__file__).parents[1]
+
+
+@pytest.mark.timeout(300)
+def test_the_suite_runs_over_an_executor_that_is_named() -> None:
+    """`pytest tests/executors --executor package.module:factory` runs the conformance suite over it, and only that."""
+    command = [sys.executable, "-m", "pytest", "-v", str(TESTS / "executors"), "-p", "no:cacheprovider"]
+    wanted = "executors.third_party:ThreadPerCall"
+    done = subprocess.run(
+        [*command, "--executor", wanted], capture_output=True, text=True, cwd=TESTS.parent, timeout=250, check=False
+    )
+    told = [line for line in done.stdout.splitlines() if "::" in line]
+    assert done.returncode == 0, done.stdout
+    assert len(told) > 100
+    assert all(wanted in line and "PASSED" in line for line in told)
+
+
+class Backwards(ThreadPerCall):
+    """It collects calls, and makes them last to first, when it is told to."""
+
+    name = "backwards"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: list[Job] = []
+
+    def start(self, job: Job) -> None:
+        self.jobs.append(job)
+
+    def make(self) -> None:
+        """Make the calls."""
+        while self.jobs:
+            super().start(self.jobs.pop())
+
+
+def test_calls_may_be_made_in_any_order() -> None:
+    """An executor that makes calls when and in which order it likes is recorded as it was submitted to."""
+    executor = Backwards()
+    with Flow[None]() as made, use_executor(executor):
+        futures = [submit(add, number) for number in range(5)]
+        assert [future.status for future in futures] == [RunStatus.PENDING] * 5
+        assert [task.end_time for task in made.flow_run.tasks] == [None] * 5
+        executor.make()
+        assert [future.result() for future in futures] == [10, 11, 12, 13, 14]
+    assert [task.return_value for task in made.flow_run.tasks] == [10, 11, 12, 13, 14]
+    assert {task.executor for task in made.flow_run.tasks} == {"backwards"}
+
+
+def test_what_start_raises_is_the_failure_of_the_task() -> None:
+    """When an executor refuses a call, the task fails with its exception, before it has started."""
+
+    class Full(ThreadPerCall):
+        def start(self, job: Job) -> None:
+            raise BlockingIOError("no room")
+
+    with Flow[None]() as made, use_executor(Full()):
+        future = submit(add, 1)
+        assert future.done()
+        with pytest.raises(BlockingIOError, match="no room"):
+            future.result()
+    (task,) = made.flow_run.tasks
+    assert (task.status, task.attempts) == (RunStatus.FAILED, 0)
+    assert made.status is RunStatus.COMPLETED
+
+
+def test_an_unread_refusal_fails_the_flow() -> None:
+    """A refusal that nobody asks for is a failure like any."""
+
+    class Full(ThreadPerCall):
+        def start(self, job: Job) -> None:
+            raise BlockingIOError("no room")
+
+    def body() -> None:
+        submit(add, 1)
+
+    with use_executor(Full()), pytest.raises(BlockingIOError, match="no room"):
+        Flow[None]().setup(body).execute()
+
+
+def test_an_interrupt_in_start_goes_through() -> None:
+    """A `KeyboardInterrupt` while a call is handed over ends the flow, and the call has an end."""
+
+    class Interrupted(ThreadPerCall):
+        def start(self, job: Job) -> None:
+            raise KeyboardInterrupt
+
+    def body() -> None:
+        submit(add, 1)
+
+    made = Flow[None]().setup(body)
+    with use_executor(Interrupted()), pytest.raises(KeyboardInterrupt):
+        made.execute()
+    assert [task.status for task in made.flow_run.tasks] == [RunStatus.CANCELLED]
+    assert made.status is RunStatus.CANCELLED
+
+
+@pytest.mark.parametrize("task", [add, add_async], ids=["sync", "async"])
+def test_a_call_that_is_run_twice_is_made_once(task: Any) -> None:
+    """To run a call again, after its end or meanwhile in another thread, does nothing."""
+    stops: list[FlowEvent] = []
+
+    class Twice(ThreadPerCall):
+        def start(self, job: Job) -> None:
+            first, second = (threading.Thread(target=job.run) for _ in range(2))
+            first.start()
+            second.start()
+            first.join()
+            second.join()
+            job.run()
+
+    with Flow[None]() as made, use_executor(Twice()):
+        made.add_listener(stops.append, EventType.TASK_STOP)
+        assert submit(task, 1).result() == 11
+    assert len(stops) == 1
+    assert [one.attempts for one in made.flow_run.tasks] == [1]
+
+
+def test_a_call_may_be_made_at_once() -> None:
+    """An executor that makes the call inside `start`, in the submitter's own thread, works for sync tasks."""
+
+    class AtOnce(ThreadPerCall):
+        name = "at once"
+
+        def start(self, job: Job) -> None:
+            job.run()
+
+    with Flow[None]() as made, use_executor(AtOnce()):
+        future = submit(add, 1)
+        assert future.done()
+        assert future.result() == 11
+        assert submit(add_async, 2).result() == 12
+    assert [task.executor for task in made.flow_run.tasks] == ["at once"] * 2
+
+
+async def test_a_call_made_at_once_leaves_the_context_alone() -> None:
+    """A call made inside `start` of an async flow does not make the flow's code part of the task."""
+
+    class AtOnce(ThreadPerCall):
+        def start(self, job: Job) -> None:
+            job.run()
+
+    async with Flow[None]() as made:
+        with use_executor(AtOnce()):
+            assert await submit(add, 1) == 11
+            assert await submit(add_async, 1) == 11
+            print("by the flow")
+    (entry,) = (entry for entry in made.flow_run.logs if entry.source == "stdout")
+    assert entry.task_id is None
+
+
+def test_a_call_that_is_made_after_the_flow_has_ended_is_not_made() -> None:
+    """A call that was cancelled by its flow's end, and is run later, is not made."""
+    executor = Backwards()
+    called: list[int] = []
+
+    @task
+    def note() -> None:
+        called.append(1)
+
+    def body() -> TaskFuture[None]:
+        submit(note)
+        raise LookupError
+
+    made = Flow[Any]().setup(body)
+    with use_executor(executor), pytest.raises(LookupError):
+        made.execute()
+    with executor:
+        executor.make()
+    assert called == []
+    assert [task.status for task in made.flow_run.tasks] == [RunStatus.CANCELLED]
+
+
+def test_an_executor_has_to_say_what_it_does() -> None:
+    """An executor without its methods cannot be made."""
+
+    class Half(Executor):
+        name = "half"
+
+    half: Any = Half
+    with pytest.raises(TypeError, match="abstract"):
+        half()
+
+
+def test_submitting_outside_a_flow_starts_nothing() -> None:
+    """Where no flow is running, a submit raises before the executor hears of it."""
+    executor = Backwards()
+    with use_executor(executor), pytest.raises(NoActiveFlowError, match="task 'add'"):
+        submit(add, 1)
+    assert executor.jobs == []

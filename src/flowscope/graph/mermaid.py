@@ -1,0 +1,46 @@
+"""A graph as text that Mermaid draws."""
+
+from typing import Final
+
+from .problems import Plan
+from .state import JobState
+
+__all__ = ["mermaid_of"]
+
+_STYLES: Final = {
+    "pending": "fill:#f6f8fa,stroke:#8c959f",
+    "running": "fill:#ddf4ff,stroke:#0969da",
+    "completed": "fill:#dafbe1,stroke:#1a7f37",
+    "failed": "fill:#ffebe9,stroke:#cf222e",
+    "error_continued": "fill:#fff8c5,stroke:#9a6700",
+    "skipped": "fill:#fff8c5,stroke:#9a6700,stroke-dasharray:3",
+}
+
+
+def mermaid_of(plan: Plan, job: JobState | None) -> str:
+    """A flowchart: a node for each routine, an edge for each connection, and with a job the state of each routine."""
+    nodes = {name: f"r{number}" for number, name in enumerate(plan.routines)}
+    lines = ["flowchart LR"]
+    for name, routine in plan.routines.items():
+        state = _state(name, job)
+        shown = f"<br/>{state}" if state else ""
+        kind = _escaped(type(routine).__name__)
+        lines.append(f'  {nodes[name]}["{_escaped(name)}<br/>{kind}{shown}"]{f":::{state}" if state else ""}')
+    for one in plan.connections:
+        label = _escaped(f"{one.source_event} → {one.target_slot}")
+        lines.append(f'  {nodes[one.source_id]} -- "{label}" --> {nodes[one.target_id]}')
+    if job is not None:
+        lines.extend(f"  classDef {state} {style}" for state, style in _STYLES.items())
+    return "\n".join(lines) + "\n"
+
+
+def _state(name: str, job: JobState | None) -> str:
+    if job is None:
+        return ""
+    state = job.routine_states.get(name)
+    return "pending" if state is None else state.status
+
+
+def _escaped(text: str) -> str:
+    """Text inside quotes, with everything that Mermaid or HTML reads as its own written as a number."""
+    return "".join(char if char.isalnum() or char in " _-.,:→" else f"#{ord(char)};" for char in text)

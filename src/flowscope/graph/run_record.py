@@ -1,0 +1,37 @@
+"""One record of a job that was paused: that of each stretch, joined."""
+
+from itertools import chain
+from typing import Any
+
+from ..model.records import Dropped, FlowRun
+from ..model.status import RunStatus
+
+__all__ = ["joined"]
+
+
+def joined(job_id: str, graph_id: str, status: RunStatus, runs: list[FlowRun[Any]]) -> FlowRun[Any]:
+    """The record of a whole job; execution orders go on from one stretch to the next."""
+    if not runs:
+        return FlowRun(flow_id=job_id, flow_name=graph_id, status=status)
+    first, last = runs[0], runs[-1]
+    if first is last:
+        return first.model_copy(update={"status": status})
+    tasks = list(chain.from_iterable(run.tasks for run in runs))
+    return first.model_copy(
+        update={
+            "status": status,
+            "end_time": last.end_time,
+            "duration": sum(run.duration for run in runs),
+            "error": last.error,
+            "tasks": [task.model_copy(update={"execution_order": order}) for order, task in enumerate(tasks, 1)],
+            "logs": list(chain.from_iterable(run.logs for run in runs)),
+            "events": list(chain.from_iterable(run.events for run in runs)),
+            "artifacts": list(chain.from_iterable(run.artifacts for run in runs)),
+            "results": list(chain.from_iterable(run.results for run in runs)),
+            "dropped": Dropped(
+                tasks=sum(run.dropped.tasks for run in runs),
+                logs=sum(run.dropped.logs for run in runs),
+                events=sum(run.dropped.events for run in runs),
+            ),
+        }
+    )

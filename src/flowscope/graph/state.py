@@ -1,0 +1,275 @@
+"""What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any host."""
+
+from datetime import datetime
+from pathlib import Path
+from threading import RLock
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, ValidationInfo
+
+from .._clock import new_token, now
+from ..errors import GraphError
+from ..model.records import ErrorInfo, FlowRun
+from ..model.status import RunStatus
+from ..model.values import RECORDED
+from .codec import from_json_form, to_json_form
+from .job_file import read_job, write_atomically
+from .kinds import ExecutionStrategy, TaskPriority
+from .run_record import joined
+
+__all__ = [
+    "DeferredEvent",
+    "ExecutionRecord",
+    "JobState",
+    "MergeState",
+    "PausePoint",
+    "PendingActivation",
+    "Performance",
+    "RoutineState",
+]
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+def _read(value: Any, info: ValidationInfo) -> Any:
+    return from_json_form(value) if info.mode == "json" else value
+
+
+Exact = Annotated[
+    dict[str, Any],
+    BeforeValidator(_read),
+    PlainSerializer(lambda value: to_json_form(value, "data"), when_used="json"),
+]
+"""Data that comes back from JSON as what it was."""
+
+
+class RoutineState(BaseModel):
+    """How the latest activation of a routine went."""
+
+    model_config = _STRICT
+
+    status: Literal["pending", "running", "completed", "failed", "error_continued", "skipped"] = "pending"
+    error: ErrorInfo | None = None
+    retry_count: int = 0
+    """How many extra attempts there have been in this job."""
+    updated_at: datetime = Field(default_factory=now)
+
+
+class ExecutionRecord(BaseModel):
+    """One thing that happened in a job."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    event_name: str
+    """`start`, `completed`, `failed`, `retry`, `error_continued` or `skipped` for an activation; or the event emitted."""
+    data: Annotated[dict[str, Any], RECORDED] = {}
+    timestamp: datetime = Field(default_factory=now)
+
+
+class PausePoint(BaseModel):
+    """When and why a job was paused."""
+
+    model_config = _STRICT
+
+    reason: str = ""
+    checkpoint: Annotated[Any, RECORDED] = None
+    timestamp: datetime = Field(default_factory=now)
+
+
+class PendingActivation(BaseModel):
+    """A message that waits for its handler."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    slot: str
+    data: Exact
+    """What the handler will get."""
+    attempt: int = 1
+    """Of the activation, as its routine's error handler counts."""
+
+
+class DeferredEvent(BaseModel):
+    """An event that is emitted when the job is resumed."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    event_name: str
+    data: Exact = {}
+
+
+class MergeState(BaseModel):
+    """The messages of a slot so far, merged."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    slot: str
+    data: Exact
+
+
+class Performance(BaseModel):
+    """How the activations of a routine, or of a whole job, went; times in seconds."""
+
+    model_config = _STRICT
+
+    total_executions: int = 0
+    completed: int = 0
+    failed: int = 0
+    success_rate: float = 0.0
+    """Between 0.0 and 1.0."""
+    avg_execution_time: float = 0.0
+    min_execution_time: float = 0.0
+    max_execution_time: float = 0.0
+
+    def with_one_more(self, seconds: float, *, failed: bool) -> "Performance":
+        """The same with another activation."""
+        count = self.total_executions + 1
+        completed = self.completed + (not failed)
+        return Performance.model_construct(
+            total_executions=count,
+            completed=completed,
+            failed=count - completed,
+            success_rate=completed / count,
+            avg_execution_time=self.avg_execution_time + (seconds - self.avg_execution_time) / count,
+            min_execution_time=min(self.min_execution_time, seconds) if self.total_executions else seconds,
+            max_execution_time=max(self.max_execution_time, seconds),
+        )
+
+
+def total(parts: list[Performance]) -> Performance | None:
+    """All of them together."""
+    count = sum(part.total_executions for part in parts)
+    if not count:
+        return None
+    completed = sum(part.completed for part in parts)
+    return Performance(
+        total_executions=count,
+        completed=completed,
+        failed=count - completed,
+        success_rate=completed / count,
+        avg_execution_time=sum(part.avg_execution_time * part.total_executions for part in parts) / count,
+        min_execution_time=min(part.min_execution_time for part in parts if part.total_executions),
+        max_execution_time=max(part.max_execution_time for part in parts),
+    )
+
+
+class LiveJob(Protocol):
+    """A job while it runs, or has run in this process."""
+
+    def records(self) -> list[FlowRun[Any]]:
+        """The record of the present stretch."""
+        ...
+
+    def snapshot(self) -> "JobState":
+        """The job with all work that is not finished as pending."""
+        ...
+
+
+class JobState(BaseModel):
+    """One execution of a graph: live while it runs, and a file that another process can go on from.
+
+    Its fields are changed by the graph; from outside and from handlers, use its methods.
+    """
+
+    model_config = _STRICT
+
+    version: Literal[1] = 1
+    flow_id: str
+    """The graph's."""
+    job_id: str = Field(default_factory=lambda: f"job-{new_token()}")
+    status: RunStatus = RunStatus.PENDING
+    current_routine_id: str | None = None
+    """The routine that started last."""
+    routine_states: dict[str, RoutineState] = {}
+    execution_history: list[ExecutionRecord] = []
+    pause_points: list[PausePoint] = []
+    pending_activations: list[PendingActivation] = []
+    """Kept work: of a paused job, what its resumption begins with; of a failed or cancelled one, what was dropped."""
+    deferred_events: list[DeferredEvent] = []
+    shared_data: Exact = {}
+    shared_log: list[Exact] = []
+    created_at: datetime = Field(default_factory=now)
+    updated_at: datetime = Field(default_factory=now)
+    error: ErrorInfo | None = None
+    """What the job failed with."""
+    execution_strategy: ExecutionStrategy = "sequential"
+    priority: TaskPriority = TaskPriority.NORMAL
+    remaining_time: float | None = None
+    """Seconds that a paused job has left; None is no limit."""
+    merges: list[MergeState] = []
+    measures: dict[str, Performance] = {}
+    """By routine id."""
+    finished_runs: list[FlowRun[Any]] = []
+    """The records of the job up to its latest pause."""
+
+    _live: "LiveJob | None" = PrivateAttr(default=None)
+    _lock: Any = PrivateAttr(default_factory=RLock)
+
+    @property
+    def flow_run(self) -> FlowRun[Any]:
+        """The record of the job: its activations are tasks named `<routine_id>.<slot>`."""
+        present = [] if self._live is None else self._live.records()
+        return joined(self.job_id, self.flow_id, self.status, [*self.finished_runs, *present])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the job to a file, at any moment, all or nothing; folders are made.
+
+        What runs at that moment is saved as pending: it runs again where the file is resumed.
+
+        Raises:
+            GraphError: A message or shared value would not come back as what it is.
+        """
+        with self._lock:
+            state = self if self._live is None else self._live.snapshot()
+            return write_atomically(Path(path), state)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a job from a file.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            GraphError: It is not the file of a job, or of another version.
+        """
+        return read_job(cls, Path(path))
+
+    def update_shared_data(self, key: str, value: Any) -> None:
+        """Set a value that all handlers of the job share."""
+        with self._lock:
+            self.shared_data[key] = value
+
+    def get_shared_data(self, key: str, default: Any = None) -> Any:
+        """A value that all handlers of the job share."""
+        with self._lock:
+            return self.shared_data.get(key, default)
+
+    def append_to_shared_log(self, entry: dict[str, Any]) -> None:
+        """Add an entry, with its time as `timestamp`, to the log that all handlers of the job share.
+
+        Raises:
+            GraphError: It is not a dictionary.
+        """
+        if not isinstance(entry, dict):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+            raise GraphError(f"an entry of the shared log is {entry!r}, wanted a dictionary.")
+        with self._lock:
+            self.shared_log.append({"timestamp": now(), **entry})
+
+    def get_execution_history(self, routine_id: str | None = None) -> list[ExecutionRecord]:
+        """What has happened, of one routine or (None) of all, the oldest first."""
+        with self._lock:
+            return [one for one in self.execution_history if routine_id is None or one.routine_id == routine_id]
+
+    def add_deferred_event(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
+        """Keep an event that is emitted when the job is resumed."""
+        with self._lock:
+            self.deferred_events.append(DeferredEvent(routine_id=routine_id, event_name=event_name, data=dict(data)))
+
+    def performance(self, routine_id: str | None = None) -> Performance | None:
+        """How the activations went, of one routine or (None) of all; None if there has been none."""
+        with self._lock:
+            if routine_id is not None:
+                return self.measures.get(routine_id)
+            return total(list(self.measures.values()))

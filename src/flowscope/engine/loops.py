@@ -221,15 +221,15 @@ def stop_loop_in_thread(loop: Any) -> None:
 
 
 def call_later(loop: Any, seconds: float, callback: Callable[[], object]) -> Callable[[], None]:
-    """Call something in the loop of another thread after a time; returns what prevents it."""
-    prevented = threading.Event()
+    """Call something in the loop of another thread after a time; returns what prevents it, and lets go of it."""
+    wanted = [callback]
 
     def call() -> None:
-        if not prevented.is_set():
-            callback()
+        for one in wanted.copy():
+            one()
 
     in_loop(loop, lambda: loop.call_later(seconds, call))
-    return prevented.set
+    return wanted.clear
 
 
 def run_threadsafe(coroutine: Coroutine[Any, Any, T], loop: Any) -> Any:

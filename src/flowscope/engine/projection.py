@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from .._clock import seconds, tick, wall_time
+from ..model.assembling import assembled
 from ..model.config import FlowConfig
 from ..model.durations import Durations, TaskDuration, TaskDurations
 from ..model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
@@ -30,8 +29,6 @@ __all__ = [
     "result_of",
     "task_durations_of",
 ]
-
-M = TypeVar("M", bound=BaseModel)
 
 
 def flow_run_of(run: Run) -> FlowRun[Any]:
@@ -99,7 +96,7 @@ class _TaskProjection:
         mask = self._run.redactor.mask
         ended, kwargs, parent = call.ended, call.kwargs, call.parent
         failure: Failure | None = self._run.failures.get(call.order)
-        return _assembled(
+        return assembled(
             TaskRun,
             self._fields,
             task_id=handle.task_id(call.order),
@@ -138,20 +135,6 @@ def _duration(call: Call, now: int) -> float:
     return 0.0 if call.status is RunStatus.PENDING else seconds(call.started, call.ended or now)
 
 
-def _assembled(kind: type[M], fields: set[str], /, **values: Any) -> M:
-    """A record that holds these very values, one for each of its fields.
-
-    It is what `model_construct` makes, without its search for aliases and defaults, which takes most of its time.
-    """
-    record = kind.__new__(kind)
-    fill = object.__setattr__  # the record's own refuses
-    fill(record, "__dict__", values)
-    fill(record, "__pydantic_fields_set__", fields)
-    fill(record, "__pydantic_extra__", None)
-    fill(record, "__pydantic_private__", None)
-    return record
-
-
 def log_entries_of(run: Run) -> list[LogEntry]:
     """The log."""
     fields = set(LogEntry.model_fields)
@@ -159,7 +142,7 @@ def log_entries_of(run: Run) -> list[LogEntry]:
 
 
 def _log_entry(run: Run, line: Line, fields: set[str]) -> LogEntry:
-    return _assembled(
+    return assembled(
         LogEntry,
         fields,
         timestamp=wall_time(line.ticks, run.handle.anchor),

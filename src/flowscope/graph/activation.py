@@ -31,7 +31,19 @@ class Carrier(Protocol):
 class Activation:
     """A message that waits for its handler, or is being handled."""
 
-    __slots__ = ("attempt", "carrier", "data", "number", "priority", "problem", "routine", "routine_id", "slot", "task")
+    __slots__ = (
+        "attempt",
+        "carrier",
+        "data",
+        "done",
+        "number",
+        "priority",
+        "problem",
+        "routine",
+        "routine_id",
+        "slot",
+        "task",
+    )
 
     def __init__(
         self,
@@ -56,6 +68,8 @@ class Activation:
         self.problem = problem
         """What went wrong before the handler was reached."""
         self.number = next(_numbers)
+        self.done = False
+        """Whether its handler is through."""
         self.task: Any = None
         """What cancels the handler, if that is async and running."""
 

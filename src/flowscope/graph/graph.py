@@ -8,18 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args
 
-from .._clock import new_token
+from .._clock import new_token, now, seconds, tick
 from ..engine.loops import new_waiter, running_loop, waker
 from ..errors import GraphError
 from ..executors.pool import Pool
 from ..model.config import FlowConfig
 from ..model.status import RunStatus
-from .activation import Activation
+from .activation import Activation, running_activation
 from .binding import Receiver
 from .kinds import ErrorHandler, ExecutionStrategy, TaskPriority
 from .lanes import new_lane
 from .mermaid import mermaid_of
-from .ports import Connection
+from .ports import Connection, Route
 from .problems import GraphProblem, problems_of
 from .routine import Routine
 from .spec import GraphSpec, rebuilt, spec_of_graph
@@ -61,10 +61,11 @@ class RoutineGraph:
         self.execution_timeout = execution_timeout
         self._routines: dict[str, Routine] = {}
         self._receivers: dict[tuple[str, str], Receiver] = {}
-        self._connections: tuple[Connection, ...] = ()
-        self._from: dict[tuple[str, str], tuple[Connection, ...]] = {}
+        self._connections: list[Connection] = []
+        self._from: dict[tuple[str, str], list[Route]] = {}
         self._lock = threading.RLock()
-        self._stretches: set[Stretch] = set()
+        self._stretches: dict[int, Stretch] = {}
+        """What runs, by the identity of the job."""
         self._latest: JobState | None = None
         self._open = True
         self._single = new_lane(1)
@@ -78,7 +79,7 @@ class RoutineGraph:
     @property
     def connections(self) -> Sequence[Connection]:
         """In the order in which they were made."""
-        return self._connections
+        return tuple(self._connections)
 
     def set_execution_strategy(self, strategy: ExecutionStrategy, max_workers: int | None = None) -> None:
         """Choose how the jobs to come run.
@@ -146,9 +147,9 @@ class RoutineGraph:
             _need(source_event, source.events, f"routine {source_id!r} has no event")
             _need(target_slot, target.slots, f"routine {target_id!r} has no slot")
             made = Connection(source_id, source_event, target_id, target_slot, dict(param_mapping or {}))
-            self._connections = (*self._connections, made)
-            key = (source_id, source_event)
-            self._from[key] = (*self._from.get(key, ()), made)
+            self._connections.append(made)
+            route = Route(made, target, target.slots[target_slot].merge_strategy)
+            self._from.setdefault((source_id, source_event), []).append(route)
             return made
 
     def routine(self, routine_id: str) -> Routine:
@@ -170,7 +171,7 @@ class RoutineGraph:
             self._receivers[key] = Receiver(handler, f"{routine_id}.{slot}")
         return self._receivers[key]
 
-    def connections_from(self, routine_id: str, event: str) -> Sequence[Connection]:
+    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
         """Those of an event, in the order in which they were made."""
         return self._from.get((routine_id, event), ())
 
@@ -218,7 +219,7 @@ class RoutineGraph:
         Raises:
             GraphError: As `start`; or it is called inside a handler of this graph, which it would wait for.
         """
-        self._refuse_in_handler("execute")
+        self._refuse_in_handler("execute()")
         stretch = self._start(entry_id, entry_params, execution_strategy, timeout, priority, save_to, save_every)
         return _waited(stretch)
 
@@ -238,6 +239,7 @@ class RoutineGraph:
         Raises:
             GraphError: As `start`.
         """
+        self._refuse_in_handler("execute_async()")
         loop = running_loop()
         return await _awaited(
             self._start(entry_id, entry_params, execution_strategy, timeout, priority, save_to, save_every, loop)
@@ -260,11 +262,11 @@ class RoutineGraph:
         job = JobState(
             flow_id=self.flow_id,
             execution_strategy=_checked_strategy(strategy or self.execution_strategy),
-            priority=TaskPriority(priority),
+            priority=_checked_priority(priority),
         )
+        message = PendingActivation(routine_id=entry_id, slot="trigger", data=dict(entry_params or {}))
         limit = self.execution_timeout if timeout is None else timeout
         stretch = self._stretch(job, limit, _checkpoints(save_to, save_every), loop)
-        message = PendingActivation(routine_id=entry_id, slot="trigger", data=dict(entry_params or {}))
         stretch.begin([message])
         return stretch
 
@@ -278,7 +280,7 @@ class RoutineGraph:
             if not self._open:
                 raise GraphError(f"graph {self.flow_id!r} has been shut down. Make a new one.")
             stretch = Stretch(self, job, lane, loop=loop, timeout=timeout, checkpoints=checkpoints)
-            self._stretches.add(stretch)
+            self._stretches[id(job)] = stretch
             self._latest = job
             return stretch
 
@@ -301,8 +303,9 @@ class RoutineGraph:
         stretch = self._live(job)
         if stretch is not None:
             stretch.cancel(reason)
-        if job.status not in FINAL:  # it had paused
-            job.status = RunStatus.CANCELLED
+        with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+            if job.status not in FINAL:  # it had paused
+                job.status, job.updated_at = RunStatus.CANCELLED, now()
 
     def resume(self, job: JobState, *, save_to: str | Path | None = None, save_every: int = 1) -> JobState:
         """Go on with a job that has paused, here or elsewhere, and return it like `execute`.
@@ -313,7 +316,10 @@ class RoutineGraph:
         Raises:
             GraphError: It is the job of another graph, runs or has ended, or has work for what this graph lacks.
         """
-        self._refuse_in_handler("resume")
+        self._refuse_in_handler("resume()")
+        stretch = self._pausing(job)
+        if stretch is not None:
+            stretch.wait(None)
         return _waited(self._resume(job, save_to, save_every))
 
     async def resume_async(self, job: JobState, *, save_to: str | Path | None = None, save_every: int = 1) -> JobState:
@@ -322,7 +328,16 @@ class RoutineGraph:
         Raises:
             GraphError: As `resume`.
         """
+        self._refuse_in_handler("resume_async()")
+        stretch = self._pausing(job)
+        if stretch is not None:
+            await _settled(stretch)
         return await _awaited(self._resume(job, save_to, save_every, running_loop()))
+
+    def _pausing(self, job: JobState) -> Stretch | None:
+        """What has paused a job, whose running handlers are not through yet."""
+        stretch = self._live(job)
+        return stretch if job.status is RunStatus.PAUSED else None
 
     def _resume(self, job: JobState, save_to: str | Path | None, save_every: int, loop: object = None) -> Stretch:
         with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
@@ -354,9 +369,11 @@ class RoutineGraph:
             Whether it has; the job goes on anyway.
 
         Raises:
-            GraphError: It is the job of another graph.
+            GraphError: It is the job of another graph; or it is called without a timeout inside a handler of this one.
         """
         stretch = self._live(job)
+        if stretch is not None and timeout is None:
+            self._refuse_in_handler("wait_for_completion() without a timeout")
         return stretch is None or stretch.wait(timeout)
 
     def _live(self, job: JobState) -> Stretch | None:
@@ -368,16 +385,17 @@ class RoutineGraph:
         if job.flow_id != self.flow_id:
             raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {self.flow_id!r}.")
         with self._lock:
-            return next((one for one in self._stretches if one.job is job), None)
+            return self._stretches.get(id(job))
 
     def settled(self, stretch: Stretch) -> None:
         """Let go of a job that has ended or paused."""
         with self._lock:
-            self._stretches.discard(stretch)
+            self._stretches.pop(id(stretch.job), None)
 
     def _refuse_in_handler(self, what: str) -> None:
-        if self._single.holds() or self._wide.holds():
-            raise GraphError(f"{what}() inside a handler of the same graph would wait for itself. Use start().")
+        activation = running_activation.get()
+        if activation is not None and activation.job.flow_id == self.flow_id and not activation.done:
+            raise GraphError(f"{what} inside a handler of the same graph would wait for itself. Use start().")
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Take no more jobs, and end those that run.
@@ -385,12 +403,19 @@ class RoutineGraph:
         Args:
             wait: Whether they may go on to their end; otherwise they are cancelled at once.
             timeout: Seconds to wait before they are cancelled; None waits as long as it takes.
+
+        Raises:
+            GraphError: It would wait inside a handler of this graph.
         """
+        if wait:
+            self._refuse_in_handler("shutdown(wait=True)")
         with self._lock:
             self._open = False
-            stretches = list(self._stretches)
+            stretches = list(self._stretches.values())
+        began = tick()
         for stretch in stretches:
-            if not (wait and stretch.wait(timeout)):
+            left = None if timeout is None else max(0.0, timeout - seconds(began, tick()))
+            if not (wait and stretch.wait(left)):
                 stretch.cancel("the graph was shut down")
         self._single.close(wait=False)
         self._wide.close(wait=False)
@@ -462,14 +487,18 @@ def _waited(stretch: Stretch) -> JobState:
 
 
 async def _awaited(stretch: Stretch) -> JobState:
-    waiter = new_waiter()
-    stretch.when_settled(waker(waiter))
     try:
-        await waiter
+        await _settled(stretch)
     except BaseException:
         stretch.cancel("the wait was cancelled")
         raise
     return stretch.job
+
+
+async def _settled(stretch: Stretch) -> None:
+    waiter = new_waiter()
+    stretch.when_settled(waker(waiter))
+    await waiter
 
 
 def _need(name: str, known: Mapping[str, object], what: str) -> None:
@@ -483,6 +512,13 @@ def _checked_strategy(strategy: ExecutionStrategy) -> ExecutionStrategy:
         wanted = " or ".join(map(repr, _STRATEGIES))
         raise GraphError(f"execution strategy is {strategy!r}, wanted {wanted}.")
     return strategy
+
+
+def _checked_priority(priority: int) -> TaskPriority:
+    try:
+        return TaskPriority(priority)
+    except ValueError as error:
+        raise GraphError(f"priority is {priority!r}, wanted a TaskPriority.") from error
 
 
 def _checkpoints(save_to: str | Path | None, save_every: int) -> Checkpoints | None:

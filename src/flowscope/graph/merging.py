@@ -1,19 +1,44 @@
 """What a handler gets of the messages of its slot: the merge as of its own message, as a snapshot."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from .ports import MergeStrategy
+from .state import MergeState
 
-__all__ = ["merged", "snapshot"]
+__all__ = ["Merges", "snapshot"]
 
 
-def merged(strategy: MergeStrategy, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The merge with one more message; `old` stays as it is."""
-    if strategy == "override":
-        return new
-    if strategy == "append":
-        return {**old, **{key: [*old.get(key, ()), value] for key, value in new.items()}}
-    return strategy(snapshot(old), new)
+class Merges:
+    """The messages of each slot so far, merged: of one job, and used under its lock."""
+
+    def __init__(self, states: Iterable[MergeState]) -> None:
+        self._by_slot = {(one.routine_id, one.slot): one.data for one in states}
+
+    def take(self, routine_id: str, slot: str, strategy: MergeStrategy, new: dict[str, Any]) -> dict[str, Any]:
+        """Merge one more message, and return what its handler gets.
+
+        Raises:
+            TypeError: A merge function has returned something else than a dictionary.
+            Exception: What a merge function has raised. Nothing is changed then.
+        """
+        if strategy == "override":
+            return new
+        old = self._by_slot.get((routine_id, slot), {})
+        if strategy == "append":
+            made = {**old, **{key: [*old.get(key, ()), value] for key, value in new.items()}}
+            delivered = {key: list(values) for key, values in made.items()}
+        else:
+            made = strategy(snapshot(old), new)
+            if not isinstance(made, dict):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+                raise TypeError(f"the merge function {strategy!r} returned {made!r}, wanted a dictionary")
+            delivered = snapshot(made)
+        self._by_slot[routine_id, slot] = made
+        return delivered
+
+    def states(self) -> list[MergeState]:
+        """As they go into the job's file."""
+        return [MergeState(routine_id=key[0], slot=key[1], data=data) for key, data in self._by_slot.items()]
 
 
 def snapshot(data: dict[str, Any]) -> dict[str, Any]:

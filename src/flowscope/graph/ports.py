@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, TypeVar, final, overload
 from weakref import WeakKeyDictionary
 
-__all__ = ["Connection", "Event", "MergeStrategy", "Slot", "SlotOptions", "event", "slot", "slot_options"]
+__all__ = ["Connection", "Event", "MergeStrategy", "Route", "Slot", "SlotOptions", "event", "slot", "slot_options"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,3 +98,12 @@ class Connection(NamedTuple):
         """A message as it arrives."""
         names = self.param_mapping
         return {names.get(key, key): value for key, value in data.items()} if names else dict(data)
+
+
+class Route(NamedTuple):
+    """A connection with what its messages meet."""
+
+    connection: Connection
+    target: Any
+    """The routine that receives."""
+    merge_strategy: MergeStrategy

@@ -103,7 +103,11 @@ class Routine(BaseModel):
         Raises:
             GraphError: There is no such event, or no handler of this routine is running here.
         """
-        self._activation(f"emit({event_name!r})").emit(event_name, data)
+        activation = self._activation(event_name)
+        if event_name not in self._events:
+            known = ", ".join(map(repr, self._events)) or "none"
+            raise GraphError(f"routine {activation.routine_id!r} has no event {event_name!r}; its events: {known}.")
+        activation.emit(event_name, data)
 
     def set_error_handler(self, handler: ErrorHandler) -> Self:
         """Say what is done when one of its handlers raises; the graph's handler is not asked then."""
@@ -151,7 +155,7 @@ class Routine(BaseModel):
     def _activation(self, wanted: str) -> Activation:
         activation = running_activation.get()
         if activation is None or activation.routine is not self:
-            raise GraphError(f"{wanted} of {type(self).__name__} works inside its handlers, while a job runs.")
+            raise GraphError(f"{wanted!r} of {type(self).__name__} is for its handlers, while a job runs them.")
         return activation
 
     def __eq__(self, other: object) -> bool:

@@ -1,6 +1,9 @@
 """What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any host."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from threading import RLock
 from typing import Annotated, Any, Literal, Protocol, Self
@@ -21,11 +24,13 @@ __all__ = [
     "DeferredEvent",
     "ExecutionRecord",
     "JobState",
+    "Measure",
     "MergeState",
     "PausePoint",
     "PendingActivation",
     "Performance",
     "RoutineState",
+    "RoutineStatus",
 ]
 
 _STRICT = ConfigDict(extra="forbid")
@@ -43,12 +48,15 @@ Exact = Annotated[
 """Data that comes back from JSON as what it was."""
 
 
+RoutineStatus = Literal["pending", "running", "completed", "failed", "error_continued", "skipped"]
+
+
 class RoutineState(BaseModel):
     """How the latest activation of a routine went."""
 
     model_config = _STRICT
 
-    status: Literal["pending", "running", "completed", "failed", "error_continued", "skipped"] = "pending"
+    status: RoutineStatus = "pending"
     error: ErrorInfo | None = None
     retry_count: int = 0
     """How many extra attempts there have been in this job."""
@@ -88,6 +96,8 @@ class PendingActivation(BaseModel):
     """What the handler will get."""
     attempt: int = 1
     """Of the activation, as its routine's error handler counts."""
+    problem: ErrorInfo | None = None
+    """What went wrong before the handler was reached: its merge function raised."""
 
 
 class DeferredEvent(BaseModel):
@@ -124,35 +134,39 @@ class Performance(BaseModel):
     min_execution_time: float = 0.0
     max_execution_time: float = 0.0
 
-    def with_one_more(self, seconds: float, *, failed: bool) -> "Performance":
-        """The same with another activation."""
-        count = self.total_executions + 1
-        completed = self.completed + (not failed)
-        return Performance.model_construct(
-            total_executions=count,
-            completed=completed,
-            failed=count - completed,
-            success_rate=completed / count,
-            avg_execution_time=self.avg_execution_time + (seconds - self.avg_execution_time) / count,
-            min_execution_time=min(self.min_execution_time, seconds) if self.total_executions else seconds,
-            max_execution_time=max(self.max_execution_time, seconds),
-        )
+
+@dataclass(slots=True)
+class Measure:
+    """The activations of a routine, counted and timed in seconds."""
+
+    total: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    shortest: float = inf
+    longest: float = 0.0
+
+    def add(self, seconds: float, *, failed: bool) -> None:
+        """Count another activation."""
+        self.total += 1
+        self.failed += failed
+        self.seconds += seconds
+        self.shortest = min(self.shortest, seconds)
+        self.longest = max(self.longest, seconds)
 
 
-def total(parts: list[Performance]) -> Performance | None:
-    """All of them together."""
-    count = sum(part.total_executions for part in parts)
+def _performance(measures: Iterable[Measure]) -> Performance | None:
+    parts = list(measures)
+    count, failed = sum(one.total for one in parts), sum(one.failed for one in parts)
     if not count:
         return None
-    completed = sum(part.completed for part in parts)
     return Performance(
         total_executions=count,
-        completed=completed,
-        failed=count - completed,
-        success_rate=completed / count,
-        avg_execution_time=sum(part.avg_execution_time * part.total_executions for part in parts) / count,
-        min_execution_time=min(part.min_execution_time for part in parts if part.total_executions),
-        max_execution_time=max(part.max_execution_time for part in parts),
+        completed=count - failed,
+        failed=failed,
+        success_rate=(count - failed) / count,
+        avg_execution_time=sum(one.seconds for one in parts) / count,
+        min_execution_time=min(one.shortest for one in parts),
+        max_execution_time=max(one.longest for one in parts),
     )
 
 
@@ -200,7 +214,7 @@ class JobState(BaseModel):
     remaining_time: float | None = None
     """Seconds that a paused job has left; None is no limit."""
     merges: list[MergeState] = []
-    measures: dict[str, Performance] = {}
+    measures: dict[str, Measure] = {}
     """By routine id."""
     finished_runs: list[FlowRun[Any]] = []
     """The records of the job up to its latest pause."""
@@ -270,6 +284,5 @@ class JobState(BaseModel):
     def performance(self, routine_id: str | None = None) -> Performance | None:
         """How the activations went, of one routine or (None) of all; None if there has been none."""
         with self._lock:
-            if routine_id is not None:
-                return self.measures.get(routine_id)
-            return total(list(self.measures.values()))
+            chosen = self.measures.values() if routine_id is None else [self.measures.get(routine_id, Measure())]
+            return _performance(chosen)

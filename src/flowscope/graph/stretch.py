@@ -1,7 +1,7 @@
 """One stretch of a job, from its start or resumption until it has ended or paused."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextvars import copy_context
 from functools import partial
 from pathlib import Path
@@ -13,29 +13,21 @@ from ..engine.failure import Failure
 from ..engine.flow_drivers import close_flow, open_flow
 from ..engine.live import Flow
 from ..engine.loops import call_later, run_threadsafe
-from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
+from ..executors.remote_errors import remote_error
 from ..model.config import FlowConfig
-from ..model.records import FlowRun
+from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
 from .activation import Activation, running_activation
 from .binding import Receiver
 from .kinds import ErrorHandler
-from .merging import merged, snapshot
+from .ledger import Ledger
+from .merging import Merges, snapshot
 from .policy import Verdict, verdict_on
-from .ports import Connection
+from .ports import Route
 from .routine import Routine
-from .state import (
-    DeferredEvent,
-    ExecutionRecord,
-    JobState,
-    MergeState,
-    PausePoint,
-    PendingActivation,
-    Performance,
-    RoutineState,
-)
+from .state import DeferredEvent, JobState, PausePoint, PendingActivation
 
 __all__ = ["FINAL", "Checkpoints", "Stretch", "Wiring"]
 
@@ -57,7 +49,7 @@ class Wiring(Protocol):
         """What receives the messages of a slot; None for one without a handler."""
         ...
 
-    def connections_from(self, routine_id: str, event: str) -> Sequence[Connection]:
+    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
         """Those of an event, in the order in which they were made."""
         ...
 
@@ -100,7 +92,8 @@ class Stretch:
         """Activations that wait for another attempt, and what prevents it."""
         self._held_back: dict[Activation, list[tuple[str, dict[str, Any]]]] = {}
         """What handlers have emitted that are not through, if the job is saved while it runs."""
-        self._merges = {(one.routine_id, one.slot): one.data for one in job.merges}
+        self._merges = Merges(job.merges)
+        self._ledger = Ledger(job)
         self._timeout = timeout
         self._prevent_timeout: Callable[[], None] | None = None
         self._began = tick()
@@ -119,35 +112,30 @@ class Stretch:
             self.job._live = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
             self._change(RunStatus.RUNNING)
             if self._timeout is not None:
-                self._prevent_timeout = call_later(self._loop_of_clock(), self._timeout, self._time_out)
+                self._prevent_timeout = call_later(background_loop(), self._timeout, self._time_out)
             for one in pending:
-                self._post(self._activation(one.routine_id, one.slot, one.data, attempt=one.attempt))
+                self._post(self._kept(one))
             for event in deferred:
                 self._send(event.routine_id, event.event_name, event.data)
+            self._save()
             closes = self._closes()
         if closes:
             self._settle()
 
-    def _loop_of_clock(self) -> object:
-        return background_loop()
-
-    def _activation(
-        self, routine_id: str, slot: str, data: dict[str, Any], *, attempt: int = 1, problem: Exception | None = None
-    ) -> Activation:
-        routine = self._wiring.routine(routine_id)
+    def _kept(self, kept: PendingActivation) -> Activation:
         return Activation(
-            self, routine, routine_id, slot, data, priority=self.job.priority, attempt=attempt, problem=problem
+            self,
+            self._wiring.routine(kept.routine_id),
+            kept.routine_id,
+            kept.slot,
+            kept.data,
+            priority=self.job.priority,
+            attempt=kept.attempt,
+            problem=None if kept.problem is None else remote_error(kept.problem),
         )
 
     def emit(self, activation: Activation, event_name: str, data: dict[str, Any]) -> None:
-        """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through.
-
-        Raises:
-            GraphError: Its routine has no such event.
-        """
-        if event_name not in activation.routine.events:
-            known = ", ".join(map(repr, activation.routine.events)) or "none"
-            raise GraphError(f"routine {activation.routine_id!r} has no event {event_name!r}; its events: {known}.")
+        """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through."""
         with self._lock:
             if activation in self._held_back:
                 self._held_back[activation].append((event_name, data))
@@ -157,23 +145,19 @@ class Stretch:
     def _send(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         if self.job.status in FINAL:
             return
-        self._note(routine_id, event_name, data)
-        for connection in self._wiring.connections_from(routine_id, event_name):
-            self._deliver(connection, data)
+        self._ledger.note(routine_id, event_name, data)
+        for route in self._wiring.routes_from(routine_id, event_name):
+            self._deliver(route, data)
 
-    def _deliver(self, connection: Connection, data: dict[str, Any]) -> None:
-        target, slot = connection.target_id, connection.target_slot
-        arrived = connection.carry(data)
-        strategy = self._wiring.routine(target).slots[slot].merge_strategy
-        if strategy == "override":
-            self._post(self._activation(target, slot, arrived))
-            return
+    def _deliver(self, route: Route, data: dict[str, Any]) -> None:
+        target, slot = route.connection.target_id, route.connection.target_slot
+        arrived = route.connection.carry(data)
+        problem: Exception | None = None
         try:
-            merge = merged(strategy, self._merges.get((target, slot), {}), arrived)
-            self._merges[target, slot] = merge
-            self._post(self._activation(target, slot, snapshot(merge)))
-        except Exception as problem:
-            self._post(self._activation(target, slot, arrived, problem=problem))
+            arrived = self._merges.take(target, slot, route.merge_strategy, arrived)
+        except Exception as raised:
+            problem = raised
+        self._post(Activation(self, route.target, target, slot, arrived, priority=self.job.priority, problem=problem))
 
     def _post(self, activation: Activation) -> None:
         if self.job.status is RunStatus.RUNNING:
@@ -192,14 +176,15 @@ class Stretch:
             if self._checkpoints is not None:
                 self._held_back[activation] = []
             self.job.current_routine_id = activation.routine_id
-            self._set_state(activation, "running")
-            self._note(activation.routine_id, "start", activation.data)
+            self._ledger.set_state(activation.routine_id, "running")
+            self._ledger.note(activation.routine_id, "start", activation.data)
         began = tick()
         error: BaseException | None = None
         try:
             self._context.copy().run(self._handle, activation)
         except BaseException as raised:
             error = raised
+        activation.done = True
         try:
             self._performed(activation, error, seconds(began, tick()))
         finally:
@@ -227,47 +212,46 @@ class Stretch:
             self._running.pop(activation, None)
             emitted = self._held_back.pop(activation, [])
             if self.job.status not in FINAL:
-                measure = self.job.measures.get(activation.routine_id) or Performance()
-                self.job.measures[activation.routine_id] = measure.with_one_more(spent, failed=error is not None)
+                self._ledger.measure(activation.routine_id, spent, failed=error is not None)
                 if error is None:
-                    self._complete(activation, emitted)
+                    self._ledger.set_state(activation.routine_id, "completed")
+                    self._ledger.note(activation.routine_id, "completed", {})
+                    self._send_all(activation, emitted)
                 else:
-                    self._fail(activation, error)
+                    self._fail(activation, error, emitted)
                 self._save_sometimes()
             closes = self._closes()
         if closes:
             self._settle()
 
-    def _complete(self, activation: Activation, emitted: list[tuple[str, dict[str, Any]]]) -> None:
-        self._set_state(activation, "completed")
-        self._note(activation.routine_id, "completed", {})
+    def _send_all(self, activation: Activation, emitted: list[tuple[str, dict[str, Any]]]) -> None:
         for event_name, data in emitted:
             self._send(activation.routine_id, event_name, data)
 
-    def _fail(self, activation: Activation, error: BaseException) -> None:
+    def _fail(self, activation: Activation, error: BaseException, emitted: list[tuple[str, dict[str, Any]]]) -> None:
         routine: Routine = activation.routine
-        verdict = verdict_on(
-            error,
-            activation.attempt,
-            routine.error_handler,
-            self._wiring.error_handler,
-            optional=routine.is_optional,
-        )
+        own, shared = routine.error_handler, self._wiring.error_handler
+        verdict = verdict_on(error, activation.attempt, own, shared, optional=routine.is_optional)
         info = Failure(error).info()
-        self._note(activation.routine_id, verdict.value, {"error": info})
+        self._ledger.note(activation.routine_id, verdict.value, {"error": info})
         if verdict is Verdict.RETRY:
-            handler = routine.error_handler or self._wiring.error_handler or ErrorHandler()
-            self._set_state(activation, "running", info, retries=1)
-            self._retry_later(activation, handler.pause_after(activation.attempt))
-            return
-        self._set_state(activation, verdict.value, info)
-        if verdict is Verdict.FAIL_JOB:
-            self._error = error
-            self.job.error = info
-            self._end(RunStatus.FAILED)
+            self._ledger.set_state(activation.routine_id, "running", info, retries=1)
+            self._retry_later(activation, (own or shared or ErrorHandler()).pause_after(activation.attempt))
+        elif verdict is Verdict.FAIL_JOB:
+            self._ledger.set_state(activation.routine_id, "failed", info)
+            self._fail_job(error, info)
+        else:
+            self._ledger.set_state(activation.routine_id, verdict.value, info)
+            self._send_all(activation, emitted)
+
+    def _fail_job(self, error: BaseException, info: ErrorInfo) -> None:
+        self._error = error
+        self.job.error = info
+        self._end(RunStatus.FAILED)
 
     def _retry_later(self, activation: Activation, pause: float) -> None:
         activation.attempt += 1
+        activation.done = False
         if self.job.status is RunStatus.PAUSED:
             self.job.pending_activations.append(_pending(activation))
         else:
@@ -286,24 +270,26 @@ class Stretch:
             self._change(RunStatus.PAUSED)
             self.job.pause_points.append(PausePoint(reason=reason, checkpoint=checkpoint))
             self.job.pending_activations = self._take_work()
-            if self._timeout is not None:
-                self.job.remaining_time = max(0.0, self._timeout - seconds(self._began, tick()))
+            self.job.remaining_time = self._remaining_time()
             closes = self._closes()
         if closes:
             self._settle()
 
+    def _remaining_time(self) -> float | None:
+        return None if self._timeout is None else max(0.0, self._timeout - seconds(self._began, tick()))
+
     def cancel(self, reason: str) -> None:
         """End the job at once; sync handlers go on to their end, async ones are cancelled."""
-        self._end_early(RunStatus.CANCELLED, {"reason": reason})
+        self._end_early(FINAL, RunStatus.CANCELLED, {"reason": reason})
 
     def _time_out(self) -> None:
-        self._end_early(RunStatus.TIMED_OUT, {"timeout": self._timeout})
+        self._end_early(FINAL | {RunStatus.PAUSED}, RunStatus.TIMED_OUT, {"timeout": self._timeout})
 
-    def _end_early(self, status: RunStatus, data: dict[str, Any]) -> None:
+    def _end_early(self, unless: Set[RunStatus], status: RunStatus, data: dict[str, Any]) -> None:
         with self._lock:
-            if self.job.status in FINAL or self._settled.is_set():
+            if self.job.status in unless or self._settled.is_set():
                 return
-            self._note("", status.value, data)
+            self._ledger.note("", status.value, data)
             running = list(self._running)
             self._end(status)
             closes = self._closes()
@@ -351,14 +337,15 @@ class Stretch:
             close_flow(self._state, self._run, self._error, status)
         finally:
             with self._lock:
-                self.job.merges = self._merge_states()
+                self.job.merges = self._merges.states()
+                self._save()
                 if status is RunStatus.PAUSED:
                     self.job.finished_runs = [*self.job.finished_runs, self._flow.flow_run]
                     self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+                self._error = None
+                self._wiring.settled(self)
                 self._settled.set()
                 callbacks, self._callbacks = self._callbacks, []
-            self._error = None
-            self._wiring.settled(self)
             for callback in callbacks:
                 callback()
 
@@ -381,9 +368,11 @@ class Stretch:
     def snapshot(self) -> JobState:
         """The job with all work that is not finished as pending."""
         changes: dict[str, Any] = {
-            "merges": self._merge_states(),
+            "merges": self._merges.states(),
             "finished_runs": [*self.job.finished_runs, self._flow.flow_run],
         }
+        if self.job.status is RunStatus.RUNNING:
+            changes["remaining_time"] = self._remaining_time()
         if self.job.status not in FINAL:
             work = self._work(self._running, self._waiting, self._retrying)
             changes["pending_activations"] = [*self.job.pending_activations, *work]
@@ -392,31 +381,15 @@ class Stretch:
     def _save_sometimes(self) -> None:
         self._finished += 1
         if self._checkpoints is not None and self._finished % self._checkpoints.every == 0:
-            try:
-                self.job.save(self._checkpoints.path)
-            except Exception as error:  # a job that cannot be saved as promised does not go on
-                self._error = error
-                self.job.error = Failure(error).info()
-                self._end(RunStatus.FAILED)
+            self._save()
 
-    def _merge_states(self) -> list[MergeState]:
-        return [MergeState(routine_id=key[0], slot=key[1], data=data) for key, data in self._merges.items()]
-
-    def _set_state(self, activation: Activation, status: Any, error: Any = None, retries: int = 0) -> None:
-        states = self.job.routine_states
-        before = states.get(activation.routine_id)
-        states[activation.routine_id] = RoutineState.model_construct(
-            status=status,
-            error=error,
-            retry_count=(0 if before is None else before.retry_count) + retries,
-            updated_at=now(),
-        )
-
-    def _note(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
-        record = ExecutionRecord.model_construct(
-            routine_id=routine_id, event_name=event_name, data=data, timestamp=now()
-        )
-        self.job.execution_history.append(record)
+    def _save(self) -> None:
+        if self._checkpoints is None:
+            return
+        try:
+            self.job.save(self._checkpoints.path)
+        except Exception as error:  # a job that cannot be saved as promised does not go on
+            self._fail_job(error, Failure(error).info())
 
     def _change(self, status: RunStatus) -> None:
         self.job.status = status
@@ -425,7 +398,11 @@ class Stretch:
 
 def _pending(activation: Activation) -> PendingActivation:
     return PendingActivation.model_construct(
-        routine_id=activation.routine_id, slot=activation.slot, data=activation.data, attempt=activation.attempt
+        routine_id=activation.routine_id,
+        slot=activation.slot,
+        data=activation.data,
+        attempt=activation.attempt,
+        problem=None if activation.problem is None else Failure(activation.problem).info(),
     )
 
 

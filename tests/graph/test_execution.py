@@ -1,0 +1,287 @@
+"""How jobs run: order, width, priority, merges, and many at once."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from flowscope import RunStatus
+from flowscope.graph import Connection, GraphError, JobState, Routine, RoutineGraph, TaskPriority
+
+from .routines import BOUND, Counter, Gate, Hold, Relay, Source, called, chain, graph_of
+
+STRATEGIES = ["sequential", "concurrent"]
+
+
+def _values(job: JobState) -> list[int]:
+    return [entry["value"] for entry in job.shared_log]
+
+
+def _add(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    return {"total": old.get("total", 0) + new["value"], "count": old.get("count", 0) + 1}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_execute_returns_a_job_that_is_final(strategy: Any) -> None:
+    """Every activation of a chain is through, recorded in the history, the record and the states."""
+    graph = chain(50, execution_strategy=strategy)
+    job = graph.execute("r0", {"value": 0})
+    assert job.status == RunStatus.COMPLETED
+    assert _values(job) == list(range(50))
+    assert {state.status for state in job.routine_states.values()} == {"completed"}
+    assert [task.task_name for task in job.flow_run.tasks] == [f"r{number}.trigger" for number in range(50)]
+    assert [one.event_name for one in job.get_execution_history("r7")] == ["start", "out", "completed"]
+    assert job.flow_run.status == RunStatus.COMPLETED
+    assert not job.pending_activations
+
+
+def test_sequential_is_first_in_first_out_in_connection_order() -> None:
+    """One at a time: all children of an emit before their own children."""
+    seen: list[str] = []
+    graph = RoutineGraph()
+    graph.add_routine(Source(count=2), "source")
+    for name in ("left", "right"):
+
+        def handler(value: int, name: str = name) -> None:
+            seen.append(f"{name}{value}")
+            routine.emit("out", value=value)
+
+        routine = called(lambda value, handler=handler: handler(value), "out")
+        graph.add_routine(called(lambda value, name=name: seen.append(f"{name}{value}")), name)
+        graph.connect("source", "out", name, "trigger")
+    graph.execute("source")
+    assert seen == ["left0", "right0", "left1", "right1"]
+
+
+def test_concurrent_runs_up_to_max_workers_at_once() -> None:
+    """As many as there are workers meet at one point; one more is not let in."""
+    gate, width = Gate(), 4
+    running, most = [0], [0]
+    lock = threading.Lock()
+
+    def handler(value: int) -> None:
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        gate.pass_through()
+        with lock:
+            running[0] -= 1
+
+    graph = graph_of(Source(count=9), called(handler), max_workers=width)
+    job = graph.start("a", execution_strategy="concurrent")
+    gate.wait_entered(width)
+    assert job.status == RunStatus.RUNNING
+    gate.open()
+    assert graph.wait_for_completion(job, BOUND)
+    assert most[0] == width
+    assert job.status == RunStatus.COMPLETED
+
+
+def test_sequential_is_one_at_a_time_over_all_jobs_and_priority_orders_them() -> None:
+    """While one activation holds the worker, jobs wait; then those of high priority go first, else first come."""
+    gate = Gate()
+    seen: list[str] = []
+    graph = RoutineGraph()
+    graph.add_routine(Hold(gate), "hold")
+    graph.add_routine(called(lambda name: seen.append(name)), "note")
+    first = graph.start("hold")
+    gate.wait_entered()
+    order = [("low", TaskPriority.LOW), ("one", TaskPriority.NORMAL), ("high", TaskPriority.HIGH)]
+    order.append(("two", TaskPriority.NORMAL))
+    jobs = [graph.start("note", {"name": name}, priority=priority) for name, priority in order]
+    assert not seen
+    gate.open()
+    for job in [first, *jobs]:
+        assert graph.wait_for_completion(job, BOUND)
+    assert seen == ["high", "one", "two", "low"]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_custom_merge_is_atomic_and_belongs_to_the_job(strategy: Any) -> None:
+    """200 messages from concurrent handlers make a sum of exactly 200, each step is seen once, and jobs start anew."""
+    seen: list[int] = []
+    end = Routine()
+    end.define_slot("input", lambda count: seen.append(count), merge_strategy=_add)
+    spread = called(lambda value: spread.emit("out", value=1), "out")
+    graph = graph_of(Source(count=200), spread, end, execution_strategy=strategy, max_workers=8)
+    for _ in range(2):
+        seen.clear()
+        assert graph.execute("a").status == RunStatus.COMPLETED
+        assert sorted(seen) == list(range(1, 201))
+
+
+def test_append_delivers_snapshots() -> None:
+    """Each activation has the lists as of its own message; changing them changes nothing for the others."""
+    seen: list[list[int]] = []
+
+    def handler(value: list[int]) -> None:
+        seen.append(list(value))
+        value.clear()
+
+    graph = graph_of(Source(count=3), called(handler, merge_strategy="append"))
+    for _ in range(2):
+        seen.clear()
+        graph.execute("a")
+        assert seen == [[0], [0, 1], [0, 1, 2]]
+
+
+def test_a_merge_that_fails_is_an_error_of_that_activation() -> None:
+    """One that raises, or returns no dictionary, fails the job and names what happened."""
+
+    def raising(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        raise LookupError("no merge")
+
+    for merge, text in ((raising, "no merge"), (lambda _old, _new: 5, "wanted a dictionary")):
+        job = graph_of(Source(), called(lambda: None, merge_strategy=merge)).execute("a")
+        assert job.status == RunStatus.FAILED
+        assert job.error is not None
+        assert text in job.error.message
+        assert job.routine_states["b"].status == "failed"
+
+
+def test_param_mapping_renames_all_at_once() -> None:
+    """Names may be swapped; the source name is gone, and other keys pass."""
+    seen: list[dict[str, int]] = []
+    graph = RoutineGraph()
+    source = called(lambda: source.emit("out", a=1, b=2, c=3), "out")
+    graph.add_routine(source, "a")
+    graph.add_routine(called(lambda **kwargs: seen.append(kwargs)), "b")
+    made = graph.connect("a", "out", "b", "trigger", {"a": "b", "b": "a"})
+    assert isinstance(made, Connection)
+    graph.execute("a")
+    assert seen == [{"b": 1, "a": 2, "c": 3}]
+
+
+def test_a_routine_may_feed_itself() -> None:
+    """Messages go round until the handler stops sending; no recursion limits them."""
+
+    def count(value: int) -> None:
+        if value:
+            loop.emit("out", value=value - 1)
+
+    loop = called(count, "out")
+    graph = RoutineGraph()
+    graph.add_routine(loop, "a")
+    graph.connect("a", "out", "a", "trigger")
+    job = graph.execute("a", {"value": 3_000})
+    performance = job.performance("a")
+    assert performance is not None
+    assert performance.total_executions == 3_001
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_thousand_jobs_do_not_mix(strategy: Any) -> None:
+    """Each has its own log, merges, states and record."""
+    end = Routine()
+    end.define_slot("input", lambda total: end.job.append_to_shared_log({"value": total}), merge_strategy=_add)
+    graph = graph_of(Relay(), end, execution_strategy=strategy)
+    with ThreadPoolExecutor(8) as threads:
+        jobs = list(threads.map(lambda number: graph.start("a", {"value": number}), range(1_000)))
+    for number, job in enumerate(jobs):
+        assert graph.wait_for_completion(job, BOUND)
+        assert job.status == RunStatus.COMPLETED
+        assert _values(job) == [number, number + 1]
+        assert [task.task_name for task in job.flow_run.tasks] == ["a.trigger", "b.input"]
+
+
+def test_waiting_has_its_own_timeout_and_changes_nothing() -> None:
+    """It says whether the job is through, and the job goes on."""
+    gate = Gate()
+    graph = graph_of(Hold(gate))
+    job = graph.start("a")
+    assert graph.wait_for_completion(job, 0) is False
+    gate.open()
+    assert graph.wait_for_completion(job, BOUND) is True
+    assert job.status == RunStatus.COMPLETED
+
+
+def test_performance_counts_and_times() -> None:
+    """For a routine and for the job; None for what has not run."""
+
+    def sometimes(value: int) -> None:
+        if value == 1:
+            raise ValueError(value)
+
+    graph = graph_of(Source(count=4), called(sometimes).set_as_optional())
+    job = graph.execute("a")
+    one, both = job.performance("b"), job.performance()
+    assert one is not None
+    assert both is not None
+    assert (one.total_executions, one.completed, one.failed, one.success_rate) == (4, 3, 1, 0.75)
+    assert 0 <= one.min_execution_time <= one.avg_execution_time <= one.max_execution_time
+    assert both.total_executions == 5
+    assert job.performance("x") is None
+    assert JobState(flow_id="g").performance() is None
+
+
+async def test_many_jobs_in_one_loop() -> None:
+    """`execute_async` lets the loop go on, and async handlers run in it."""
+
+    async def handler(value: int) -> None:
+        await asyncio.sleep(0)
+        routine.job.update_shared_data("value", value)
+
+    routine = called(handler)
+    graph = graph_of(routine, execution_strategy="concurrent")
+    jobs = await asyncio.gather(*(graph.execute_async("a", {"value": number}) for number in range(100)))
+    assert [job.get_shared_data("value") for job in jobs] == list(range(100))
+
+
+def test_waiting_inside_a_handler_is_refused() -> None:
+    """What would wait for itself is an error there, in sync and async handlers; `start` is not."""
+    said: list[str] = []
+    started: list[JobState] = []
+
+    def attempts() -> None:
+        for attempt in (lambda: graph.execute("end"), graph.shutdown, lambda: graph.wait_for_completion(sync.job)):
+            with pytest.raises(GraphError, match="wait for itself") as raised:
+                attempt()
+            said.append(str(raised.value))
+
+    async def async_attempts() -> None:
+        attempts()
+        with pytest.raises(GraphError, match="wait for itself"):
+            await graph.execute_async("end")
+        started.append(graph.start("end"))
+
+    sync = called(attempts)
+    graph = RoutineGraph()
+    graph.add_routine(called(lambda: None), "end")
+    graph.add_routine(sync, "sync")
+    assert graph.execute("sync").status == RunStatus.COMPLETED
+    sync = called(async_attempts)
+    graph.add_routine(sync, "async")
+    assert graph.execute("async").status == RunStatus.COMPLETED
+    assert graph.wait_for_completion(started[0], BOUND)
+    assert len(said) == 6
+
+
+def test_shutdown_waits_or_cancels_and_takes_no_more() -> None:
+    """With `wait` running jobs end first; at its timeout, or without, they are cancelled; later jobs are refused."""
+    gate = Gate()
+    graph = graph_of(Hold(gate), Counter())
+    jobs = [graph.start("a", {"value": number}) for number in range(3)]
+    gate.wait_entered()
+    gate.open()
+    graph.shutdown()
+    assert [job.status for job in jobs] == [RunStatus.COMPLETED] * 3
+    with pytest.raises(GraphError, match="shut down"):
+        graph.start("a")
+    for options in ({"wait": False}, {"timeout": 0.0}):
+        gate = Gate()
+        graph = graph_of(Hold(gate), Counter())
+        jobs = [graph.start("a", {"value": number}) for number in range(3)]
+        gate.wait_entered()
+        graph.shutdown(**options)  # type: ignore[arg-type] # of one kind or the other
+        assert [job.status for job in jobs] == [RunStatus.CANCELLED] * 3
+        gate.open()
+
+
+def test_the_block_of_a_graph_ends_its_jobs() -> None:
+    """They come to their end at the end of the block."""
+    with graph_of(Source(count=100), Counter()) as graph:
+        job = graph.start("a")
+    assert job.status == RunStatus.COMPLETED
+    assert len(job.shared_log) == 100

@@ -1,0 +1,225 @@
+"""Routines in both forms, and how handlers take their messages."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flowscope import INJECTED, Flow, FlowConfig, RunStatus, current_flow_or_none
+from flowscope.graph import GraphError, JobState, Routine, RoutineGraph, event, slot
+
+from .routines import called, graph_of
+
+
+class Scale(Routine):
+    """Scales a number."""
+
+    factor: float = 2.0
+    scaled = event("value")
+
+    @slot
+    def trigger(self, value: float) -> None:
+        """Scale it."""
+        self.emit("scaled", value=value * self.factor)
+
+
+def _received(handler_of: Callable[[list[Any]], Callable[..., Any]], message: dict[str, Any]) -> tuple[Any, JobState]:
+    seen: list[Any] = []
+    job = graph_of(called(handler_of(seen))).execute("a", message)
+    return seen, job
+
+
+def test_both_forms_do_the_same() -> None:
+    """A class with `@slot` and `event`, and an object with `define_slot` and `define_event`, behave alike."""
+    seen: list[float] = []
+    plain = Routine()
+    plain.define_slot("trigger", lambda value: plain.emit("scaled", value=value * 3))
+    plain.define_event("scaled", ["value"])
+    for routine in (Scale(factor=3.0), plain):
+        graph = RoutineGraph()
+        graph.add_routine(routine, "scale")
+        graph.add_routine(called(lambda value: seen.append(value)), "end")
+        graph.connect("scale", "scaled", "end", "trigger")
+        assert graph.execute("scale", {"value": 2.0}).status == RunStatus.COMPLETED
+        assert graph.routine("scale").events["scaled"].output_params == ("value",)
+    assert seen == [6.0, 6.0]
+
+
+def test_subclasses_inherit_and_replace_slots() -> None:
+    """A subclass has its base's slots and events, and its own method handles a slot that it defines again."""
+
+    class Half(Scale):
+        @slot
+        def trigger(self, value: float) -> None:
+            self.emit("scaled", value=value / 2)
+
+    seen: list[float] = []
+    graph = RoutineGraph()
+    graph.add_routine(Half(), "half")
+    graph.add_routine(called(lambda value: seen.append(value)), "end")
+    graph.connect("half", "scaled", "end", "trigger")
+    graph.execute("half", {"value": 2.0})
+    assert seen == [1.0]
+
+
+def test_a_handler_takes_what_it_has_parameters_for() -> None:
+    """All of the data, matching parameters by any kind, nothing, or the whole message as `data`."""
+    message = {"a": 1, "b": 2}
+    assert _received(lambda seen: lambda **kwargs: seen.append(kwargs), message)[0] == [message]
+    assert _received(lambda seen: lambda a, **rest: seen.append((a, rest)), message)[0] == [(1, {"b": 2})]
+    assert _received(lambda seen: lambda b: seen.append(b), message)[0] == [2]
+    assert _received(lambda seen: lambda b, /, a: seen.append((b, a)), message)[0] == [(2, 1)]
+    assert _received(lambda seen: lambda *, a, c=9: seen.append((a, c)), message)[0] == [(1, 9)]
+    assert _received(lambda seen: lambda: seen.append("called"), message)[0] == ["called"]
+    assert _received(lambda seen: lambda data: seen.append(data), message)[0] == [message]
+    assert _received(lambda seen: lambda data: seen.append(data), {"data": 5, "b": 2})[0] == [5]
+    assert _received(lambda seen: lambda *args: seen.append(args), message)[0] == [()]
+
+
+def test_a_message_that_does_not_fit_is_an_error_of_that_activation() -> None:
+    """A missing parameter fails the job, is recorded with the task, and the handler is not called."""
+    seen, job = _received(lambda seen: lambda missing: seen.append(missing), {"a": 1})
+    assert not seen
+    assert job.status == RunStatus.FAILED
+    assert job.error is not None
+    assert job.error.type == "TypeError"
+    assert "'missing'" in job.error.message
+    assert job.routine_states["a"].status == "failed"
+    assert [(task.task_name, task.status) for task in job.flow_run.tasks] == [("a.trigger", RunStatus.FAILED)]
+
+
+def test_handlers_may_be_async() -> None:
+    """An async handler is awaited, in a loop of its own or in that of `execute_async`, and emits like any other."""
+    loops: list[object] = []
+    seen: list[int] = []
+
+    def graph() -> RoutineGraph:
+        source = Routine()
+        source.define_event("out")
+
+        async def double(value: int) -> None:
+            await asyncio.sleep(0)
+            loops.append(asyncio.get_running_loop())
+            source.emit("out", value=value * 2)
+
+        source.define_slot("trigger", double)
+        return graph_of(source, called(lambda value: seen.append(value)))
+
+    assert graph().execute("a", {"value": 2}).status == RunStatus.COMPLETED
+
+    async def main() -> None:
+        job = await graph().execute_async("a", {"value": 4})
+        assert job.status == RunStatus.COMPLETED
+        assert loops[-1] is asyncio.get_running_loop()
+
+    asyncio.run(main())
+    assert seen == [4, 8]
+
+
+def test_handlers_are_injected_like_tasks() -> None:
+    """`this_flow` and others are there for handlers too, and no key of the message is wanted for them."""
+    seen: list[str] = []
+
+    def handler(value: int, this_flow: Flow[Any] = INJECTED) -> None:
+        seen.append(f"{this_flow.flow_name}:{value}")
+
+    assert graph_of(called(handler), flow_id="g").execute("a", {"value": 1}).status == RunStatus.COMPLETED
+    assert seen == ["g:1"]
+
+
+def test_emit_and_job_work_inside_handlers_alone() -> None:
+    """Outside, and for an event that does not exist, the error says so; the running job is the very one returned."""
+    routine = Scale()
+    with pytest.raises(GraphError, match="handlers"):
+        routine.emit("scaled", value=1)
+    with pytest.raises(GraphError, match="handlers"):
+        _ = routine.job
+    bad = Routine()
+    bad.define_slot("trigger", lambda: bad.emit("nothing"))
+    job = graph_of(bad).execute("a")
+    assert job.error is not None
+    assert "nothing" in job.error.message
+    seen: list[JobState] = []
+    good = Routine()
+    good.define_slot("trigger", lambda: seen.append(good.job))
+    job = graph_of(good).execute("a")
+    assert seen[0] is job
+
+
+def test_a_routine_shared_by_two_graphs_delivers_to_the_one_that_runs() -> None:
+    """Nothing of a run is on the routine, so the other graph hears nothing."""
+    shared, heard = Scale(), {"one": 0, "two": 0}
+
+    def graph(name: str) -> RoutineGraph:
+        made = RoutineGraph()
+        made.add_routine(shared, "scale")
+
+        def hear() -> None:
+            heard[name] += 1
+
+        made.add_routine(called(hear), "end")
+        made.connect("scale", "scaled", "end", "trigger")
+        return made
+
+    one, _two = graph("one"), graph("two")
+    one.execute("scale", {"value": 1.0})
+    assert heard == {"one": 1, "two": 0}
+
+
+def test_names_unknown_or_taken_are_errors_and_change_nothing() -> None:
+    """Each is a `GraphError`, which is a `ValueError`, and the graph is as before."""
+    graph = RoutineGraph()
+    graph.add_routine(Scale(), "a")
+    graph.add_routine(called(lambda: None), "b")
+    before = graph.to_mermaid()
+    taken = Scale()
+    attempts: list[Callable[[], object]] = [
+        lambda: graph.add_routine(Scale(), "a"),
+        lambda: graph.connect("x", "scaled", "b", "trigger"),
+        lambda: graph.connect("a", "x", "b", "trigger"),
+        lambda: graph.connect("a", "scaled", "x", "trigger"),
+        lambda: graph.connect("a", "scaled", "b", "x"),
+        lambda: graph.set_execution_strategy("parallel"),  # type: ignore[arg-type] # what is tested
+        lambda: RoutineGraph(execution_strategy="parallel"),  # type: ignore[arg-type] # what is tested
+        lambda: RoutineGraph(max_workers=0),
+        lambda: graph.execute("x"),
+        lambda: graph.execute("a", execution_strategy="parallel"),  # type: ignore[arg-type] # what is tested
+        lambda: graph.execute("a", priority=7),  # type: ignore[arg-type] # what is tested
+        lambda: graph.execute("a", timeout=-1),
+        lambda: graph_of(Routine()).execute("a"),
+        lambda: graph.get_routine_retry_count("x"),
+        lambda: graph.pause(JobState(flow_id="other")),
+        lambda: graph.cancel(JobState(flow_id="other")),
+        lambda: graph.resume(JobState(flow_id="other")),
+        lambda: graph.wait_for_completion(JobState(flow_id="other")),
+        lambda: taken.define_slot("trigger"),
+        lambda: taken.define_event("scaled"),
+        lambda: taken.define_slot("x", merge_strategy="sum"),  # type: ignore[arg-type] # what is tested
+    ]
+    for attempt in attempts:
+        with pytest.raises(GraphError):
+            attempt()
+    assert issubclass(GraphError, ValueError)
+    assert graph.to_mermaid() == before
+    assert graph.execute("b").status == RunStatus.COMPLETED
+
+
+def test_an_activation_is_a_task_of_the_job() -> None:
+    """Its prints and logs are recorded with it, and whoever starts a job is not inside it."""
+
+    def handler(value: int) -> None:
+        print("value", value)
+
+    graph = graph_of(called(handler), flow_config=FlowConfig(capture_events=True))
+    job = graph.start("a", {"value": 3})
+    assert current_flow_or_none() is None
+    assert graph.wait_for_completion(job)
+    record = job.flow_run
+    assert [task.task_name for task in record.tasks] == ["a.trigger"]
+    printed = [line for line in record.logs if line.source == "stdout"]
+    assert [(line.message, line.task_id) for line in printed] == [("value 3", record.tasks[0].task_id)]
+    kinds = [str(one.event_type) for one in record.events]
+    assert kinds.count("task_start") == kinds.count("task_stop") == 1
+    assert kinds[0] == "flow_start"
+    assert kinds[-1] == "flow_stop"

@@ -301,11 +301,13 @@ class RoutineGraph:
             GraphError: It is the job of another graph.
         """
         stretch = self._live(job)
-        if stretch is not None:
-            stretch.cancel(reason)
-        with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            if job.status not in FINAL:  # it had paused
-                job.status, job.updated_at = RunStatus.CANCELLED, now()
+        while job.status not in FINAL:
+            if stretch is not None:
+                stretch.cancel(reason)
+            with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+                stretch = self._live(job)  # it may have paused meanwhile, and may have been resumed
+                if stretch is None and job.status not in FINAL:
+                    job.status, job.updated_at = RunStatus.CANCELLED, now()
 
     def resume(self, job: JobState, *, save_to: str | Path | None = None, save_every: int = 1) -> JobState:
         """Go on with a job that has paused, here or elsewhere, and return it like `execute`.

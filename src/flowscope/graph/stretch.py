@@ -13,6 +13,7 @@ from ..engine.failure import Failure
 from ..engine.flow_drivers import close_flow, open_flow
 from ..engine.live import Flow
 from ..engine.loops import call_later, run_threadsafe
+from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
 from ..executors.remote_errors import remote_error
@@ -135,8 +136,15 @@ class Stretch:
         )
 
     def emit(self, activation: Activation, event_name: str, data: dict[str, Any]) -> None:
-        """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through."""
+        """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through.
+
+        Raises:
+            GraphError: The handler is through.
+        """
         with self._lock:
+            if activation not in self._running:
+                place = f"{activation.routine_id}.{activation.slot}"
+                raise GraphError(f"handler {place!r} has returned; await or join there what emits {event_name!r}.")
             if activation in self._held_back:
                 self._held_back[activation].append((event_name, data))
             else:
@@ -265,8 +273,8 @@ class Stretch:
     def pause(self, reason: str, checkpoint: object) -> None:
         """Keep what waits; what runs goes on to its end."""
         with self._lock:
-            if self.job.status is not RunStatus.RUNNING:
-                return
+            if self.job.status is not RunStatus.RUNNING or self._settled.is_set():
+                return  # once settled, the job may run again elsewhere
             self._change(RunStatus.PAUSED)
             self.job.pause_points.append(PausePoint(reason=reason, checkpoint=checkpoint))
             self.job.pending_activations = self._take_work()

@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import random
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,11 +30,10 @@ def test_pausing_keeps_queued_work_and_resuming_does_it_once(mode: Any) -> None:
     gate.wait_entered(1 if mode == "sequential" else 2)
     graph.pause(job, "lunch", {"step": 1})
     graph.pause(job, "twice")
-    assert job.status == RunStatus.PAUSED
+    assert job.status.value == "paused"
     assert not graph.wait_for_completion(job, 0)
     gate.open()
     assert graph.wait_for_completion(job, BOUND)
-    assert job.status == RunStatus.PAUSED
     assert [(one.reason, one.checkpoint) for one in job.pause_points] == [("lunch", {"step": 1})]
     assert len(job.pending_activations) == 20
     assert graph.resume(job) is job
@@ -66,14 +66,18 @@ def test_a_handler_may_pause_its_own_job() -> None:
 
 def test_resuming_waits_for_the_handlers_that_still_run() -> None:
     """Right after a pause it takes over when they are through, sync and async."""
-    for resume in (lambda: graph.resume(job), lambda: asyncio.run(graph.resume_async(job))):
+    resumptions: list[Callable[[RoutineGraph, JobState], JobState]] = [
+        lambda graph, job: graph.resume(job),
+        lambda graph, job: asyncio.run(graph.resume_async(job)),
+    ]
+    for resume in resumptions:
         gate = Gate()
         graph = graph_of(Source(count=2), Hold(gate), Counter())
         job = graph.start("a")
         gate.wait_entered()
         graph.pause(job)
         threading.Timer(0.02, gate.open).start()
-        assert resume().status == RunStatus.COMPLETED
+        assert resume(graph, job).status == RunStatus.COMPLETED
         assert _values(job) == [0, 1]
 
 
@@ -224,7 +228,10 @@ def test_deferred_events_are_emitted_on_resume() -> None:
     graph.resume(job)
     assert _values(job) == [1, 9]
     assert not job.deferred_events
-    assert [one.data for one in job.get_execution_history("a") if one.event_name == "out"] == [{"value": 1}, {"value": 9}]
+    assert [one.data for one in job.get_execution_history("a") if one.event_name == "out"] == [
+        {"value": 1},
+        {"value": 9},
+    ]
 
 
 def test_work_for_what_is_missing_is_refused_and_kept() -> None:
@@ -239,7 +246,11 @@ def test_work_for_what_is_missing_is_refused_and_kept() -> None:
     graph = graph_of(routine, Counter(), flow_id="g")
     job = graph.execute("a")
     before = job.model_dump_json()
-    others = [RoutineGraph("g"), graph_of(Routine(), flow_id="g"), graph_of(Source(), called(lambda: None), flow_id="g")]
+    others = [
+        RoutineGraph("g"),
+        graph_of(Routine(), flow_id="g"),
+        graph_of(Source(), called(lambda: None), flow_id="g"),
+    ]
     for other in others:
         with pytest.raises(GraphError):
             other.resume(job)
@@ -317,7 +328,8 @@ def test_a_storm_of_cancellations_ends_all(mode: Any) -> None:
 
 def test_what_outlives_its_handler_cannot_emit() -> None:
     """A thread that a handler leaves behind is told so, whatever has become of the job meanwhile."""
-    go, said = threading.Event(), []
+    go = threading.Event()
+    said: list[str] = []
     strays: list[threading.Thread] = []
 
     def handler() -> None:

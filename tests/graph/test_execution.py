@@ -72,7 +72,7 @@ def test_concurrent_runs_up_to_max_workers_at_once() -> None:
     graph = graph_of(Source(count=9), called(handler), max_workers=width)
     job = graph.start("a", execution_strategy="concurrent")
     gate.wait_entered(width)
-    assert job.status == RunStatus.RUNNING
+    assert job.status.value == "running"
     gate.open()
     assert graph.wait_for_completion(job, BOUND)
     assert most[0] == width
@@ -269,12 +269,12 @@ def test_shutdown_waits_or_cancels_and_takes_no_more() -> None:
     assert [job.status for job in jobs] == [RunStatus.COMPLETED] * 3
     with pytest.raises(GraphError, match="shut down"):
         graph.start("a")
-    for options in ({"wait": False}, {"timeout": 0.0}):
+    for wait, timeout in ((False, None), (True, 0.0)):
         gate = Gate()
         graph = graph_of(Hold(gate), Counter())
         jobs = [graph.start("a", {"value": number}) for number in range(3)]
         gate.wait_entered()
-        graph.shutdown(**options)  # type: ignore[arg-type] # of one kind or the other
+        graph.shutdown(wait, timeout)
         assert [job.status for job in jobs] == [RunStatus.CANCELLED] * 3
         gate.open()
 

@@ -1,11 +1,10 @@
 """One stretch of a job, from its start or resumption until it has ended or paused."""
 
 import threading
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Set
 from contextvars import copy_context
 from functools import partial
-from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any
 
 from .._clock import now, seconds, tick
 from ..engine.context import enter
@@ -17,11 +16,10 @@ from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
 from ..executors.remote_errors import remote_error
-from ..model.config import FlowConfig
 from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
 from .activation import Activation, running_activation
-from .binding import Receiver
+from .host import FINAL, Checkpoints, Host
 from .kinds import ErrorHandler
 from .ledger import Ledger
 from .merging import Merges, snapshot
@@ -30,40 +28,7 @@ from .ports import Route
 from .routine import Routine
 from .state import DeferredEvent, JobState, PausePoint, PendingActivation
 
-__all__ = ["FINAL", "Checkpoints", "Stretch", "Wiring"]
-
-FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
-
-
-class Wiring(Protocol):
-    """The graph, as its jobs see it."""
-
-    flow_id: str
-    flow_config: FlowConfig
-    error_handler: ErrorHandler | None
-
-    def routine(self, routine_id: str) -> Routine:
-        """The routine of an id."""
-        ...
-
-    def receiver(self, routine_id: str, slot: str) -> Receiver | None:
-        """What receives the messages of a slot; None for one without a handler."""
-        ...
-
-    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
-        """Those of an event, in the order in which they were made."""
-        ...
-
-    def settled(self, stretch: "Stretch") -> None:
-        """Let go of a job that has ended or paused."""
-        ...
-
-
-class Checkpoints(NamedTuple):
-    """Where a job is saved while it runs, and after how many activations each time."""
-
-    path: Path
-    every: int
+__all__ = ["Stretch"]
 
 
 class Stretch:
@@ -71,7 +36,7 @@ class Stretch:
 
     def __init__(
         self,
-        wiring: Wiring,
+        host: Host,
         job: JobState,
         lane: Pool[Activation],
         *,
@@ -80,7 +45,7 @@ class Stretch:
         checkpoints: Checkpoints | None = None,
     ) -> None:
         self.job = job
-        self._wiring = wiring
+        self._host = host
         self._lane = lane
         self._loop = loop or background_loop()
         """Where async handlers run."""
@@ -102,7 +67,7 @@ class Stretch:
         self._closing = False
         self._settled = threading.Event()
         self._callbacks: list[Callable[[], object]] = []
-        self._flow: Flow[Any] = Flow(flow_name=wiring.flow_id, flow_config=wiring.flow_config)
+        self._flow: Flow[Any] = Flow(flow_name=host.flow_id, flow_config=host.flow_config)
         self._state = self._flow._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one flow
         self._run = open_flow(self._flow, self._state)
         self._context = copy_context()
@@ -126,7 +91,7 @@ class Stretch:
     def _kept(self, kept: PendingActivation) -> Activation:
         return Activation(
             self,
-            self._wiring.routine(kept.routine_id),
+            self._host.routine(kept.routine_id),
             kept.routine_id,
             kept.slot,
             kept.data,
@@ -154,7 +119,7 @@ class Stretch:
         if self.job.status in FINAL:
             return
         self._ledger.note(routine_id, event_name, data)
-        for route in self._wiring.routes_from(routine_id, event_name):
+        for route in self._host.routes_from(routine_id, event_name):
             self._deliver(route, data)
 
     def _deliver(self, route: Route, data: dict[str, Any]) -> None:
@@ -201,7 +166,7 @@ class Stretch:
     def _handle(self, activation: Activation) -> None:
         enter(self._run.root)
         running_activation.set(activation)
-        receiver = self._wiring.receiver(activation.routine_id, activation.slot)
+        receiver = self._host.receiver(activation.routine_id, activation.slot)
         if receiver is None:
             return  # a slot that only merges
         data = snapshot(activation.data) if self._checkpoints is not None else activation.data
@@ -238,7 +203,7 @@ class Stretch:
 
     def _fail(self, activation: Activation, error: BaseException, emitted: list[tuple[str, dict[str, Any]]]) -> None:
         routine: Routine = activation.routine
-        own, shared = routine.error_handler, self._wiring.error_handler
+        own, shared = routine.error_handler, self._host.error_handler
         verdict = verdict_on(error, activation.attempt, own, shared, optional=routine.is_optional)
         info = Failure(error).info()
         self._ledger.note(activation.routine_id, verdict.value, {"error": info})
@@ -351,7 +316,7 @@ class Stretch:
                     self.job.finished_runs = [*self.job.finished_runs, self._flow.flow_run]
                     self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
                 self._error = None
-                self._wiring.settled(self)
+                self._host.settled(self.job)
                 self._settled.set()
                 callbacks, self._callbacks = self._callbacks, []
             for callback in callbacks:

@@ -1,0 +1,60 @@
+"""What a graph is to its jobs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from ..errors import GraphError
+from ..model.config import FlowConfig
+from ..model.status import RunStatus
+from .binding import Receiver
+from .kinds import ErrorHandler
+from .ports import Route
+from .routine import Routine
+from .state import JobState
+
+__all__ = ["FINAL", "Checkpoints", "Host", "checkpoints"]
+
+FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
+
+
+class Host(Protocol):
+    """The graph, as its jobs see it."""
+
+    flow_id: str
+    flow_config: FlowConfig
+    error_handler: ErrorHandler | None
+
+    def routine(self, routine_id: str) -> Routine:
+        """The routine of an id."""
+        ...
+
+    def receiver(self, routine_id: str, slot: str) -> Receiver | None:
+        """What receives the messages of a slot; None for one without a handler."""
+        ...
+
+    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
+        """Those of an event, in the order in which they were made."""
+        ...
+
+    def settled(self, job: JobState) -> None:
+        """Let go of a job that has ended or paused."""
+        ...
+
+
+class Checkpoints(NamedTuple):
+    """Where a job is saved while it runs, and after how many activations each time."""
+
+    path: Path
+    every: int
+
+
+def checkpoints(save_to: str | Path | None, save_every: int) -> Checkpoints | None:
+    """What was asked for; None for nothing.
+
+    Raises:
+        GraphError: The number makes no sense.
+    """
+    if save_every < 1:
+        raise GraphError(f"save_every is {save_every!r}, wanted a number of activations of at least 1.")
+    return None if save_to is None else Checkpoints(Path(save_to), save_every)

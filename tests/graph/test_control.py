@@ -1,6 +1,10 @@
 """Pausing, resuming, cancelling and timing out: of one job, at once, from anywhere."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# Handlers are lambdas here, and a message tells no types.
+
 import asyncio
+import contextlib
 import contextvars
 import random
 import threading
@@ -303,6 +307,38 @@ def test_a_storm_of_pauses_and_resumptions_loses_nothing(mode: Any, seed: int) -
         assert job.status == RunStatus.COMPLETED
         counted = sorted(entry["value"] for entry in job.shared_log if "routine" not in entry)
         assert counted == list(range(1, 31))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_cancelling_amid_pauses_and_resumptions(mode: Any) -> None:
+    """Whoever comes first, a job that was cancelled is final, and those who wait for it return."""
+    graph = graph_of(Source(count=10), Relay(), Counter(), execution_strategy=mode)
+    for _ in range(60):
+        job = graph.start("a")
+        begin = threading.Barrier(3)
+
+        def pause(job: JobState = job, begin: threading.Barrier = begin) -> None:
+            begin.wait(BOUND)
+            for _ in range(20):
+                graph.pause(job)
+
+        def resume(job: JobState = job, begin: threading.Barrier = begin) -> None:
+            begin.wait(BOUND)
+            for _ in range(5):
+                with contextlib.suppress(GraphError):
+                    graph.resume(job)
+
+        threads = [threading.Thread(target=pause), threading.Thread(target=resume)]
+        for thread in threads:
+            thread.start()
+        begin.wait(BOUND)
+        graph.cancel(job)
+        for thread in threads:
+            thread.join(BOUND)
+            assert not thread.is_alive()
+        assert graph.wait_for_completion(job, BOUND)
+        assert job.status in {RunStatus.CANCELLED, RunStatus.COMPLETED}
+        assert job.flow_run.status == job.status
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,5 +1,8 @@
 """How jobs run: order, width, priority, merges, and many at once."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# Handlers are lambdas here, and a message tells no types.
+
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -133,7 +136,8 @@ def test_a_merge_that_fails_is_an_error_of_that_activation() -> None:
     def raising(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         raise LookupError("no merge")
 
-    for merge, text in ((raising, "no merge"), (lambda _old, _new: 5, "wanted a dictionary")):
+    merges: list[tuple[Any, str]] = [(raising, "no merge"), (lambda _old, _new: 5, "wanted a dictionary")]
+    for merge, text in merges:
         job = graph_of(Source(), called(lambda: None, merge_strategy=merge)).execute("a")
         assert job.status == RunStatus.FAILED
         assert job.error is not None

@@ -1,5 +1,8 @@
 """Routines in both forms, and how handlers take their messages."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# Handlers are lambdas here, and a message tells no types.
+
 import asyncio
 from collections.abc import Callable
 from typing import Any

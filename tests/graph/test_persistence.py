@@ -1,5 +1,8 @@
 """Jobs in files: saved, loaded, resumed elsewhere, and checkpoints that survive a kill."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# Handlers are lambdas here, and a message tells no types.
+
 import subprocess
 import sys
 from collections import Counter as Multiset

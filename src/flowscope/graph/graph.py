@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Self, get_args
 
 from .._clock import now, seconds, tick
-from ..engine.loops import new_waiter, running_loop, waker
+from ..engine.loops import running_loop
 from ..errors import GraphError
 from ..executors.pool import Pool
 from ..model.config import FlowConfig
@@ -20,6 +20,7 @@ from .lanes import new_lane
 from .spec import GraphSpec, rebuilt, spec_of_graph
 from .state import JobState, PendingActivation
 from .stretch import Stretch
+from .waiting import awaited, settled, waited
 from .wiring import Wiring, need
 
 __all__ = ["RoutineGraph"]
@@ -134,7 +135,7 @@ class RoutineGraph(Wiring):
             priority=priority,
             kept=checkpoints(save_to, save_every),
         )
-        return _waited(stretch)
+        return waited(stretch)
 
     async def execute_async(
         self,
@@ -154,7 +155,7 @@ class RoutineGraph(Wiring):
         """
         self._refuse_in_handler("execute_async()")
         loop = running_loop()
-        return await _awaited(
+        return await awaited(
             self._start(
                 entry_id,
                 entry_params,
@@ -241,7 +242,7 @@ class RoutineGraph(Wiring):
         stretch = self._pausing(job)
         if stretch is not None:
             stretch.wait(None)
-        return _waited(self._resume(job, save_to, save_every))
+        return waited(self._resume(job, save_to, save_every))
 
     async def resume_async(self, job: JobState, *, save_to: str | Path | None = None, save_every: int = 1) -> JobState:
         """Like `resume`, while the event loop goes on; async handlers run in it.
@@ -252,8 +253,8 @@ class RoutineGraph(Wiring):
         self._refuse_in_handler("resume_async()")
         stretch = self._pausing(job)
         if stretch is not None:
-            await _settled(stretch)
-        return await _awaited(self._resume(job, save_to, save_every, running_loop()))
+            await settled(stretch)
+        return await awaited(self._resume(job, save_to, save_every, running_loop()))
 
     def _pausing(self, job: JobState) -> Stretch | None:
         """What has paused a job, whose running handlers are not through yet."""
@@ -376,30 +377,6 @@ class RoutineGraph(Wiring):
             GraphError: Something in it is unknown, missing or of another version.
         """
         return rebuilt(cls, spec)
-
-
-def _waited(stretch: Stretch) -> JobState:
-    try:
-        stretch.wait(None)
-    except BaseException:
-        stretch.cancel("the wait was interrupted")
-        raise
-    return stretch.job
-
-
-async def _awaited(stretch: Stretch) -> JobState:
-    try:
-        await _settled(stretch)
-    except BaseException:
-        stretch.cancel("the wait was cancelled")
-        raise
-    return stretch.job
-
-
-async def _settled(stretch: Stretch) -> None:
-    waiter = new_waiter()
-    stretch.when_settled(waker(waiter))
-    await waiter
 
 
 def _checked_strategy(strategy: ExecutionStrategy) -> ExecutionStrategy:

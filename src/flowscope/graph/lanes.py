@@ -31,8 +31,8 @@ class _Heap:
 class _Performer:
     """What a thread does with an activation."""
 
-    def run(self, activation: Activation) -> None:
-        activation.carrier.perform(activation)
+    def run(self, job: Activation) -> None:
+        job.carrier.perform(job)
 
     def close(self) -> None: ...
 

@@ -47,8 +47,9 @@ def snapshot(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _own(value: Any) -> Any:
-    if type(value) is list:
+    kind: type[Any] = type(value)
+    if kind is list:
         return [_own(item) for item in value]
-    if type(value) is dict:
+    if kind is dict:
         return {key: _own(item) for key, item in value.items()}
     return value

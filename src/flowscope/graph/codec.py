@@ -60,7 +60,7 @@ def to_json_form(value: Any, what: str) -> Any:
     Raises:
         GraphError: It, or something in it, would not come back as what it is.
     """
-    kind: type[Any] = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
     if value is None or kind in {bool, int, str}:
         return value
     if kind is float:
@@ -93,9 +93,10 @@ def from_json_form(form: Any) -> Any:
     Raises:
         GraphError: It carries a mark that is unknown here.
     """
-    if isinstance(form, list):
+    kind: Any = type(form)  # pyright: ignore[reportUnknownVariableType] # it may be anything
+    if kind is list:
         return [from_json_form(item) for item in form]
-    if not isinstance(form, dict):
+    if kind is not dict:
         return form
     if _TYPE not in form:
         return {key: from_json_form(item) for key, item in form.items()}

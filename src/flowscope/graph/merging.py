@@ -47,7 +47,7 @@ def snapshot(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _own(value: Any) -> Any:
-    kind: type[Any] = type(value)
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
     if kind is list:
         return [_own(item) for item in value]
     if kind is dict:

@@ -7,12 +7,13 @@ An expression is parsed once, into functions; it is never evaluated as Python. I
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
 from ..errors import GraphError
+from ..model.anatomy import class_of
 from .references import find_reference, reference_to
 
 __all__ = ["Condition", "holds"]
@@ -22,6 +23,7 @@ Compiled = Callable[[Values], Any]
 
 _NAMES: Final = frozenset({"data", "config"})
 _MAX_LENGTH: Final = 2_000
+_MAX_DEPTH: Final = 50
 _MAX_POWER: Final = 1_000
 _MAX_SIZE: Final = 1_000_000
 
@@ -32,8 +34,8 @@ _COMPARISONS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
-    ast.In: lambda item, container: item in container,
-    ast.NotIn: lambda item, container: item not in container,
+    ast.In: lambda item, container: operator.contains(container, item),
+    ast.NotIn: lambda item, container: not operator.contains(container, item),
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
 }
@@ -41,7 +43,8 @@ _COMPARISONS: Final[dict[type[ast.cmpop], Callable[[Any, Any], Any]]] = {
 
 def _multiply(left: Any, right: Any) -> Any:
     for one, other in ((left, right), (right, left)):
-        if isinstance(one, int) and isinstance(other, str | bytes | list | tuple) and one * len(other) > _MAX_SIZE:
+        items: Any = other
+        if isinstance(one, int) and isinstance(items, Sequence) and one * len(items) > _MAX_SIZE:  # pyright: ignore[reportUnknownArgumentType] # of whatever
             raise ValueError(f"a product of more than {_MAX_SIZE:,} items")
     if isinstance(left, int) and isinstance(right, int) and left.bit_length() + right.bit_length() > _MAX_SIZE:
         raise ValueError("a product with too many digits")
@@ -49,7 +52,7 @@ def _multiply(left: Any, right: Any) -> Any:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    if isinstance(exponent, int | float) and abs(exponent) > _MAX_POWER:
+    if abs(exponent) > _MAX_POWER:
         raise ValueError(f"an exponent above {_MAX_POWER:,}")
     if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * exponent > _MAX_SIZE:
         raise ValueError("a power with too many digits")
@@ -57,7 +60,7 @@ def _power(base: Any, exponent: Any) -> Any:
 
 
 def _modulo(left: Any, right: Any) -> Any:
-    if isinstance(left, str | bytes):
+    if isinstance(left, Sequence):
         raise TypeError("formatting")
     return left % right
 
@@ -66,8 +69,8 @@ _OPERATIONS: Final[dict[type[ast.operator], Callable[[Any, Any], Any]]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: _multiply,
-    ast.Div: operator.truediv,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: lambda left, right: left / right,
+    ast.FloorDiv: lambda left, right: left // right,
     ast.Mod: _modulo,
     ast.Pow: _power,
 }
@@ -115,31 +118,35 @@ class Expression:
         return repr(self.text)
 
 
-def _compile(node: ast.expr, text: str) -> Compiled:
+def _compile(node: ast.expr, text: str, depth: int = 0) -> Compiled:  # noqa: PLR0911 - one return a kind of expression
     """The function of one part of an expression."""
+    if depth > _MAX_DEPTH:
+        raise GraphError(f"condition {text[:100]!r} is nested more than {_MAX_DEPTH} levels deep.")
     match node:
         case ast.Constant(value=value):
             return lambda _: value
         case ast.Name(id=name) if name in _NAMES:
             return lambda values: values[name]
         case ast.BoolOp(op=op, values=parts):
-            return _either(isinstance(op, ast.And), [_compile(part, text) for part in parts])
+            return _either(isinstance(op, ast.And), [_compile(part, text, depth + 1) for part in parts])
         case ast.UnaryOp(op=op, operand=operand) if type(op) in _SIGNS:
-            sign, inner = _SIGNS[type(op)], _compile(operand, text)
+            sign, inner = _SIGNS[type(op)], _compile(operand, text, depth + 1)
             return lambda values: sign(inner(values))
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
-            return _operation(_OPERATIONS[type(op)], _compile(left, text), _compile(right, text))
+            return _operation(_OPERATIONS[type(op)], _compile(left, text, depth + 1), _compile(right, text, depth + 1))
         case ast.Compare(left=left, ops=ops, comparators=others) if all(type(op) in _COMPARISONS for op in ops):
-            steps = [(_COMPARISONS[type(op)], _compile(one, text)) for op, one in zip(ops, others, strict=True)]
-            return _comparison(_compile(left, text), steps)
+            steps = [
+                (_COMPARISONS[type(op)], _compile(one, text, depth + 1)) for op, one in zip(ops, others, strict=True)
+            ]
+            return _comparison(_compile(left, text, depth + 1), steps)
         case ast.IfExp(test=test, body=body, orelse=orelse):
-            asked, then, other = (_compile(part, text) for part in (test, body, orelse))
+            asked, then, other = (_compile(part, text, depth + 1) for part in (test, body, orelse))
             return lambda values: then(values) if asked(values) else other(values)
         case ast.Subscript(value=value, slice=index) if not isinstance(index, ast.Slice):
-            return _operation(operator.getitem, _compile(value, text), _compile(index, text))
+            return _operation(operator.getitem, _compile(value, text, depth + 1), _compile(index, text, depth + 1))
         case ast.List(elts=items) | ast.Tuple(elts=items) | ast.Set(elts=items):
             kind: Any = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
-            compiled = [_compile(item, text) for item in items]
+            compiled = [_compile(item, text, depth + 1) for item in items]
             return lambda values: kind(item(values) for item in compiled)
         case _:
             part = ast.get_source_segment(text.strip(), node) or type(node).__name__
@@ -186,8 +193,10 @@ def _parsed(value: object) -> object:
         return value
     if isinstance(value, str):
         return _named(value) if _is_reference(value) else Expression(value)
-    if isinstance(value, dict):
-        return {str(key): item for key, item in value.items()}
+    kind = class_of(value)
+    if kind is dict:
+        fields: Any = value
+        return {str(key): item for key, item in fields.items()}
     raise GraphError(f"a condition is {value!r}, wanted a function, a dictionary of fields, or an expression.")
 
 
@@ -206,7 +215,7 @@ def _named(reference: str) -> object:
 def _written(condition: Any) -> Any:
     if isinstance(condition, Expression):
         return condition.text
-    return condition if isinstance(condition, dict) else reference_to(condition, "a condition")
+    return condition if class_of(condition) is dict else reference_to(condition, "a condition")
 
 
 Condition = Annotated[Any, BeforeValidator(_parsed), PlainSerializer(_written)]
@@ -221,9 +230,10 @@ def holds(condition: Any, data: Any, config: Values) -> bool:
         data: The message.
         config: The routine's fields.
     """
-    if isinstance(condition, dict):
+    if class_of(condition) is dict:
+        fields: Any = condition
         return isinstance(data, Mapping) and all(
-            key in data and bool(data[key] == wanted) for key, wanted in condition.items()
+            key in data and bool(data[key] == wanted) for key, wanted in fields.items()
         )
     if isinstance(condition, Expression):
         try:

@@ -1,6 +1,7 @@
 """The words of a routine graph, and what happens when a handler raises."""
 
 from enum import IntEnum, StrEnum
+from threading import TIMEOUT_MAX
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -57,4 +58,7 @@ class ErrorHandler(BaseModel):
 
     def pause_after(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt."""
-        return self.retry_delay * self.retry_backoff ** (attempt - 1)
+        try:
+            return min(self.retry_delay * self.retry_backoff ** (attempt - 1), TIMEOUT_MAX)
+        except OverflowError:
+            return TIMEOUT_MAX

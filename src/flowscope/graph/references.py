@@ -40,7 +40,7 @@ def find_reference(reference: str, what: str) -> Any:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # a module may fail in any way when it is imported
         raise GraphError(
             f"{what} is {reference!r}, which cannot be found: {error}. Import paths have the form 'module:name'."
         ) from error
@@ -49,11 +49,10 @@ def find_reference(reference: str, what: str) -> Any:
 
 def _exception_types(value: object) -> object:
     """Exception classes, given as such or by their names."""
-    if isinstance(value, type | str):
-        value = (value,)
-    if not isinstance(value, tuple | list):
-        return value
-    return tuple(find_reference(item, "an exception") if isinstance(item, str) else item for item in value)
+    given: Any = (value,) if isinstance(value, type | str) else value
+    if type(given) not in {tuple, list}:
+        return given
+    return tuple(find_reference(item, "an exception") if isinstance(item, str) else item for item in given)
 
 
 def _exception_names(types: tuple[type[Exception], ...]) -> list[str]:

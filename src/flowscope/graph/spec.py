@@ -101,7 +101,14 @@ def spec_of_graph(graph: RoutineGraph) -> GraphSpec:
         error_handler=graph.error_handler,
         routines=tuple(_routine_spec(name, routine) for name, routine in graph.routines.items()),
         connections=tuple(
-            ConnectionSpec(**{**one._asdict(), "param_mapping": dict(one.param_mapping)}) for one in graph.connections
+            ConnectionSpec(
+                source_id=one.source_id,
+                source_event=one.source_event,
+                target_id=one.target_id,
+                target_slot=one.target_slot,
+                param_mapping=dict(one.param_mapping),
+            )
+            for one in graph.connections
         ),
     )
 
@@ -184,9 +191,12 @@ def _rebuilt_routine(spec: RoutineSpec) -> Routine:
     except ValidationError as error:
         raise GraphError(f"the config of {what} does not fit {spec.type!r}: {error}") from error
     for slot in spec.slots:
+        if slot.name in routine.slots:  # it has made it itself, as it was made
+            continue
         routine.define_slot(slot.name, _found_handler(slot.handler, routine, what), _found_strategy(slot, what))
     for event in spec.events:
-        routine.define_event(event.name, event.output_params)
+        if event.name not in routine.events:
+            routine.define_event(event.name, event.output_params)
     if spec.optional:
         routine.set_as_optional()
     if spec.error_handler is not None:
@@ -209,7 +219,11 @@ def _found_handler(name: str | None, routine: Routine, what: str) -> Callable[..
 
 def _found_strategy(slot: SlotSpec, what: str) -> MergeStrategy:
     name = slot.merge_strategy
-    if name == "override" or name == "append":  # noqa: PLR1714 - so that the type checkers see it
-        return name
+    if name == "override":
+        return "override"
+    if name == "append":
+        return "append"
     found: MergeStrategy = find_reference(name, f"the merge strategy of slot {slot.name!r} of {what}")
+    if not callable(found):
+        raise GraphError(f"the merge strategy of slot {slot.name!r} of {what} is {name!r}, which cannot be called.")
     return found

@@ -95,7 +95,7 @@ class Mapper(Routine):
 def _value_at(data: Any, path: str) -> Any:
     value = data
     for step in path.split("."):
-        value = value[int(step)] if isinstance(value, list | tuple) else value[step]
+        value = value[int(step) if type(value) in {list, tuple} else step]
     return value
 
 

@@ -231,9 +231,9 @@ def holds(condition: Any, data: Any, config: Values) -> bool:
         config: The routine's fields.
     """
     if class_of(condition) is dict:
-        fields: Any = condition
+        fields, message = condition, data
         return isinstance(data, Mapping) and all(
-            key in data and bool(data[key] == wanted) for key, wanted in fields.items()
+            key in message and bool(message[key] == wanted) for key, wanted in fields.items()
         )
     if isinstance(condition, Expression):
         try:

@@ -396,6 +396,65 @@ def fail_inside() -> None:
     fail("from inside")
 
 
+OPEN: Final[list[Generator[int]]] = []
+
+
+@task
+def leave_a_generator() -> int:
+    """Leave a nested generator task half done, and hold it."""
+    OPEN.clear()
+    OPEN.append(count(5))
+    return next(OPEN[0])
+
+
+@task(timeout=0.05, raise_on_error=False)
+def expire_inside() -> None:
+    print("about to be late")
+    threading.Event().wait(0.5)
+
+
+@task(timeout=0.05, raise_on_error=False)
+async def expire_inside_async() -> None:
+    print("about to be late")
+    await asyncio.sleep(30)
+
+
+@task
+async def expire_nested() -> str:
+    expire_inside()
+    await expire_inside_async()
+    return "in time"
+
+
+@task
+def recurse_for_ever(depth: int = 0) -> int:
+    return deeper(depth)
+
+
+def deeper(depth: int) -> int:
+    return deeper(depth + 1) + 1
+
+
+@task
+def want_too_much() -> int:
+    return len(bytearray(2**62))
+
+
+@task
+def raise_inside(kind: type[BaseException]) -> str:
+    """Have a nested task raise what is no `Exception`, and catch it."""
+    try:
+        raise_it(kind)
+    except BaseException as error:
+        return type(error).__name__
+    return "nothing"
+
+
+@task
+def raise_it(kind: type[BaseException]) -> None:
+    raise kind("raised")
+
+
 @flow(flow_name="inner flow")
 def inner_flow(number: int) -> int:
     print("in the inner flow")

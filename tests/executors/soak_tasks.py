@@ -1,8 +1,12 @@
 """The tasks of the soak, in a sync and an async form, where worker processes can import them."""
 
 import asyncio
+import gc
 import os
+import sys
 import threading
+
+import psutil
 
 from flowscope import current_task, task
 
@@ -103,6 +107,23 @@ def die(number: int) -> int:
 @task
 async def die_async(number: int) -> int:
     os._exit(3)
+
+
+@task
+def belongings(number: int) -> tuple[float, int, int]:
+    """Call, say and find something; return the megabytes, file handles and objects of this process."""
+    nest(number)
+    talk(number)
+    gc.collect()
+    me = psutil.Process()
+    handles = me.num_fds() if sys.platform != "win32" else 0
+    return me.memory_info().rss / 2**20, handles, len(gc.get_objects())
+
+
+@task
+def nest_many(count: int) -> None:
+    for number in range(count):
+        quick(number)
 
 
 FORMS = {

@@ -1,5 +1,6 @@
 """What a task says, finds and calls in a worker process comes to the record of its flow as if it had run in place."""
 
+import asyncio
 import logging
 import os
 import re
@@ -18,6 +19,7 @@ from flowscope import (
     FlowRun,
     ProcessExecutor,
     RunStatus,
+    TaskFuture,
     TaskRun,
     TaskTimeoutError,
     WorkerDiedError,
@@ -45,12 +47,21 @@ CALLS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "gather failing": (tasks.gather_failing, ()),
     "submit": (tasks.submit_many, ()),
     "submit async": (tasks.submit_many_async, ()),
+    "expire nested": (tasks.expire_nested, ()),
+    "recursion": (tasks.recurse_for_ever, ()),
+    "memory": (tasks.want_too_much, ()),
+    "exit inside": (tasks.raise_inside, (SystemExit,)),
+    "interrupt inside": (tasks.raise_inside, (KeyboardInterrupt,)),
     "find": (tasks.find_everything, ()),
     "fail": (tasks.fail, ("here",)),
     "fail inside": (tasks.fail_inside, ()),
     "tolerate": (tasks.fail_quietly, ("here",)),
     "failing flow": (tasks.run_a_failing_flow, ()),
 }
+
+
+ENDING_EARLIER: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {"leave a generator": (tasks.leave_a_generator, ())}
+"""What a task leaves open ends with its attempt, as opposed to the end of the flow."""
 
 
 def alone(one: dict[str, Any], orders: dict[str, int]) -> dict[str, Any]:
@@ -71,6 +82,7 @@ def shape(record: FlowRun[Any]) -> dict[str, list[dict[str, Any]]]:
     orders = dict(sorted(orders.items(), key=lambda item: -len(item[0])))
     written = record.model_dump(mode="json")
     for one in written["tasks"]:
+        one["abandoned_thread"] = "of another process"
         if one["execution_order"] == 1:
             one["executor"] = "…"
     kinds = ("tasks", "logs", "artifacts", "results", "events")
@@ -110,10 +122,10 @@ async def test_it_is_as_if_it_had_run_in_place(workers: Executor, name: str) -> 
         assert found[kind] == entries, kind
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", [*CALLS, *ENDING_EARLIER])
 def test_what_it_records_is_sound(workers: Executor, name: str) -> None:
     """Sequences have no gap, every start has its stop, and all times lie in those of the task they belong to."""
-    function, args = CALLS[name]
+    function, args = {**CALLS, **ENDING_EARLIER}[name]
     record = run_there(workers, function, *args).flow_run
     assert [event.sequence for event in record.events] == list(range(1, len(record.events) + 1))
     by_id = {one.task_id: one for one in record.tasks}
@@ -257,6 +269,57 @@ def test_everybody_hears_it(workers: Executor) -> None:
         (one.event_type, one.event_data.task_run_id) for one in record.events
     ]
     assert {one.event_data.flow_run_id for one in heard} == {record.flow_id}
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_listener_that_interrupts_hurts_no_other_task(worker: ProcessExecutor, kind: type[BaseException]) -> None:
+    """What is no `Exception` and is raised by a listener at a line of a worker ends that task; the next one is served."""
+
+    def interrupt(event: FlowEvent) -> None:
+        if event.event_data.data["message_data"]["message_text"] == "printed":
+            raise kind("by a listener")
+
+    with Flow[None](flow_config=KEEP_EVENTS) as made, use_executor(worker):
+        made.add_listener(interrupt, EventType.FLOW_MESSAGE)
+        error = submit(tasks.talk).exception()
+        assert type(error) is kind
+        assert [submit(tasks.leaf, number).result() for number in range(3)] == [0, 1, 2]
+    assert [one.status for one in made.flow_run.tasks] == [RunStatus.CANCELLED, *[RunStatus.COMPLETED] * 3]
+
+
+def test_a_listener_cancels_the_task_it_hears(worker: ProcessExecutor) -> None:
+    """A listener may cancel the very task whose line it hears."""
+    futures: list[TaskFuture[None]] = []
+
+    def cancel(event: FlowEvent) -> None:
+        if event.event_data.data["message_data"]["message_text"] == "99 x":
+            futures[0].cancel()
+
+    with Flow[None]() as made, use_executor(worker):
+        made.add_listener(cancel, EventType.FLOW_MESSAGE)
+        futures.append(submit(tasks.print_lines, 200_000, 1))
+        with pytest.raises(asyncio.CancelledError):
+            futures[0].result()
+        assert submit(tasks.leaf, 1).result() == 1
+    record = made.flow_run
+    assert record.tasks[0].status is RunStatus.CANCELLED
+    lines = [entry.message for entry in record.logs if entry.task_id == record.tasks[0].task_id][:-1]
+    assert lines == [f"{number} x" for number in range(len(lines))]
+    assert 100 <= len(lines) < 200_000
+
+
+def test_a_listener_runs_a_flow(workers: Executor) -> None:
+    """A listener that hears a line of a worker may run a flow, which submits to the same workers."""
+    found: list[Any] = []
+
+    def run(event: FlowEvent) -> None:
+        if event.event_data.data["message_data"]["message_text"] == "leaf 1":
+            found.append(run_there(workers, tasks.leaf, 2).return_value)
+
+    with Flow[None]() as made, use_executor(workers):
+        made.add_listener(run, EventType.FLOW_MESSAGE)
+        assert submit(tasks.leaf, 1).result() == 1
+    assert found == [2]
 
 
 class Broken(logging.Handler):

@@ -5,6 +5,7 @@ import gc
 import random
 import sys
 import threading
+import tracemalloc
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from flowscope import (
     EventType,
     Executor,
     Flow,
+    FlowConfig,
     FlowEvent,
     ProcessExecutor,
     RunStatus,
@@ -33,7 +35,7 @@ from flowscope import (
 )
 
 from .process_tasks import Boom
-from .soak_tasks import FORMS
+from .soak_tasks import FORMS, belongings, nest_many
 
 ROUNDS: Final = 10
 TASKS_A_ROUND: Final = {"asyncio": 950, "thread": 900, "process": 150}
@@ -249,3 +251,51 @@ def test_twenty_thousand_tasks_leave_nothing_behind() -> None:
     assert after.handles <= before.handles
     assert after.megabytes <= before.megabytes + 10
     assert flow_events.event_listeners == listeners
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_stays_as_it_is() -> None:
+    """After thousands of tasks, of many flows, a worker has no more memory, handles and objects than after some."""
+    with ProcessExecutor(1) as executor, use_executor(executor):
+
+        def serve(flows: int) -> tuple[float, int, int]:
+            for _ in range(flows):
+                with Flow[None]():
+                    futures = [submit(FORMS["talk"][one % 2], one) for one in range(40)]
+                    for future in futures:
+                        future.result()
+            with Flow[None]():
+                found: tuple[float, int, int] = submit(belongings, 1).result()
+                return found
+
+        megabytes, handles, objects = serve(10)
+        later = serve(60)
+    assert later[0] <= megabytes + 2
+    assert later[1] <= handles
+    assert later[2] <= objects + 100
+
+
+@pytest.mark.timeout(60)
+def test_tasks_that_are_not_kept_take_no_memory() -> None:
+    """With `add_task_to_self=False` thousands of tasks, submitted and nested in a worker, leave nothing in their flow."""
+    config = FlowConfig(add_task_to_self=False, log_to_memory=False)
+    with ProcessExecutor(1) as executor, use_executor(executor), Flow[None](flow_config=config) as made:
+
+        def serve(count: int) -> int:
+            for _ in range(count):
+                submit(nest_many, 100).result()
+            with use_executor("thread"):
+                for number in range(50 * count):
+                    submit(FORMS["quick"][0], number).result()
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        serve(2)
+        tracemalloc.start()
+        try:
+            before = serve(2)
+            after = serve(40)
+        finally:
+            tracemalloc.stop()
+    assert after - before < 50_000
+    assert made.flow_run.dropped.tasks == 44 * (101 + 50)

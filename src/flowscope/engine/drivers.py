@@ -5,8 +5,6 @@ from functools import partial
 from typing import Any
 
 from .._clock import sleep, tick
-from ..errors import TaskTimeoutError
-from ..model.status import RunStatus
 from .call import Call
 from .context import current, enter, leave
 from .definition import Kind
@@ -18,7 +16,7 @@ from .providers import Opened
 from .run import Run, opened_at
 from .spec import TaskSpec
 from .steps import Life, stepping, stepping_async
-from .task_life import RAISE, TOLERATE, Verdict, begin, complete, failed, waiting_call
+from .task_life import RAISE, TOLERATE, Verdict, begin, complete, failed, timed_out, waiting_call
 
 __all__ = [
     "Attempt",
@@ -161,8 +159,7 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
         run: Run | None = call.handle.run
         if run is not None and run.calls.kept:
             run.abandoned_threads[call.order] = late.thread
-        call.status = RunStatus.TIMED_OUT
-        raise TaskTimeoutError(call.spec.name, timeout) from None
+        raise timed_out(call, timeout) from None
 
 
 async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ASYNC109 - it is the task's
@@ -175,8 +172,7 @@ async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: An
     except TimeoutError as error:
         if not limit.expired():
             raise
-        call.status = RunStatus.TIMED_OUT
-        raise TaskTimeoutError(call.spec.name, timeout) from error
+        raise timed_out(call, timeout) from error
 
 
 def _generator_caller(spec: TaskSpec) -> Callable[..., Generator[Any, Any, Any]]:

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from .._clock import seconds, tick
+from ..errors import TaskTimeoutError
 from ..model.events import EventType
 from ..model.status import RunStatus
 from .bus import flow_events
@@ -30,8 +31,11 @@ __all__ = [
     "failed",
     "last_notices",
     "start",
+    "timed_out",
 ]
 
+_MARK: Final = "_task_id"
+"""The attribute of a `TaskTimeoutError` that tells whose deadline it was."""
 _PENDING: Final = RunStatus.PENDING
 _RUNNING: Final = RunStatus.RUNNING
 _COMPLETED: Final = RunStatus.COMPLETED
@@ -151,8 +155,7 @@ def failed(call: Call, error: BaseException) -> Verdict:
     raises = spec.raise_on_error or not isinstance(error, Exception)
     if run is None:
         return RAISE if raises else TOLERATE
-    if call.status is not RunStatus.TIMED_OUT:
-        call.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+    call.status = _status_after(call, error)
     if raises:
         handle = run.handle
         place = f"flow {handle.flow_name!r} ({handle.flow_id})"
@@ -167,6 +170,19 @@ def failed(call: Call, error: BaseException) -> Verdict:
     if run.attentive or flow_events.event_listeners:
         _announce_stop(run, call, failure)
     return RAISE if raises else TOLERATE
+
+
+def timed_out(call: Call, timeout: float) -> TaskTimeoutError:
+    """The error of an attempt that has passed its deadline: only for this call does it mean that."""
+    error = TaskTimeoutError(call.spec.name, timeout)
+    vars(error)[_MARK] = call.handle.task_id(call.order)
+    return error
+
+
+def _status_after(call: Call, error: BaseException) -> RunStatus:
+    if type(error) is TaskTimeoutError and vars(error).get(_MARK) == call.handle.task_id(call.order):
+        return RunStatus.TIMED_OUT
+    return RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
 
 
 def _retry(run: Run | None, call: Call, error: BaseException) -> float:

@@ -29,7 +29,6 @@ from ..engine.loops import (
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
 from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call
-from ..model.status import RunStatus
 from .phase import RUNS, Phase
 from .place import Place
 
@@ -308,7 +307,7 @@ class Job:
         if not self._move(Phase.RETRYING if retries else Phase.ENDING):
             return RAISE
         if self._asked and not retries:
-            call.status, error = RunStatus.RUNNING, cancelled_error()
+            error = cancelled_error()
         verdict = failed(call, error)
         if retries and not self._goes_on():
             return failed(call, cancelled_error())

@@ -14,8 +14,8 @@ from ..engine.call import Call
 from ..engine.failure import message_of
 from ..engine.loops import cancelled_error
 from ..engine.spec import TaskSpec
-from ..errors import SerializationError, TaskTimeoutError, WorkerDiedError
-from ..model.status import RunStatus
+from ..engine.task_life import timed_out
+from ..errors import SerializationError, WorkerDiedError
 from .job import Job
 from .parcel import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
 from .remote_errors import unpack_error
@@ -107,8 +107,7 @@ class WorkerProcess:
                 answer = self._answer_to_probe()
         except _Late:
             self._forget()
-            call.status = RunStatus.TIMED_OUT
-            raise TaskTimeoutError(spec.name, spec.timeout or 0.0) from None
+            raise timed_out(call, spec.timeout or 0.0) from None
         except (EOFError, OSError):
             code = self._forget()
             _hold_still()

@@ -7,10 +7,11 @@ import time
 from pathlib import Path
 from textwrap import dedent
 
+import psutil
 import pytest
 
 PRELUDE = """
-import asyncio, os, sys, threading, time
+import asyncio, itertools, os, sys, threading
 from flowscope import *
 
 @task
@@ -35,7 +36,7 @@ async def forever_async(started=None):
 
 @task
 def forever_there(path):
-    open(path, "w").close()
+    open(path, "w").close()  # a named pipe: it waits until somebody waits for it
     threading.Event().wait()
 
 @task
@@ -48,14 +49,17 @@ def tell():
     return os.getpid()
 
 def wait_for(path):
-    while not os.path.exists(path):
-        time.sleep(0.01)  # for a file of another process
+    open(path).close()
 
 """
 
 
 SECONDS = 12.0
 """How long a program may take: it needs two for its imports and worker processes on a busy machine."""
+
+
+PIPES = ("started", "first", "second", "third")
+"""Named pipes that tasks open to say that they have started."""
 
 
 class Ended:
@@ -70,6 +74,8 @@ class Ended:
 
 def run(folder: Path, body: str, *, output: bool = True, options: tuple[str, ...] = ("-W", "error")) -> Ended:
     """Run a program, and see how it ends; without its output, which others may hold open."""
+    for name in PIPES:
+        os.mkfifo(folder / name)
     script = folder / "program.py"
     indented = "".join(f"    {line}\n" for line in dedent(body).strip().splitlines())
     script.write_text(f'{PRELUDE}if __name__ == "__main__":\n{indented}', "utf-8")
@@ -89,12 +95,10 @@ def run(folder: Path, body: str, *, output: bool = True, options: tuple[str, ...
 
 def wait_until_gone(pid: int) -> None:
     """Wait for the end of a process that is nobody's child here."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.02)  # nobody tells of the end of a foreign process
-    os.kill(pid, 9)
-    pytest.fail(f"process {pid} goes on")
+    try:
+        psutil.Process(pid).wait(20)
+    except psutil.NoSuchProcess:
+        return
+    except psutil.TimeoutExpired:
+        os.kill(pid, 9)
+        pytest.fail(f"process {pid} goes on")

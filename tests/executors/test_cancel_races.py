@@ -68,7 +68,7 @@ def outcome_of(future: TaskFuture[Any]) -> RunStatus:
 def test_a_late_cancel_hurts_no_other_task(make: Callable[[], Executor], mapped: Any) -> None:
     """A call that is cancelled about when it ends leaves the next one alone, in the same worker too."""
     dice = random.Random(7)
-    rounds = 60 if make is EXECUTORS["process"] else 300
+    rounds = 30 if make is EXECUTORS["process"] else 300
     with make() as executor, Flow[None](flow_config=FlowConfig(capture_events=True)) as made, use_executor(executor):
         submit(mapped, 0).result(30)
         outcomes: list[tuple[bool, RunStatus, RunStatus]] = []
@@ -93,7 +93,7 @@ def test_a_late_cancel_hurts_no_other_task(make: Callable[[], Executor], mapped:
 def test_a_cancel_between_attempts(make: Callable[[], Executor], mapped: Any) -> None:
     """A call that is cancelled while it is tried again ends as cancelled, or as what its attempts came to."""
     dice = random.Random(7)
-    rounds = 40 if make is EXECUTORS["process"] else 200
+    rounds = 20 if make is EXECUTORS["process"] else 200
     with make() as executor, Flow[None]() as made, use_executor(executor):
         assert submit(mapped, 0).result(30) == 1
         outcomes: list[RunStatus] = []
@@ -151,10 +151,12 @@ def test_cancelling_a_queue_loses_no_worker(size: int) -> None:
 def test_threads_that_are_left_behind_are_replaced() -> None:
     """A pool whose threads were all left behind goes on at its full size, and they take no more work."""
     release = threading.Event()
+    started = threading.Semaphore(0)
     meeting = threading.Barrier(2)
 
     @task
     def stuck() -> int:
+        started.release()
         release.wait(30)
         return threading.get_ident()
 
@@ -166,8 +168,8 @@ def test_threads_that_are_left_behind_are_replaced() -> None:
     with ThreadExecutor(2) as executor, Flow[None]() as made, use_executor(executor):
         for _ in range(5):
             futures = [submit(stuck) for _ in range(2)]
-            while {future.status for future in futures} != {RunStatus.RUNNING}:
-                pass
+            assert started.acquire(timeout=20)
+            assert started.acquire(timeout=20)
             for future in futures:
                 assert future.cancel()
             idents = {future.result() for future in [submit(meet) for _ in range(2)]}
@@ -181,7 +183,7 @@ def test_threads_that_are_left_behind_are_replaced() -> None:
 def test_early_ends_of_maps_hurt_nobody() -> None:
     """Maps that are left early, again and again, in worker processes, harm no task that comes after them."""
     with ProcessExecutor(2) as executor, Flow[None]() as made, use_executor(executor):
-        for number in range(30):
+        for number in range(15):
             for item in map_tasks(echo, itertools.count(number), limit=4):
                 assert item == number
                 break
@@ -193,16 +195,17 @@ def test_early_ends_of_maps_hurt_nobody() -> None:
 def test_cancelling_while_the_executor_is_closed() -> None:
     """Closing waits for what runs; what is cancelled meanwhile does not hold it up."""
     release = threading.Event()
+    started = threading.Event()
 
     @task
     def stuck() -> None:
+        started.set()
         release.wait(30)
 
     executor = ThreadExecutor(1)
     with Flow[None]() as made, use_executor(executor):
         futures = [submit(stuck) for _ in range(3)]
-        while futures[0].status is not RunStatus.RUNNING:
-            pass
+        assert started.wait(20)
         closing = threading.Thread(target=executor.close)
         closing.start()
         for future in futures:

@@ -238,7 +238,7 @@ def test_an_attempt_in_time_is_not_late(perform: Perform, tasks: Tasks, here: He
 
 
 def test_closing_loses_nothing(own_executor: Executor, tasks: Tasks, here: Here) -> None:
-    """What was submitted before an executor is closed is run to its end, and recorded."""
+    """What was submitted before an executor is closed has ended, and is recorded, when `close` returns."""
 
     async def scenario() -> list[Any]:
         futures = [submit(tasks.nest, number) for number in range(12)]
@@ -246,6 +246,7 @@ def test_closing_loses_nothing(own_executor: Executor, tasks: Tasks, here: Here)
             await asyncio.to_thread(own_executor.close)
         else:
             own_executor.close()
+        assert all(future.done() for future in futures)
         return await here.values(futures)
 
     made = perform_on(own_executor, here, scenario)

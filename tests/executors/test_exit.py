@@ -41,7 +41,6 @@ NORMAL: dict[str, str] = {
                 kept += [submit(quick, 1), submit(quick_async, 1)]
     """,
     "a map was left early": """
-        import itertools
         with Flow():
             for pool in ("thread", "process", "asyncio"):
                 with use_executor(pool):
@@ -99,13 +98,16 @@ NORMAL: dict[str, str] = {
         wait_for("started")
     """,
     "a daemon thread submits without end": """
+        amid = threading.Event()
+
         def work():
             with Flow(flow_config=FlowConfig(add_task_to_self=False)):
-                for _ in map_tasks(quick, iter(int, 1)):
-                    pass
+                for number in map_tasks(quick, itertools.count()):
+                    if number == 1_000:
+                        amid.set()
 
         threading.Thread(target=work, daemon=True).start()
-        time.sleep(0.2)  # so that it is amid its work
+        amid.wait()
     """,
 }
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from flowscope import (
     Flow,
     FlowConfig,
+    Inject,
     NoActiveFlowError,
     RunStatus,
     bind_context,
@@ -22,7 +24,7 @@ from flowscope import (
 from .forms import FORMS, PLACES, Tasks
 from .gate import Gate
 from .structures import BLOCKS, let_go_later, run, statuses
-from .tasks import add, add_async
+from .tasks import Crash, add, add_async, crash
 from .waiting_tasks import hold, hold_async
 
 
@@ -242,3 +244,29 @@ def test_threads_go_on_submitting_as_the_flow_ends(place: Any) -> None:
             RunStatus.ABANDONED,
         }
     assert wrong == []
+
+
+@BLOCKS
+@pytest.mark.parametrize("closing", [add, crash], ids=["fine", "failing"])
+def test_what_a_closing_provider_submits_is_waited_for(block: str, closing: Any) -> None:
+    """A flow-wide provider that submits when it is closed, at the flow's end, is a part of the flow like any."""
+
+    def connection() -> Iterator[int]:
+        yield 5
+        anything: Any = closing
+        submit(anything, "a" if anything is crash else 1)
+
+    @task
+    def use(connected: int = Inject(connection, scope="flow")) -> int:
+        return connected
+
+    async def body() -> None:
+        submit(use).result()
+
+    if closing is add:
+        made = run(block, body)
+        assert made.status is RunStatus.COMPLETED
+        assert statuses(made) == [RunStatus.COMPLETED] * 2
+    else:
+        with pytest.raises(Crash):
+            run(block, body, raises=True)

@@ -16,6 +16,7 @@ from flowscope import (
     NoActiveFlowError,
     RunStatus,
     TaskFuture,
+    map_tasks,
     submit,
     task,
     use_executor,
@@ -214,3 +215,38 @@ def test_submitting_outside_a_flow_starts_nothing() -> None:
     with use_executor(executor), pytest.raises(NoActiveFlowError, match="task 'add'"):
         submit(add, 1)
     assert executor.jobs == []
+
+
+def test_an_executor_without_workers_yet_maps() -> None:
+    """Where an executor has no workers yet, `map_tasks` submits one call at a time rather than none."""
+
+    class Empty(ThreadPerCall):
+        @property
+        def workers(self) -> int:
+            return 0
+
+    with Flow[None](), use_executor(Empty()):
+        assert list(map_tasks(add, [1, 2, 3])) == [11, 12, 13]
+        assert sorted(map_tasks(add, [1, 2, 3]).as_completed()) == [11, 12, 13]
+
+
+def test_an_executor_without_a_name_leaves_no_trace() -> None:
+    """An executor that lacks its name is refused, or goes by that of its class, and leaves no task half begun."""
+
+    class Nameless(Executor):
+        @property
+        def workers(self) -> int:
+            return 1
+
+        def start(self, job: Job) -> None:
+            job.run()
+
+        def close(self, *, wait: bool = True) -> None: ...
+
+    with Flow[None]() as made:
+        try:
+            with use_executor(Nameless()):
+                assert submit(add, 1).result() == 11
+        except (AttributeError, TypeError) as refused:
+            assert "name" in str(refused)
+    assert {one.status for one in made.flow_run.tasks} <= {RunStatus.COMPLETED}

@@ -185,14 +185,18 @@ def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
     if run.shared is None:
         return error
     opened = run.shared.opened
-    return run_in_new_loop(lambda: opened.close_async(error)) if opened.awaits else opened.close(error)
+    error = run_in_new_loop(lambda: opened.close_async(error)) if opened.awaits else opened.close(error)
+    return error if run.children is None else run.children.end(error)  # of what providers submit while they are closed
 
 
 async def wind_up_async(run: Run, error: BaseException | None) -> BaseException | None:
     """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
     if run.children is not None:
         error = await run.children.end_async(error)
-    return error if run.shared is None else await run.shared.opened.close_async(error)
+    if run.shared is None:
+        return error
+    error = await run.shared.opened.close_async(error)
+    return error if run.children is None else await run.children.end_async(error)
 
 
 def end(state: FlowState, run: Run) -> None:

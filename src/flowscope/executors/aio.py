@@ -3,6 +3,7 @@
 import atexit
 import os
 import threading
+from functools import partial
 from typing import Final
 
 from ..engine.call import Call
@@ -28,6 +29,8 @@ class AsyncioExecutor(Executor):
 
     def __init__(self) -> None:
         self._threads = ThreadExecutor()
+        self._open: set[Job] = set()
+        """What it runs in event loops."""
 
     @property
     def workers(self) -> int:
@@ -42,6 +45,8 @@ class AsyncioExecutor(Executor):
     def start(self, job: Job) -> None:
         """Take a call, and return at once."""
         if job.is_async:
+            self._open.add(job)
+            job.when_settled(partial(self._open.discard, job))
             job.run_in(_loop_for(job.call))
         else:
             self._threads.start(job)
@@ -55,8 +60,12 @@ class AsyncioExecutor(Executor):
         self._threads.leave_behind(thread)
 
     def close(self, *, wait: bool = True) -> None:
-        """Let go of its threads; event loops stay, for others use them too."""
+        """Run what it has taken to the end; what runs in the event loop of this very thread is not waited for."""
         self._threads.close(wait=wait)
+        here = running_loop()
+        for job in tuple(self._open) if wait else ():
+            if here is None or job.loop is not here:
+                job.wait(None)
 
 
 def _loop_for(call: Call) -> object:

@@ -112,14 +112,16 @@ class Pool(Generic[J]):
         thread = threading.Thread(
             target=self._work, args=(self._closed,), name=f"{self._name}-{self._made}", daemon=True
         )
-        self._threads.add(thread)
         try:
+            self._threads.add(thread)
             thread.start()
-        except BaseException:  # the system gives no more threads: those that are there do the work
+        except BaseException as error:
             self._threads.discard(thread)
-            if not self._threads and job is not None:
+            if isinstance(error, RuntimeError) and self._threads:
+                return  # the system gives no more threads: those that are there do the work
+            if job is not None:
                 self._jobs.remove(job)
-                raise
+            raise
 
     def holds(self) -> bool:
         """Whether this thread is one of its own."""

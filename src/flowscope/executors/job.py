@@ -76,6 +76,7 @@ class Job:
         Raises:
             NoActiveFlowError: No flow is running here.
         """
+        name = place.name  # an executor without one fails here, before anything is recorded
         self.call: Call = begin(spec, args, kwargs, waits=True)
         self.value: Any = None
         """What it returned."""
@@ -106,7 +107,7 @@ class Job:
         run: Run | None = self.call.handle.run
         if run is None:  # it has ended just now
             raise no_active_flow(f"task {spec.name!r}", self.call)
-        run.placements[self.call.order] = place.name
+        run.placements[self.call.order] = name
         self._children: Children = run.family()
         self._children.add(self)
 

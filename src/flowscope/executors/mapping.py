@@ -86,7 +86,7 @@ class _Ordered(Generic[T]):
         """What is in flight, in the order of the items."""
         self._spec, self._bound = task_of(task_fn)
         self._items = iter(items)
-        self._limit = limit or executor_for(self._spec).in_flight
+        self._limit = limit or max(1, executor_for(self._spec).in_flight)
 
     def __iter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from flowscope import (
     FlowConfig,
     RunStatus,
     ThreadExecutor,
+    map_tasks,
     submit,
     task,
     use_executor,
@@ -229,3 +230,25 @@ def test_a_pool_keeps_to_its_size() -> None:
         for future in futures:
             future.result()
     assert 1 <= most[0] <= 2
+
+
+def test_completions_come_before_all_is_done() -> None:
+    """In the only thread of a pool, too, the first of the completed results comes before the last task has run."""
+    ran: list[int] = []
+
+    @task
+    def note(number: int) -> int:
+        ran.append(number)
+        return number
+
+    @task
+    def parent() -> list[int]:
+        seen: list[int] = []
+        for _ in map_tasks(note, range(20), limit=20).as_completed():
+            seen.append(len(ran))
+        return seen
+
+    with unclosed(ThreadExecutor(1)) as executor, Flow[None](), use_executor(executor):
+        seen = submit(parent).result()
+    assert len(seen) == len(ran) == 20
+    assert seen[0] < 20

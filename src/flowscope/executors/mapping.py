@@ -180,6 +180,8 @@ class _Completed(_Ordered[T]):
 
     def _next_job(self) -> Job | None:
         for job in list(self._jobs):
+            if self._arrivals.has_some:
+                break
             TaskFuture(job).check_wait()
             job.help()
         return self._arrivals.wait(self._jobs)
@@ -202,6 +204,11 @@ class _Arrivals:
         self._ready: deque[Job] = deque()
         self._lock = threading.RLock()
         self._wakers: list[Callable[[], object]] = []
+
+    @property
+    def has_some(self) -> bool:
+        """Whether one waits to be read."""
+        return bool(self._ready)
 
     def add(self, job: Job) -> None:
         """Take one that has ended."""

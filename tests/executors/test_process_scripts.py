@@ -198,26 +198,28 @@ def test_ctrl_c_at_any_moment(start: Start, gate: Gate) -> None:
     def hold():
         time.sleep(0.0002)
 
+    @flow
+    def several():
+        for future in [submit(hold) for _ in range(4)]:
+            future.result()
+
     if __name__ == "__main__":
-        faulthandler.dump_traceback_later(25, exit=True)
+        faulthandler.dump_traceback_later(40, exit=True)
         signal.signal(signal.SIGALRM, signal.default_int_handler)
         dice = random.Random(3)
         count = 0
-        with ThreadExecutor(4) as executor:
-            with Flow(), use_executor(executor):
-                submit(hold).result()  # Pydantic builds its model with the first flow, and does not like to be interrupted
+        with use_executor(ThreadExecutor(4)) as executor:
+            several().execute()  # Pydantic builds its model with the first flow, and does not like to be interrupted
             for _ in range(2_000):
                 try:
                     signal.setitimer(signal.ITIMER_REAL, dice.uniform(0.00005, 0.002))
-                    with Flow(), use_executor(executor):
-                        for future in [submit(hold) for _ in range(4)]:
-                            future.result()
+                    several().execute()
                     time.sleep(1)
                 except KeyboardInterrupt:
                     count += 1
-            with Flow(), use_executor(executor):
-                submit(hold).result()
-        print(count)
+            several().execute()
+            executor.close()
+        sys.__stdout__.write(f"{count}")
     """
     program = start(body, "spawn")
     output, errors = program.communicate(timeout=50)

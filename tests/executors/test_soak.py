@@ -246,7 +246,7 @@ def test_twenty_thousand_tasks_leave_nothing_behind() -> None:
     before = Belongings.now()
     assert run_rounds(range(3, ROUNDS)) == 14_000
     after = Belongings.now()
-    assert after.threads == before.threads
+    assert after.threads <= before.threads
     assert after.children <= before.children
     assert after.handles <= before.handles
     assert after.megabytes <= before.megabytes + 10

@@ -37,16 +37,20 @@ def peers_text(outcomes: Sequence[Outcome]) -> str:
     missing = [f"{outcome.title}: {outcome.reason}" for outcome in outcomes if not outcome.costs]
     if not measured:
         return "\n".join(missing)
-    by_hand = {work: Cost(cost.by_hand, cost.by_hand) for work, cost in measured[0].costs.items()}
+    by_hand = {
+        work: Cost(cost.by_hand, cost.by_hand) for outcome in reversed(measured) for work, cost in outcome.costs.items()
+    }
     rows = [
-        (outcome.title, *(_cost(work, outcome.costs[work]) for work in WORK))
+        (outcome.title, *(_cost(work, outcome.costs.get(work)) for work in WORK))
         for outcome in (Outcome("by hand", by_hand), *measured)
     ]
     head = ("", *WORK.values())
     return "\n".join([_aligned([head, *rows], right=range(1, len(head))), *missing])
 
 
-def _cost(work: str, cost: Cost) -> str:
+def _cost(work: str, cost: Cost | None) -> str:
+    if cost is None:
+        return ""
     if work == "task_memory":
         return f"{cost.amount:,.0f} bytes"
     ratio = cost.amount / cost.by_hand

@@ -5,16 +5,17 @@ from typing import ClassVar
 
 from ..floor import HandRecord, async_by_hand, sync_by_hand
 from ..measure import allocated
-from .peer import Peer
+from .peer import GraphPeer, TaskPeer
 
 __all__ = ["ByHand"]
 
 
-class ByHand(Peer):
-    """No library. An empty flow is one more hand-instrumented call."""
+class ByHand(TaskPeer, GraphPeer):
+    """No library. An empty flow, and an activation in a graph, are one more hand-instrumented call."""
 
     tasks: ClassVar = 20_000
     flows: ClassVar = 20_000
+    jobs: ClassVar = 20
 
     def sync_task(self, count: int) -> float:
         return sync_by_hand(count)
@@ -30,3 +31,9 @@ class ByHand(Peer):
         records = [HandRecord("noop", number << 40, number << 41, None) for number in range(count)]
         held = allocated() - before
         return held / len(records)
+
+    def chain(self, size: int, jobs: int) -> float:
+        return sync_by_hand(size * jobs)
+
+    def fan_out(self, size: int, jobs: int) -> float:
+        return sync_by_hand(size * jobs)

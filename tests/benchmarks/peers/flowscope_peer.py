@@ -7,8 +7,9 @@ from typing import ClassVar
 from flowscope import flow, task
 
 from ..floor import noop, noop_async
+from ..graphs import chain, executed, fan_out
 from ..measure import allocated
-from .peer import Peer
+from .peer import GraphPeer, TaskPeer
 
 __all__ = ["Flowscope"]
 
@@ -48,11 +49,12 @@ def empty() -> None:
     """Do nothing."""
 
 
-class Flowscope(Peer):
+class Flowscope(TaskPeer, GraphPeer):
     """This library, with the default config."""
 
     tasks: ClassVar = 20_000
     flows: ClassVar = 2_000
+    jobs: ClassVar = 5
 
     def sync_task(self, count: int) -> float:
         return calls(count).execute().return_value
@@ -68,6 +70,14 @@ class Flowscope(Peer):
 
     def task_memory(self, count: int) -> float:
         return held(count).execute().return_value
+
+    def chain(self, size: int, jobs: int) -> float:
+        with chain(size, "sequential") as graph:
+            return executed(graph, size, jobs)
+
+    def fan_out(self, size: int, jobs: int) -> float:
+        with fan_out(size, "sequential") as graph:
+            return executed(graph, size, jobs)
 
 
 async def _awaited(count: int) -> float:

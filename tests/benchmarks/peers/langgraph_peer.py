@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from ..floor import noop, noop_async
 from ..measure import allocated
-from .peer import Peer
+from .peer import TaskPeer
 
 __all__ = ["LangGraph"]
 
 
-class LangGraph(Peer):
+class LangGraph(TaskPeer):
     """LangGraph, without a checkpointer. A sync task runs in a thread pool, and its caller waits for the result."""
 
     tasks: ClassVar = 500

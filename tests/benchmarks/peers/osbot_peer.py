@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 
 from ..floor import noop, noop_async
 from ..measure import allocated
-from .peer import Peer
+from .peer import TaskPeer
 
 __all__ = ["OSBot"]
 
 
-class OSBot(Peer):
+class OSBot(TaskPeer):
     """OSBot-Utils, with its default config. It finds the flow of a task by a walk up the call stack."""
 
     tasks: ClassVar = 200

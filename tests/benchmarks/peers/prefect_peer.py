@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from ..floor import noop, noop_async
 from ..measure import allocated
-from .peer import Peer
+from .peer import TaskPeer
 
 __all__ = ["Prefect"]
 
@@ -20,7 +20,7 @@ _SETTINGS: Final = {
 }
 
 
-class Prefect(Peer):
+class Prefect(TaskPeer):
     """Prefect, with a temporary server on this machine, as it starts one where none is configured."""
 
     tasks: ClassVar = 20

@@ -15,12 +15,14 @@ from ..conditions import installed
 from ..figures import Effort
 from ..measure import Timing, compare, traced
 from .by_hand import ByHand
-from .peer import Peer
+from .peer import GraphPeer, TaskPeer
 
 __all__ = ["PEERS", "Cost", "Outcome", "measure_here", "measure_peer"]
 
 PATIENCE: Final = 240.0
 """Seconds that one library may take."""
+GRAPH: Final = 1_000
+"""Nodes."""
 
 _COMMAND: Final = Path(__file__).resolve().parents[1] / "run.py"
 
@@ -39,6 +41,7 @@ PEERS: Final = {
     "osbot-utils": _Side("OSBot-Utils", "osbot-utils", "osbot_peer", "OSBot"),
     "langgraph": _Side("LangGraph", "langgraph", "langgraph_peer", "LangGraph"),
     "prefect": _Side("Prefect", "prefect", "prefect_peer", "Prefect"),
+    "routilux": _Side("Routilux", "routilux", "routilux_peer", "Routilux"),
 }
 
 
@@ -56,31 +59,48 @@ class Outcome(NamedTuple):
 
     title: str
     costs: dict[str, Cost]
-    """By the names of the work; empty if it was not measured."""
+    """By the names of the work that it does; empty if it was not measured."""
     reason: str = ""
     """Why it was not measured."""
 
 
 def measure_here(name: str, effort: Effort) -> dict[str, Cost]:
-    """What a library needs for each piece of work, in this process."""
+    """What a library needs for each piece of work that it does, in this process."""
     side = PEERS[name]
-    peer: Peer = getattr(import_module(f"..{side.module}", __name__), side.peer)()
+    peer: object = getattr(import_module(f"..{side.module}", __name__), side.peer)()
+    return {**_task_costs(peer, effort), **_graph_costs(peer, effort)}
+
+
+def _task_costs(peer: object, effort: Effort) -> dict[str, Cost]:
+    if not isinstance(peer, TaskPeer):
+        return {}
     floor = ByHand()
     tasks, flows = effort.few(peer.tasks), effort.few(peer.flows)
     many = effort.of(floor.tasks)
-
-    def cost(by_hand: Timing, subject: Timing) -> Cost:
-        timed = compare(by_hand, subject, effort.rounds_of(5))
-        return Cost(median(timed.subject), median(timed.floor))
-
     costs = {
-        "sync_task": cost(lambda: floor.sync_task(many), lambda: peer.sync_task(tasks)),
-        "async_task": cost(lambda: floor.async_task(many), lambda: peer.async_task(tasks)),
-        "empty_flow": cost(lambda: floor.empty_flow(many), lambda: peer.empty_flow(flows)),
+        "sync_task": _cost(lambda: floor.sync_task(many), lambda: peer.sync_task(tasks), effort),
+        "async_task": _cost(lambda: floor.async_task(many), lambda: peer.async_task(tasks), effort),
+        "empty_flow": _cost(lambda: floor.empty_flow(many), lambda: peer.empty_flow(flows), effort),
     }
     with traced():
         costs["task_memory"] = Cost(peer.task_memory(tasks), floor.task_memory(many))
     return costs
+
+
+def _graph_costs(peer: object, effort: Effort) -> dict[str, Cost]:
+    if not isinstance(peer, GraphPeer):
+        return {}
+    floor = ByHand()
+    size, jobs, many = effort.of(GRAPH), effort.few(peer.jobs), effort.few(floor.jobs)
+    return {
+        "chain": _cost(lambda: floor.chain(size, many), lambda: peer.chain(size, jobs), effort),
+        "fan_out": _cost(lambda: floor.fan_out(size, many), lambda: peer.fan_out(size, jobs), effort),
+    }
+
+
+def _cost(by_hand: Timing, subject: Timing, effort: Effort) -> Cost:
+    timed = compare(by_hand, subject, effort.rounds_of(5))
+    return Cost(median(timed.subject), median(timed.floor))
 
 
 def measure_peer(name: str, effort: Effort) -> Outcome:

@@ -6,6 +6,7 @@ from ..figures import Row
 from .concurrency import concurrent_flows, gathered_tasks
 from .executors import process_tasks, submitting
 from .flows import empty_flow
+from .graphs import graph_activations
 from .imports import import_time
 from .lines import log_line, print_line
 from .memory import counted_memory, flow_memory, task_memory
@@ -31,5 +32,6 @@ ROWS: Final = (
     Row("concurrent-flows", concurrent_flows),
     Row("process-tasks", process_tasks),
     Row("submit", submitting),
+    Row("graph", graph_activations),
     Row("import", import_time),
 )

@@ -1,0 +1,55 @@
+"""The work in Routilux."""
+
+import logging
+import warnings
+from importlib import import_module
+from time import perf_counter_ns
+from typing import Any, ClassVar
+
+from .peer import GraphPeer
+
+__all__ = ["Routilux"]
+
+PATIENCE = 60.0
+"""Seconds that a job may take."""
+
+
+class Routilux(GraphPeer):
+    """Routilux, whose jobs run in threads; the wait for a job's end is part of it."""
+
+    jobs: ClassVar = 2
+
+    def __init__(self) -> None:
+        routilux: Any = import_module("routilux")
+        logging.disable()
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the only way to wait for a job
+
+        self._flow: Any = routilux.Flow
+        self._routine: Any = routilux.Routine
+
+    def chain(self, size: int, jobs: int) -> float:
+        return self._executed([(number - 1, number) for number in range(1, size)], size, jobs)
+
+    def fan_out(self, size: int, jobs: int) -> float:
+        return self._executed([(0, number) for number in range(1, size)], size, jobs)
+
+    def _executed(self, edges: list[tuple[int, int]], size: int, jobs: int) -> float:
+        flow = self._flow()
+        for number in range(size):
+            flow.add_routine(self._step(), f"r{number}")
+        for source, target in edges:
+            flow.connect(f"r{source}", "out", f"r{target}", "trigger")
+        began = perf_counter_ns()
+        for _ in range(jobs):
+            job = flow.execute("r0", {"value": 1})
+            assert flow.wait_for_completion(timeout=PATIENCE, job_state=job)
+            assert len(job.execution_history) >= size
+        spent = perf_counter_ns() - began
+        flow.shutdown()
+        return spent / (jobs * size)
+
+    def _step(self) -> object:
+        routine = self._routine()
+        routine.define_event("out", ["value"])
+        routine.define_slot("trigger", handler=lambda value: routine.emit("out", value=value))
+        return routine

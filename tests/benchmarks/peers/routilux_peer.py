@@ -50,6 +50,10 @@ class Routilux(GraphPeer):
 
     def _step(self) -> object:
         routine = self._routine()
+
+        def step(value: int) -> None:
+            routine.emit("out", value=value)
+
         routine.define_event("out", ["value"])
-        routine.define_slot("trigger", handler=lambda value: routine.emit("out", value=value))
+        routine.define_slot("trigger", handler=step)
         return routine

@@ -66,13 +66,23 @@ class Children:
         if idle is not None:
             idle.done()
 
+    @property
+    def are_open(self) -> bool:
+        """Whether some have not ended."""
+        return bool(self._open)
+
+    def cancel(self) -> None:
+        """Ask those that are open to end."""
+        for child in self._all_open():
+            child.cancel()
+
     def end(self, error: BaseException | None) -> BaseException | None:
         """Wait for all, or cancel them if the flow fails; tell with which error the flow ends."""
         if self._open and error is None:
             error = self._wait()
         error = self._first_failure() if error is None else error
         if self._open and error is not None:
-            self._cancel()
+            self.cancel()
             late = self._wait()
             return error if late is None else late
         return error
@@ -83,14 +93,10 @@ class Children:
             error = await self._wait_async()
         error = self._first_failure() if error is None else error
         if self._open and error is not None:
-            self._cancel()
+            self.cancel()
             late = None if isinstance(error, GeneratorExit) else await self._wait_async()
             return error if late is None else late
         return error
-
-    def _cancel(self) -> None:
-        for child in self._all_open():
-            child.cancel()
 
     def _all_open(self) -> list[Child]:
         with self._lock:

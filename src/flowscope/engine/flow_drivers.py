@@ -111,15 +111,15 @@ def open_flow(flow: Any, state: FlowState) -> Run:
     try:
         open_run(flow, state, run)
     except BaseException as error:
-        close_flow(state, run, error)
+        close_flow(state, run, wind_up(run, error))
         raise
     return run
 
 
 def close_flow(state: FlowState, run: Run, error: BaseException | None, status: RunStatus | None = None) -> None:
-    """End such a run; `status` is that of the record, if the error does not tell."""
+    """End such a run, which has been wound up; `status` is that of the record, if the error does not tell."""
     try:
-        conclude(run, None, wind_up(run, error))
+        conclude(run, None, error)
         if status is not None:
             run.status = status
     finally:

@@ -25,6 +25,7 @@ __all__ = [
     "is_cancelled_error",
     "loop_is_running",
     "new_waiter",
+    "result_of",
     "run_in_new_loop",
     "run_in_thread",
     "run_threadsafe",
@@ -88,9 +89,14 @@ class Opening:
         self._when_done(waker(waiter))
         await waiter
 
-    def wait_here(self) -> None:
-        """Block this thread until it is done."""
-        wait_for(self._when_done, None)
+    def wait_here(self, timeout: float | None = None) -> bool:
+        """Block this thread until it is done; whether it is, after so many seconds."""
+        return self._done or wait_for(self._when_done, timeout)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is done."""
+        return self._done
 
     def _when_done(self, callback: Callable[[], object]) -> None:
         with self._lock:
@@ -241,6 +247,16 @@ def run_threadsafe(coroutine: Coroutine[Any, Any, T], loop: Any) -> Any:
     except BaseException:
         coroutine.close()
         raise
+
+
+def result_of(future: Any) -> Any:
+    """Block this thread until such a future is done; what it returns or raises, a cancellation as asyncio has it."""
+    import concurrent.futures
+
+    try:
+        return future.result()
+    except concurrent.futures.CancelledError:
+        raise cancelled_error() from None
 
 
 def new_waiter() -> Any:

@@ -1,12 +1,13 @@
 """One message on its way through one handler."""
 
+from collections.abc import Iterator
 from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final, Protocol
 
 from .state import JobState
 
-__all__ = ["Activation", "Carrier", "running_activation"]
+__all__ = ["Activation", "Carrier", "enclosing_activations", "running_activation"]
 
 _numbers: Final = count(1)
 
@@ -17,6 +18,11 @@ class Carrier(Protocol):
     @property
     def job(self) -> JobState:
         """Its state."""
+        ...
+
+    @property
+    def inside(self) -> "Activation | None":
+        """The activation, of whatever graph, that has started it."""
         ...
 
     def emit(self, activation: "Activation", event_name: str, data: dict[str, Any]) -> None:
@@ -56,6 +62,7 @@ class Activation:
         priority: int,
         attempt: int = 1,
         problem: BaseException | None = None,
+        number: int = 0,
     ) -> None:
         self.carrier = carrier
         self.routine = routine
@@ -67,7 +74,7 @@ class Activation:
         self.attempt = attempt
         self.problem = problem
         """What went wrong before the handler was reached."""
-        self.number = next(_numbers)
+        self.number = number or next(_numbers)
         self.done = False
         """Whether its handler is through."""
         self.task: Any = None
@@ -82,6 +89,20 @@ class Activation:
         """Send a message from its handler."""
         self.carrier.emit(self, event_name, data)
 
+    def next_attempt(self) -> "Activation":
+        """The same once more. What an attempt has left behind belongs to that attempt, and cannot speak for this one."""
+        return Activation(
+            self.carrier,
+            self.routine,
+            self.routine_id,
+            self.slot,
+            self.data,
+            priority=self.priority,
+            attempt=self.attempt + 1,
+            problem=self.problem,
+            number=self.number,
+        )
+
     def __lt__(self, other: "Activation") -> bool:
         """Whether it goes first: by priority, then first in, first out."""
         return (self.priority, self.number) < (other.priority, other.number)
@@ -89,3 +110,12 @@ class Activation:
 
 running_activation: Final[ContextVar[Activation | None]] = ContextVar("flowscope_activation", default=None)
 """The activation whose handler is running here."""
+
+
+def enclosing_activations() -> Iterator[Activation]:
+    """The activations whose handlers wait for what runs here, if it waits itself: the innermost first."""
+    activation = running_activation.get()
+    while activation is not None:
+        if not activation.done:
+            yield activation
+        activation = activation.carrier.inside

@@ -1,4 +1,4 @@
-"""Routine graphs: the public face, and the workers that run jobs."""
+"""Routine graphs: the public face."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args
 
-from .._clock import now, seconds, tick
 from ..engine.loops import running_loop
 from ..errors import GraphError
-from ..executors.pool import Pool
 from ..model.config import FlowConfig
-from ..model.status import RunStatus
-from .activation import Activation, running_activation
-from .host import FINAL, Checkpoints, checkpoints
+from .host import Checkpoints, checked_timeout, checkpoints
+from .jobs import Jobs
 from .kinds import ExecutionStrategy, TaskPriority
-from .lanes import new_lane
 from .spec import GraphSpec, rebuilt, spec_of_graph
 from .state import JobState, PendingActivation
 from .stretch import Stretch
-from .waiting import awaited, settled, waited
+from .waiting import awaited, waited
 from .wiring import Wiring, need
 
 __all__ = ["RoutineGraph"]
@@ -54,11 +50,7 @@ class RoutineGraph(Wiring):
         super().__init__(flow_id)
         self.flow_config = flow_config or FlowConfig.default()
         self.execution_timeout = execution_timeout
-        self._stretches: dict[int, Stretch] = {}
-        """What runs, by the identity of the job."""
-        self._latest: JobState | None = None
-        self._open = True
-        self._single = new_lane(1)
+        self._jobs = Jobs(self)
         self.set_execution_strategy(execution_strategy, max_workers)
 
     def set_execution_strategy(self, strategy: ExecutionStrategy, max_workers: int | None = None) -> None:
@@ -71,7 +63,7 @@ class RoutineGraph(Wiring):
         if max_workers is not None:
             if max_workers < 1:
                 raise GraphError(f"max_workers is {max_workers!r}, wanted at least 1.")
-            self._wide = new_lane(max_workers)
+            self._jobs.set_width(max_workers)
             self.max_workers = max_workers
         self.execution_strategy: ExecutionStrategy = checked
 
@@ -126,7 +118,7 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: As `start`; or it is called inside a handler of this graph, which it would wait for.
         """
-        self._refuse_in_handler("execute()")
+        self._jobs.refuse_inside("execute()")
         stretch = self._start(
             entry_id,
             entry_params,
@@ -153,7 +145,7 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: As `start`.
         """
-        self._refuse_in_handler("execute_async()")
+        self._jobs.refuse_inside("execute_async()")
         loop = running_loop()
         return await awaited(
             self._start(
@@ -185,24 +177,10 @@ class RoutineGraph(Wiring):
             flow_id=self.flow_id,
             execution_strategy=_checked_strategy(strategy or self.execution_strategy),
             priority=_checked_priority(priority),
+            pending_activations=[_message(entry_id, entry_params)],
         )
-        message = PendingActivation(routine_id=entry_id, slot="trigger", data=dict(entry_params or {}))
         limit = self.execution_timeout if timeout is None else timeout
-        stretch = self._stretch(job, limit, kept, loop)
-        stretch.begin([message])
-        return stretch
-
-    def _stretch(self, job: JobState, timeout: float | None, kept: Checkpoints | None, loop: object = None) -> Stretch:
-        if timeout is not None and not timeout >= 0:
-            raise GraphError(f"timeout is {timeout!r}, wanted seconds, or None for no limit.")
-        lane: Pool[Activation] = self._single if job.execution_strategy == "sequential" else self._wide
-        with self._lock:
-            if not self._open:
-                raise GraphError(f"graph {self.flow_id!r} has been shut down. Make a new one.")
-            stretch = Stretch(self, job, lane, loop=loop, timeout=timeout, checkpoints=kept)
-            self._stretches[id(job)] = stretch
-            self._latest = job
-            return stretch
+        return self._jobs.run(job, checked_timeout(limit), kept, loop)
 
     def pause(self, job: JobState, reason: str = "", checkpoint: Any = None) -> None:
         """Keep what waits in the job, at once; running handlers go on to their end. A job that does not run stays as it is.
@@ -210,9 +188,7 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: It is the job of another graph.
         """
-        stretch = self._live(job)
-        if stretch is not None:
-            stretch.pause(reason, checkpoint)
+        self._jobs.pause(job, reason, checkpoint)
 
     def cancel(self, job: JobState, reason: str = "") -> None:
         """End a job at once; sync handlers go on to their end, async ones are cancelled. An ended job stays as it is.
@@ -220,14 +196,7 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: It is the job of another graph.
         """
-        stretch = self._live(job)
-        while job.status not in FINAL:
-            if stretch is not None:
-                stretch.cancel(reason)
-            with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-                stretch = self._live(job)  # it may have paused meanwhile, and may have been resumed
-                if stretch is None and job.status not in FINAL:
-                    job.status, job.updated_at = RunStatus.CANCELLED, now()
+        self._jobs.cancel(job, reason)
 
     def resume(self, job: JobState, *, save_to: str | Path | None = None, save_every: int = 1) -> JobState:
         """Go on with a job that has paused, here or elsewhere, and return it like `execute`.
@@ -238,8 +207,8 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: It is the job of another graph, runs or has ended, or has work for what this graph lacks.
         """
-        self._refuse_in_handler("resume()")
-        stretch = self._pausing(job)
+        self._jobs.refuse_inside("resume()")
+        stretch = self._jobs.pausing(job)
         if stretch is not None:
             stretch.wait(None)
         return waited(self._resume(job, save_to, save_every))
@@ -250,27 +219,15 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: As `resume`.
         """
-        self._refuse_in_handler("resume_async()")
-        stretch = self._pausing(job)
+        self._jobs.refuse_inside("resume_async()")
+        stretch = self._jobs.pausing(job)
         if stretch is not None:
-            await settled(stretch)
+            await stretch.settled.wait()
         return await awaited(self._resume(job, save_to, save_every, running_loop()))
 
-    def _pausing(self, job: JobState) -> Stretch | None:
-        """What has paused a job, whose running handlers are not through yet."""
-        stretch = self._live(job)
-        return stretch if job.status is RunStatus.PAUSED else None
-
     def _resume(self, job: JobState, save_to: str | Path | None, save_every: int, loop: object = None) -> Stretch:
-        with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            if self._live(job) is not None or job.status in FINAL:
-                raise GraphError(f"job {job.job_id!r} is {job.status}; only a paused job can be resumed.")
-            self._check_kept(job)
-            stretch = self._stretch(job, job.remaining_time, checkpoints(save_to, save_every), loop)
-            pending, deferred = job.pending_activations, job.deferred_events
-            job.pending_activations, job.deferred_events = [], []
-            stretch.begin(pending, deferred)
-            return stretch
+        self._check_kept(job)
+        return self._jobs.run(job, job.remaining_time, checkpoints(save_to, save_every), loop)
 
     def _check_kept(self, job: JobState) -> None:
         for activation in job.pending_activations:
@@ -291,33 +248,13 @@ class RoutineGraph(Wiring):
             Whether it has; the job goes on anyway.
 
         Raises:
-            GraphError: It is the job of another graph; or it is called without a timeout inside a handler of this one.
+            GraphError: It is the job of another graph; or it is called without a timeout inside a handler of this one, or
+                in the event loop in which its handlers run.
         """
-        stretch = self._live(job)
+        stretch = self._jobs.live(job)
         if stretch is not None and timeout is None:
-            self._refuse_in_handler("wait_for_completion() without a timeout")
+            self._jobs.refuse_inside("wait_for_completion() without a timeout")
         return stretch is None or stretch.wait(timeout)
-
-    def _live(self, job: JobState) -> Stretch | None:
-        """What runs a job, if it runs.
-
-        Raises:
-            GraphError: It is the job of another graph.
-        """
-        if job.flow_id != self.flow_id:
-            raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {self.flow_id!r}.")
-        with self._lock:
-            return self._stretches.get(id(job))
-
-    def settled(self, job: JobState) -> None:
-        """Let go of a job that has ended or paused."""
-        with self._lock:
-            self._stretches.pop(id(job), None)
-
-    def _refuse_in_handler(self, what: str) -> None:
-        activation = running_activation.get()
-        if activation is not None and activation.job.flow_id == self.flow_id and not activation.done:
-            raise GraphError(f"{what} inside a handler of the same graph would wait for itself. Use start().")
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Take no more jobs, and end those that run.
@@ -327,20 +264,11 @@ class RoutineGraph(Wiring):
             timeout: Seconds to wait before they are cancelled; None waits as long as it takes.
 
         Raises:
-            GraphError: It would wait inside a handler of this graph.
+            GraphError: It would wait inside a handler of this graph, or in the event loop of one; nothing has happened then.
         """
         if wait:
-            self._refuse_in_handler("shutdown(wait=True)")
-        with self._lock:
-            self._open = False
-            stretches = list(self._stretches.values())
-        began = tick()
-        for stretch in stretches:
-            left = None if timeout is None else max(0.0, timeout - seconds(began, tick()))
-            if not (wait and stretch.wait(left)):
-                stretch.cancel("the graph was shut down")
-        self._single.close(wait=False)
-        self._wide.close(wait=False)
+            self._jobs.refuse_inside("shutdown(wait=True)")
+        self._jobs.shut_down(timeout, wait=wait)
 
     def __enter__(self) -> Self:
         return self
@@ -358,7 +286,8 @@ class RoutineGraph(Wiring):
         """
         if self.routine(routine_id).error_handler is None:
             return None
-        state = None if self._latest is None else self._latest.routine_states.get(routine_id)
+        latest = self._jobs.latest
+        state = None if latest is None else latest.routine_states.get(routine_id)
         return 0 if state is None else state.retry_count
 
     def serialize(self) -> GraphSpec:
@@ -391,3 +320,7 @@ def _checked_priority(priority: int) -> TaskPriority:
         return TaskPriority(priority)
     except ValueError as error:
         raise GraphError(f"priority is {priority!r}, wanted a TaskPriority.") from error
+
+
+def _message(entry_id: str, params: Mapping[str, Any] | None) -> PendingActivation:
+    return PendingActivation.model_construct(routine_id=entry_id, slot="trigger", data=dict(params or {}))

@@ -11,9 +11,8 @@ from .binding import Receiver
 from .kinds import ErrorHandler
 from .ports import Route
 from .routine import Routine
-from .state import JobState
 
-__all__ = ["FINAL", "Checkpoints", "Host", "checkpoints"]
+__all__ = ["FINAL", "Checkpoints", "Host", "checked_timeout", "checkpoints"]
 
 FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
 
@@ -37,10 +36,6 @@ class Host(Protocol):
         """Those of an event, in the order in which they were made."""
         ...
 
-    def settled(self, job: JobState) -> None:
-        """Let go of a job that has ended or paused."""
-        ...
-
 
 class Checkpoints(NamedTuple):
     """Where a job is saved while it runs, and after how many activations each time."""
@@ -58,3 +53,14 @@ def checkpoints(save_to: str | Path | None, save_every: int) -> Checkpoints | No
     if save_every < 1:
         raise GraphError(f"save_every is {save_every!r}, wanted a number of activations of at least 1.")
     return None if save_to is None else Checkpoints(Path(save_to), save_every)
+
+
+def checked_timeout(timeout: float | None) -> float | None:
+    """The seconds that a job may take.
+
+    Raises:
+        GraphError: They make no sense.
+    """
+    if timeout is not None and not timeout >= 0:
+        raise GraphError(f"timeout is {timeout!r}, wanted seconds, or None for no limit.")
+    return timeout

@@ -1,6 +1,7 @@
 """What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any host."""
 
 from collections.abc import Iterable
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
@@ -8,7 +9,17 @@ from pathlib import Path
 from threading import RLock
 from typing import Annotated, Any, Literal, Protocol, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PrivateAttr, ValidationInfo
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+)
 
 from .._clock import new_token, now
 from ..errors import GraphError
@@ -177,8 +188,8 @@ class LiveJob(Protocol):
         """The record of the present stretch."""
         ...
 
-    def snapshot(self) -> "JobState":
-        """The job with all work that is not finished as pending."""
+    def snapshot(self) -> dict[str, Any]:
+        """What of the job differs if all work that is not finished counts as pending."""
         ...
 
 
@@ -236,9 +247,31 @@ class JobState(BaseModel):
         Raises:
             GraphError: A message or shared value would not come back as what it is.
         """
+        return write_atomically(Path(path), self)
+
+    @model_serializer(mode="wrap")
+    def _serialized(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def] # noqa: ANN202 - it would replace the JSON Schema
+        """All that is known at one moment; what runs at that moment as pending."""
         with self._lock:
-            state = self if self._live is None else self._live.snapshot()
-            return write_atomically(Path(path), state)
+            return write(self._at_rest())
+
+    def _at_rest(self) -> Self:
+        """The same without its live side; to be called under the lock."""
+        fields = {name: copy(value) for name, value in self}
+        return self.model_construct(self.model_fields_set, **fields | (self._live.snapshot() if self._live else {}))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        with self._lock:
+            return {**BaseModel.__getstate__(self._at_rest()), "__pydantic_private__": None}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self.model_post_init(None)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        made = type(self).__new__(type(self))
+        made.__setstate__(deepcopy(self.__getstate__(), memo))
+        return made
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -1,34 +1,36 @@
 """One stretch of a job, from its start or resumption until it has ended or paused."""
 
+import logging
 import threading
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from contextvars import copy_context
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from .._clock import now, seconds, tick
 from ..engine.context import enter
 from ..engine.failure import Failure
-from ..engine.flow_drivers import close_flow, open_flow
-from ..engine.live import Flow
-from ..engine.loops import call_later, run_threadsafe
+from ..engine.loops import Opening, call_later, result_of, run_threadsafe, running_loop
 from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
-from ..executors.remote_errors import remote_error
 from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
-from .activation import Activation, running_activation
+from .activation import Activation, enclosing_activations, running_activation
 from .host import FINAL, Checkpoints, Host
+from .keeping import Keeper, activation_of, pending_of
 from .kinds import ErrorHandler
 from .ledger import Ledger
 from .merging import Merges, snapshot
 from .policy import Verdict, verdict_on
 from .ports import Route
+from .recording import Recording
 from .routine import Routine
-from .state import DeferredEvent, JobState, PausePoint, PendingActivation
+from .state import JobState, PausePoint
+from .work import Emitted, Work
 
 __all__ = ["Stretch"]
+
+_logger: Final = logging.getLogger("flowscope")
 
 
 class Stretch:
@@ -43,21 +45,18 @@ class Stretch:
         loop: object = None,
         timeout: float | None = None,
         checkpoints: Checkpoints | None = None,
+        let_go: Callable[[JobState, "Stretch"], None],
     ) -> None:
         self.job = job
+        self.inside = next(enclosing_activations(), None)
+        """The activation, of whatever graph, that has started it; None once it is over."""
         self._host = host
-        self._lane = lane
+        self._let_go = let_go
         self._loop = loop or background_loop()
         """Where async handlers run."""
-        self._checkpoints = checkpoints
-        self._finished = 0
+        self._keeper = Keeper(job, checkpoints)
         self._lock = job._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-        self._waiting: dict[Activation, None] = {}
-        self._running: dict[Activation, None] = {}
-        self._retrying: dict[Activation, Callable[[], None]] = {}
-        """Activations that wait for another attempt, and what prevents it."""
-        self._held_back: dict[Activation, list[tuple[str, dict[str, Any]]]] = {}
-        """What handlers have emitted that are not through, if the job is saved while it runs."""
+        self._work = Work(lane)
         self._merges = Merges(job.merges)
         self._ledger = Ledger(job)
         self._timeout = timeout
@@ -65,40 +64,60 @@ class Stretch:
         self._began = tick()
         self._error: BaseException | None = None
         self._closing = False
-        self._settled = threading.Event()
-        self._callbacks: list[Callable[[], object]] = []
-        self._flow: Flow[Any] = Flow(flow_name=host.flow_id, flow_config=host.flow_config)
-        self._state = self._flow._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one flow
-        self._run = open_flow(self._flow, self._state)
+        self.settled = Opening()
+        """Done when the stretch is over."""
+        self._recording = Recording(host.flow_id, host.flow_config)
         self._context = copy_context()
 
-    def begin(self, pending: Iterable[PendingActivation], deferred: Iterable[DeferredEvent] = ()) -> None:
-        """Start with these."""
+    def begin(self) -> None:
+        """Start with what the job has pending; then its deferred events are emitted.
+
+        Raises:
+            GraphError: The job has ended meanwhile.
+            RuntimeError: No thread can be started. The job is as it was then.
+        """
         with self._lock:
+            if self._closing:
+                return  # ended by somebody else before it began
+            if self.job.status in FINAL:
+                raise GraphError(f"job {self.job.job_id!r} is {self.job.status}; only a paused job can be resumed.")
+            history = len(self.job.execution_history)
+            before = self.job.status, self.job.pending_activations, self.job.deferred_events
             self.job._live = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            self._change(RunStatus.RUNNING)
-            if self._timeout is not None:
-                self._prevent_timeout = call_later(background_loop(), self._timeout, self._time_out)
-            for one in pending:
-                self._post(self._kept(one))
-            for event in deferred:
-                self._send(event.routine_id, event.event_name, event.data)
-            self._save()
+            try:
+                self._begin()
+            except BaseException:
+                self._work.take()
+                del self.job.execution_history[history:]
+                self.job.status, self.job.pending_activations, self.job.deferred_events = before
+                self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+                raise
             closes = self._closes()
         if closes:
             self._settle()
 
-    def _kept(self, kept: PendingActivation) -> Activation:
-        return Activation(
-            self,
-            self._host.routine(kept.routine_id),
-            kept.routine_id,
-            kept.slot,
-            kept.data,
-            priority=self.job.priority,
-            attempt=kept.attempt,
-            problem=None if kept.problem is None else remote_error(kept.problem),
-        )
+    def _begin(self) -> None:
+        pending, deferred = self.job.pending_activations, self.job.deferred_events
+        if self._is_late():
+            self._end(RunStatus.TIMED_OUT)
+            return
+        self.job.pending_activations, self.job.deferred_events = [], []
+        self._change(RunStatus.RUNNING)
+        for one in pending:
+            self._post(activation_of(one, self, self._host.routine(one.routine_id)))
+        for event in deferred:
+            self._send(event.routine_id, event.event_name, event.data)
+        if self._timeout is not None:
+            self._prevent_timeout = call_later(background_loop(), self._timeout, self._time_out)
+        self._check_saved(self._keeper.save())
+
+    def abandon(self, error: BaseException) -> None:
+        """End the record of a stretch that has not begun."""
+        with self._lock:
+            closing, self._closing = self._closing, True
+        if not closing:
+            self._recording.close(error, RunStatus.FAILED)
+            self._finish()
 
     def emit(self, activation: Activation, event_name: str, data: dict[str, Any]) -> None:
         """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through.
@@ -107,13 +126,17 @@ class Stretch:
             GraphError: The handler is through.
         """
         with self._lock:
-            if activation not in self._running:
+            if not self._work.runs(activation):
                 place = f"{activation.routine_id}.{activation.slot}"
                 raise GraphError(f"handler {place!r} has returned; await or join there what emits {event_name!r}.")
-            if activation in self._held_back:
-                self._held_back[activation].append((event_name, data))
+            if self._keeper.keeps:
+                self._work.hold_back(activation, event_name, data)
             else:
                 self._send(activation.routine_id, event_name, data)
+
+    def _send_all(self, activation: Activation, emitted: Emitted) -> None:
+        for event_name, data in emitted:
+            self._send(activation.routine_id, event_name, data)
 
     def _send(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         if self.job.status in FINAL:
@@ -125,29 +148,26 @@ class Stretch:
     def _deliver(self, route: Route, data: dict[str, Any]) -> None:
         target, slot = route.connection.target_id, route.connection.target_slot
         arrived = route.connection.carry(data)
-        problem: Exception | None = None
+        problem: BaseException | None = None
         try:
             arrived = self._merges.take(target, slot, route.merge_strategy, arrived)
-        except Exception as raised:
+        except BaseException as raised:
             problem = raised
         self._post(Activation(self, route.target, target, slot, arrived, priority=self.job.priority, problem=problem))
 
     def _post(self, activation: Activation) -> None:
         if self.job.status is RunStatus.RUNNING:
-            self._waiting[activation] = None
-            self._lane.put(activation)
+            self._work.post(activation)
         elif self.job.status is RunStatus.PAUSED:
-            self.job.pending_activations.append(_pending(activation))
+            self.job.pending_activations.append(pending_of(activation))
 
     def perform(self, activation: Activation) -> None:
         """Call the handler, and decide what follows; never raises."""
+        if self._is_late():
+            self._time_out()
         with self._lock:
-            if activation not in self._waiting:
+            if not self._work.start(activation):
                 return  # paused, cancelled or failed meanwhile
-            del self._waiting[activation]
-            self._running[activation] = None
-            if self._checkpoints is not None:
-                self._held_back[activation] = []
             self.job.current_routine_id = activation.routine_id
             self._ledger.set_state(activation.routine_id, "running")
             self._ledger.note(activation.routine_id, "start", activation.data)
@@ -164,44 +184,43 @@ class Stretch:
             del error
 
     def _handle(self, activation: Activation) -> None:
-        enter(self._run.root)
+        enter(self._recording.root)
         running_activation.set(activation)
         receiver = self._host.receiver(activation.routine_id, activation.slot)
         if receiver is None:
             return  # a slot that only merges
-        data = snapshot(activation.data) if self._checkpoints is not None else activation.data
-        args, kwargs = receiver.bind(data, activation.problem)
+        args, kwargs = receiver.bind(snapshot(activation.data), activation.problem)
         if not receiver.is_async:
             receiver.call(*args, **kwargs)
             return
-        future = run_threadsafe(receiver.call(*args, **kwargs), self._loop)
-        activation.task = future
+        activation.task = run_threadsafe(receiver.call(*args, **kwargs), self._loop)
         if self.job.status in FINAL:
-            future.cancel()
-        future.result()
+            activation.task.cancel()
+        result_of(activation.task)
 
     def _performed(self, activation: Activation, error: BaseException | None, spent: float) -> None:
         with self._lock:
-            self._running.pop(activation, None)
-            emitted = self._held_back.pop(activation, [])
+            emitted = self._work.finish(activation)
             if self.job.status not in FINAL:
                 self._ledger.measure(activation.routine_id, spent, failed=error is not None)
-                if error is None:
-                    self._ledger.set_state(activation.routine_id, "completed")
-                    self._ledger.note(activation.routine_id, "completed", {})
-                    self._send_all(activation, emitted)
-                else:
-                    self._fail(activation, error, emitted)
-                self._save_sometimes()
+                try:
+                    self._decide(activation, error, emitted)
+                except BaseException as problem:  # such as no memory for what follows
+                    self._fail_job(problem, Failure(problem).info())
+                self._check_saved(self._keeper.finished_one())
             closes = self._closes()
         if closes:
             self._settle()
 
-    def _send_all(self, activation: Activation, emitted: list[tuple[str, dict[str, Any]]]) -> None:
-        for event_name, data in emitted:
-            self._send(activation.routine_id, event_name, data)
+    def _decide(self, activation: Activation, error: BaseException | None, emitted: Emitted) -> None:
+        if error is None:
+            self._ledger.set_state(activation.routine_id, "completed")
+            self._ledger.note(activation.routine_id, "completed", {})
+            self._send_all(activation, emitted)
+        else:
+            self._fail(activation, error, emitted)
 
-    def _fail(self, activation: Activation, error: BaseException, emitted: list[tuple[str, dict[str, Any]]]) -> None:
+    def _fail(self, activation: Activation, error: BaseException, emitted: Emitted) -> None:
         routine: Routine = activation.routine
         own, shared = routine.error_handler, self._host.error_handler
         verdict = verdict_on(error, activation.attempt, own, shared, optional=routine.is_optional)
@@ -223,26 +242,25 @@ class Stretch:
         self._end(RunStatus.FAILED)
 
     def _retry_later(self, activation: Activation, pause: float) -> None:
-        activation.attempt += 1
-        activation.done = False
+        again = activation.next_attempt()
         if self.job.status is RunStatus.PAUSED:
-            self.job.pending_activations.append(_pending(activation))
+            self._post(again)
         else:
-            self._retrying[activation] = call_later(background_loop(), pause, partial(self._retry, activation))
+            self._work.retry(again, pause, self._retry)
 
     def _retry(self, activation: Activation) -> None:
         with self._lock:
-            if self._retrying.pop(activation, None) is not None:
+            if self._work.retries(activation):
                 self._post(activation)
 
     def pause(self, reason: str, checkpoint: object) -> None:
         """Keep what waits; what runs goes on to its end."""
         with self._lock:
-            if self.job.status is not RunStatus.RUNNING or self._settled.is_set():
+            if self.job.status is not RunStatus.RUNNING or self.settled.is_done:
                 return  # once settled, the job may run again elsewhere
             self._change(RunStatus.PAUSED)
             self.job.pause_points.append(PausePoint(reason=reason, checkpoint=checkpoint))
-            self.job.pending_activations = self._take_work()
+            self.job.pending_activations = [pending_of(one) for one in self._work.take()]
             self.job.remaining_time = self._remaining_time()
             closes = self._closes()
         if closes:
@@ -250,6 +268,9 @@ class Stretch:
 
     def _remaining_time(self) -> float | None:
         return None if self._timeout is None else max(0.0, self._timeout - seconds(self._began, tick()))
+
+    def _is_late(self) -> bool:
+        return self._timeout is not None and seconds(self._began, tick()) >= self._timeout
 
     def cancel(self, reason: str) -> None:
         """End the job at once; sync handlers go on to their end, async ones are cancelled."""
@@ -260,10 +281,10 @@ class Stretch:
 
     def _end_early(self, unless: Set[RunStatus], status: RunStatus, data: dict[str, Any]) -> None:
         with self._lock:
-            if self.job.status in unless or self._settled.is_set():
+            if self.job.status in unless or self.settled.is_done:
                 return
             self._ledger.note("", status.value, data)
-            running = list(self._running)
+            running = self._work.running
             self._end(status)
             closes = self._closes()
         for activation in running:
@@ -271,113 +292,117 @@ class Stretch:
                 activation.task.cancel()
         if closes:
             self._settle()
+        else:
+            self._recording.cancel_submitted()
 
     def _end(self, status: RunStatus) -> None:
         """Drop what waits; it is listed in the job."""
         kept = [] if self.job.status is RunStatus.RUNNING else self.job.pending_activations
-        self.job.pending_activations = [*kept, *self._take_work()]
+        self.job.pending_activations = [*kept, *map(pending_of, self._work.take())]
         self._change(status)
 
-    def _take_work(self) -> list[PendingActivation]:
-        """What waits, and waits no more."""
-        work = self._work(self._waiting, self._retrying)
-        for prevent in self._retrying.values():
-            prevent()
-        self._waiting.clear()
-        self._retrying.clear()
-        return work
-
-    @staticmethod
-    def _work(*groups: Iterable[Activation]) -> list[PendingActivation]:
-        return [_pending(one) for one in sorted((one for group in groups for one in group), key=_number)]
-
     def _closes(self) -> bool:
-        """Whether the stretch is over now; true once."""
+        """Whether the stretch is over now, but for what its handlers have submitted; true once."""
         if self._closing:
             return False
-        if self.job.status is RunStatus.RUNNING and not (self._waiting or self._running or self._retrying):
-            self.job.pending_activations = []
-            self._change(RunStatus.COMPLETED)
-        self._closing = self.job.status in FINAL or (self.job.status is RunStatus.PAUSED and not self._running)
+        status = self.job.status
+        through = status is RunStatus.PAUSED and not self._work.running
+        self._closing = status in FINAL or through or (status is RunStatus.RUNNING and self._work.done)
         return self._closing
 
     def _settle(self) -> None:
-        """End the record, and wake those who wait."""
+        """End what was submitted and the record, where that may take its time; then wake those who wait."""
+        if self._prevent_timeout is not None and self.job.status is not RunStatus.RUNNING:
+            self._prevent_timeout()
+        if running_loop() is not None or self._recording.has_submitted:
+            try:
+                threading.Thread(target=self._wind_up, name="flowscope-graph-end", daemon=True).start()
+            except RuntimeError:
+                pass  # the system gives no more threads
+            else:
+                return
+        self._wind_up()
+
+    def _wind_up(self) -> None:
+        try:
+            failed = self._recording.wind_up(self._error, cancel=self.job.status in FINAL)
+            with self._lock:
+                self._conclude(failed)
+            self._recording.close(self._error, self.job.status)
+        finally:
+            self._finish()
+
+    def _conclude(self, failed: BaseException | None) -> None:
+        """Decide the status of a job that is through; `failed` is what a submitted task has failed with."""
         if self._prevent_timeout is not None:
             self._prevent_timeout()
-        status = self.job.status
-        try:
-            close_flow(self._state, self._run, self._error, status)
-        finally:
-            with self._lock:
-                self.job.merges = self._merges.states()
-                self._save()
-                if status is RunStatus.PAUSED:
-                    self.job.finished_runs = [*self.job.finished_runs, self._flow.flow_run]
-                    self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-                self._error = None
-                self._host.settled(self.job)
-                self._settled.set()
-                callbacks, self._callbacks = self._callbacks, []
-            for callback in callbacks:
-                callback()
+        if failed is not None and self.job.status not in FINAL:
+            self._fail_job(failed, Failure(failed).info())
+        elif self.job.status is RunStatus.RUNNING:
+            self.job.pending_activations = []
+            self._change(RunStatus.COMPLETED)
+
+    def _finish(self) -> None:
+        with self._lock:
+            self.job.merges = self._merges.states()
+            self._check_saved(self._keeper.save())
+            if self.job.status is RunStatus.PAUSED:
+                self.job.finished_runs = [*self.job.finished_runs, self._recording.record()]
+                self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+            self._error = self.inside = None
+            self._let_go(self.job, self)
+            self.settled.done()
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until the stretch is over; whether it is, after so many seconds."""
-        return self._settled.wait(timeout)
+        """Block until the stretch is over; whether it is, after so many seconds.
 
-    def when_settled(self, callback: Callable[[], object]) -> None:
-        """Call something when the stretch is over; at once if it is."""
-        with self._lock:
-            if not self._settled.is_set():
-                self._callbacks.append(callback)
-                return
-        callback()
+        Raises:
+            GraphError: It would block, without a timeout, the event loop in which its handlers run.
+        """
+        if timeout is None:
+            self.check_may_wait()
+        return self.settled.wait_here(timeout)
+
+    def check_may_wait(self) -> None:
+        """Refuse to block the event loop in which its handlers run.
+
+        Raises:
+            GraphError: This is in that loop.
+        """
+        if running_loop() is self._loop and not self.settled.is_done:
+            raise GraphError(
+                f"the handlers of job {self.job.job_id!r} run in this event loop, which would wait for itself. "
+                "Await execute_async() or resume_async(), or wait with a timeout."
+            )
 
     def records(self) -> list[FlowRun[Any]]:
         """The record of this stretch."""
-        return [self._flow.flow_run]
+        return [self._recording.record()]
 
-    def snapshot(self) -> JobState:
-        """The job with all work that is not finished as pending."""
+    def snapshot(self) -> dict[str, Any]:
+        """What of the job differs if all work that is not finished counts as pending."""
         changes: dict[str, Any] = {
             "merges": self._merges.states(),
-            "finished_runs": [*self.job.finished_runs, self._flow.flow_run],
+            "finished_runs": [*self.job.finished_runs, self._recording.record()],
         }
         if self.job.status is RunStatus.RUNNING:
             changes["remaining_time"] = self._remaining_time()
         if self.job.status not in FINAL:
-            work = self._work(self._running, self._waiting, self._retrying)
+            work = map(pending_of, self._work.all())
             changes["pending_activations"] = [*self.job.pending_activations, *work]
-        return self.job.model_copy(update=changes)
+        return changes
 
-    def _save_sometimes(self) -> None:
-        self._finished += 1
-        if self._checkpoints is not None and self._finished % self._checkpoints.every == 0:
-            self._save()
-
-    def _save(self) -> None:
-        if self._checkpoints is None:
+    def _check_saved(self, error: Exception | None) -> None:
+        """A job that cannot be saved as promised does not go on; one that has ended or paused stays what it is."""
+        if error is None:
             return
-        try:
-            self.job.save(self._checkpoints.path)
-        except Exception as error:  # a job that cannot be saved as promised does not go on
-            self._fail_job(error, Failure(error).info())
+        info = Failure(error).info()
+        if self.job.status is RunStatus.RUNNING:
+            self._fail_job(error, info)
+        else:
+            self.job.error = self.job.error or info
+            _logger.error("job %s cannot be saved: %s", self.job.job_id, info.message)
 
     def _change(self, status: RunStatus) -> None:
         self.job.status = status
         self.job.updated_at = now()
-
-
-def _pending(activation: Activation) -> PendingActivation:
-    return PendingActivation.model_construct(
-        routine_id=activation.routine_id,
-        slot=activation.slot,
-        data=activation.data,
-        attempt=activation.attempt,
-        problem=None if activation.problem is None else Failure(activation.problem).info(),
-    )
-
-
-def _number(activation: Activation) -> int:
-    return activation.number

@@ -155,8 +155,8 @@ def workers(request: pytest.FixtureRequest, lender: Lender) -> Executor:
     return lender(FACTORIES[request.param])
 
 
-@pytest.fixture(params=sorted(FACTORIES.keys() & {"forkserver", "spawn"}))
-def worker(request: pytest.FixtureRequest) -> Iterator[ProcessExecutor]:
-    """One worker process, of either start method, that no other test uses."""
-    with ProcessExecutor(1, start_method=request.param) as made:
+@pytest.fixture
+def worker() -> Iterator[ProcessExecutor]:
+    """One worker process that no other test uses; the start methods only differ in how it starts, which others test."""
+    with ProcessExecutor(1) as made:
         yield made

@@ -1,30 +1,50 @@
 """One live call of a task, slotted: what is known of it while it runs and afterwards."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..model.status import RunStatus
-from .context import Handle, Scope
+from .context import NOTHING, Handle, Scope
 
-__all__ = ["Call", "call_at"]
+__all__ = ["Call", "Inputs", "Rare", "call_at", "inputs_of"]
+
+
+class _Mixed:
+    """Positional and keyword arguments, where a call has both."""
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args = args
+        self.kwargs = kwargs
+
+
+Inputs = tuple[Any, ...] | dict[str, Any] | _Mixed
+"""The arguments of a call, in as little memory as they need."""
+
+
+def inputs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inputs:
+    """Arguments as a call keeps them."""
+    if not kwargs:
+        return args
+    return _Mixed(args, kwargs) if args else kwargs
+
+
+class Rare:
+    """What few calls have."""
+
+    __slots__ = ("attempt", "data", "deadline")
+
+    def __init__(self) -> None:
+        self.attempt = 1
+        self.data: dict[str, Any] | None = None
+        self.deadline: int | None = None
 
 
 class Call(Scope):
     """The state of one call. `Task` is the same with a public face."""
 
-    __slots__ = (
-        "args",
-        "attempt",
-        "data",
-        "deadline",
-        "ended",
-        "kwargs",
-        "order",
-        "parent",
-        "spec",
-        "started",
-        "status",
-        "value",
-    )
+    __slots__ = ("ended", "inputs", "order", "parent", "rare", "spec", "started", "status", "value")
 
     spec: Any
     """The `TaskSpec` of its task."""
@@ -32,20 +52,63 @@ class Call(Scope):
     """1 for the first task that started in the run."""
     parent: Scope
     """The place it was called from."""
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any] | None
+    inputs: Inputs
     started: int
     """In ticks; until the start of a submitted call, when it was submitted."""
     ended: int
     """In ticks; 0 until the end."""
     status: RunStatus
     value: Any
-    attempt: int
-    """1 at the first attempt."""
-    data: dict[str, Any] | None
-    """Its `task_data`, if anybody asked for it."""
-    deadline: int | None
-    """When this attempt has to be over, in ticks."""
+    rare: Rare | None
+    """None for one at its first attempt, without `task_data` and deadline."""
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Its positional arguments."""
+        inputs = self.inputs
+        if type(inputs) is _Mixed:
+            return inputs.args
+        return inputs if type(inputs) is tuple else ()
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """Its keyword arguments."""
+        inputs = self.inputs
+        if type(inputs) is _Mixed:
+            return inputs.kwargs
+        return inputs if type(inputs) is dict else NOTHING
+
+    @property
+    def attempt(self) -> int:
+        """1 at the first attempt."""
+        return 1 if self.rare is None else self.rare.attempt
+
+    @attempt.setter
+    def attempt(self, attempt: int) -> None:
+        self._own_rare().attempt = attempt
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """Its `task_data`, if anybody asked for it."""
+        return None if self.rare is None else self.rare.data
+
+    @data.setter
+    def data(self, data: dict[str, Any] | None) -> None:
+        self._own_rare().data = data
+
+    @property
+    def deadline(self) -> int | None:
+        """When this attempt has to be over, in ticks."""
+        return None if self.rare is None else self.rare.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: int | None) -> None:
+        self._own_rare().deadline = deadline
+
+    def _own_rare(self) -> Rare:
+        if self.rare is None:
+            self.rare = Rare()
+        return self.rare
 
 
 def call_at(scope: Scope | None, handle: Handle) -> Call | None:

@@ -10,7 +10,7 @@ from ..model.config import FlowConfig
 from ..model.events import EventType
 from ..model.records import ErrorInfo
 from ..model.status import RunStatus
-from .call import Call, call_at
+from .call import Call, call_at, inputs_of
 from .calls import CountedCalls
 from .capture import begin_capture, end_capture, write_console
 from .context import Handle, Scope, enter, leave
@@ -141,15 +141,14 @@ def _call_of(told: HostedAttempt, run: Run) -> Call:
     call.handle = run.handle
     call.spec = spec
     call.parent = run.root
-    call.args = told.args
-    call.kwargs = told.kwargs
+    call.inputs = inputs_of(told.args, told.kwargs)
     call.order = next(run.orders)
     call.started = tick()
     call.ended = 0
     call.status = RunStatus.RUNNING
     call.value = None
+    call.rare = None
     call.attempt = told.attempt
-    call.data = spec.data
     call.deadline = told.deadline
     return call
 

@@ -13,7 +13,7 @@ from ..model.events import EventType
 from ..model.records import Artifact, Result
 from ..model.status import RunStatus
 from .bus import Listener, Subscription
-from .call import Call
+from .call import Call, inputs_of
 from .context import NOTHING, Handle, no_active_flow
 from .definition import Kind, define
 from .drivers import caller_of
@@ -215,14 +215,11 @@ class Task(Recorder, Call):
         self.spec = spec = TaskSpec(define(target, "task"), LIVE_TYPES) if known is None else copy.copy(known)
         spec.new_call = lambda: self
         self.handle = Handle("", "", "", 0, lambda: None)
-        self.args = args
-        self.kwargs = kwargs
+        self.inputs = inputs_of(args, kwargs)
         self.order = self.started = self.ended = 0
-        self.attempt = 1
         self.status = RunStatus.PENDING
         self.value = None
-        self.data = None
-        self.deadline = None
+        self.rare = None
 
     def execute_sync(self) -> Any:
         """Run in the running flow, and return the function's value.
@@ -233,12 +230,12 @@ class Task(Recorder, Call):
         """
         caller = self._caller()
         if self.spec.kind is Kind.ASYNC:
-            return run_in_new_loop(lambda: caller(*self.args, **(self.kwargs or {})))
-        return caller(*self.args, **(self.kwargs or {}))
+            return run_in_new_loop(lambda: caller(*self.args, **self.kwargs))
+        return caller(*self.args, **self.kwargs)
 
     async def execute_async(self) -> Any:
         """Run in the running flow, and return the function's value; the function may be sync or async."""
-        answer = self._caller()(*self.args, **(self.kwargs or {}))
+        answer = self._caller()(*self.args, **self.kwargs)
         return await answer if self.spec.kind is Kind.ASYNC else answer
 
     def _caller(self) -> Callable[..., Any]:
@@ -292,7 +289,7 @@ class Task(Recorder, Call):
         """The dictionary of this call; injected as `task_data`."""
         data = task_data(self)
         if self.status is RunStatus.PENDING:
-            self.spec.data = data
+            self.spec.rare = self.rare
         return data
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from ..errors import DefinitionError, InjectionError, ParameterError, SerializationError
 from ..model.values import clean_text
+from .call import Rare
 from .definition import Definition, Kind
 from .injection import TASK_NAMES, Plan, plan_injection
 from .parameters import Boundary
@@ -26,7 +27,6 @@ class TaskSpec:
     __slots__ = (
         "_boundary",
         "binds_self",
-        "data",
         "executor",
         "find_function",
         "kind",
@@ -36,6 +36,7 @@ class TaskSpec:
         "plan",
         "positional_names",
         "raise_on_error",
+        "rare",
         "retries",
         "retry_backoff",
         "retry_delay",
@@ -80,8 +81,8 @@ class TaskSpec:
         self.retry_delay = retry_delay
         self.retry_backoff = retry_backoff
         self.retry_jitter = retry_jitter
-        self.data: dict[str, Any] | None = None
-        """The `task_data` that a task made by hand starts with."""
+        self.rare: Rare | None = None
+        """What the `task_data` of a task made by hand is part of."""
         self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.timeout = timeout
         self.validate = validate

@@ -13,7 +13,7 @@ from ..errors import TaskTimeoutError
 from ..model.events import EventType
 from ..model.status import RunStatus
 from .bus import flow_events
-from .call import Call
+from .call import Call, inputs_of
 from .context import current, no_active_flow
 from .failure import Failure, add_note, message_of
 from .outbox import Notice
@@ -67,17 +67,15 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, wait
     call.handle = parent.handle
     call.spec = spec
     call.parent = parent
-    if run.keeps_inputs:
-        call.args = args[1:] if spec.binds_self else args
-        call.kwargs = kwargs or None
+    if not run.keeps_inputs:
+        call.inputs = ()
+    elif kwargs:
+        call.inputs = inputs_of(args[1:] if spec.binds_self else args, kwargs)
     else:
-        call.args = ()
-        call.kwargs = None
+        call.inputs = args[1:] if spec.binds_self else args
     call.status = _PENDING if waits else _RUNNING
     call.value = None
-    call.attempt = 1
-    call.data = spec.data
-    call.deadline = None
+    call.rare = spec.rare
     call.ended = 0
     call.order = next(run.orders)
     call.started = tick()

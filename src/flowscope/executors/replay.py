@@ -145,5 +145,5 @@ class _ToldSpec:
         self.tags = told.tags
         self.positional_names = told.names
         self.binds_self = False
-        self.data = None
+        self.rare = None
         self.new_call = partial(object.__new__, Task)

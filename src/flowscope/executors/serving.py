@@ -175,7 +175,7 @@ class _Teller:
                 tags=call.spec.tags,
                 names=call.spec.positional_names,
                 args=call.args,
-                kwargs=call.kwargs or {},
+                kwargs=dict(call.kwargs),
                 executor=run.placements.get(call.order, "inline"),
                 ticks=call.started,
             )

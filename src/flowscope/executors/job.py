@@ -35,14 +35,18 @@ from .place import Place
 __all__ = ["Job"]
 
 
-class _Guests(threading.local):
-    """The jobs that were helped in the event loop that runs in this thread."""
+class _Helped(threading.local):
+    """The jobs that are helped in this thread."""
 
     def __init__(self) -> None:
-        self.jobs: list[Job] = []
+        self.depth = 0
+        """How many are nested on the stack."""
+        self.guests: list[Job] = []
+        """Those in the event loop that runs here."""
 
 
-_guests: Final = _Guests()
+_helped: Final = _Helped()
+_MAX_DEPTH: Final = 16
 
 
 class Job:
@@ -186,14 +190,14 @@ class Job:
 
     async def _run_with_guests(self) -> None:
         """Run it to its end, and then those that were helped meanwhile: the end of this event loop is not theirs."""
-        outer, _guests.jobs = _guests.jobs, []
+        outer, _helped.guests = _helped.guests, []
         await self._run_async()
-        while _guests.jobs:
-            guest = _guests.jobs.pop()
+        while _helped.guests:
+            guest = _helped.guests.pop()
             waiter = new_waiter()
             guest.when_settled(waker(waiter))
             await waiter
-        _guests.jobs = outer
+        _helped.guests = outer
 
     def run_in(self, loop: object) -> None:
         """Run it as a task of an event loop, and return at once; from any thread."""
@@ -254,7 +258,16 @@ class Job:
     def help(self) -> None:
         """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
         if self._phase is Phase.WAITING and self._place.holds() and not (self.is_async and running_loop()):
-            self.run()
+            self._run_nested()
+
+    def _run_nested(self) -> None:
+        """Run it on the stack of one that waits; deep down there it is left to another thread."""
+        if _helped.depth < _MAX_DEPTH:
+            _helped.depth += 1
+            try:
+                self.run()
+            finally:
+                _helped.depth -= 1
 
     def help_async(self) -> None:
         """Like `help`, in a coroutine: an async function runs in this event loop, as a guest."""
@@ -262,9 +275,9 @@ class Job:
             return
         if self.is_async:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
-            _guests.jobs.append(self)
+            _helped.guests.append(self)
         else:
-            self.run()
+            self._run_nested()
 
     def _take(self) -> bool:
         """Whether it is to be run: once, not after it was cancelled, and not in a flow that has ended."""

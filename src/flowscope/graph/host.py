@@ -41,17 +41,18 @@ class Checkpoints(NamedTuple):
     """Where a job is saved while it runs, and after how many activations each time."""
 
     path: Path
-    every: int
+    every: int | None
+    """None: as often as it takes no more than a tenth of the time."""
 
 
-def checkpoints(save_to: str | Path | None, save_every: int) -> Checkpoints | None:
+def checkpoints(save_to: str | Path | None, save_every: int | None) -> Checkpoints | None:
     """What was asked for; None for nothing.
 
     Raises:
         GraphError: The number makes no sense.
     """
-    if save_every < 1:
-        raise GraphError(f"save_every is {save_every!r}, wanted a number of activations of at least 1.")
+    if save_every is not None and save_every < 1:
+        raise GraphError(f"save_every is {save_every!r}, wanted a number of activations of at least 1, or None.")
     return None if save_to is None else Checkpoints(Path(save_to), save_every)
 
 

@@ -1,5 +1,8 @@
 """Activations as a job keeps them, and jobs as a file keeps them while they run."""
 
+from typing import Final
+
+from .._clock import tick
 from ..engine.failure import Failure
 from ..executors.remote_errors import remote_error
 from .activation import Activation, Carrier
@@ -35,6 +38,10 @@ def activation_of(kept: PendingActivation, carrier: Carrier, routine: Routine) -
     )
 
 
+_SHARE: Final = 10
+"""Of the time, this part at most is spent on saving, if nobody says how often to save."""
+
+
 class Keeper:
     """Saves a job while it runs, if that was asked for."""
 
@@ -42,6 +49,8 @@ class Keeper:
         self._job = job
         self._checkpoints = checkpoints
         self._finished = 0
+        self._next = 0
+        """The tick from which on it is saved again."""
 
     @property
     def keeps(self) -> bool:
@@ -51,15 +60,23 @@ class Keeper:
     def finished_one(self) -> Exception | None:
         """Count another activation, and save the job if it is time for that; what went wrong."""
         self._finished += 1
-        due = self._checkpoints is not None and self._finished % self._checkpoints.every == 0
-        return self.save() if due else None
+        return self.save() if self._is_due() else None
+
+    def _is_due(self) -> bool:
+        if self._checkpoints is None:
+            return False
+        every = self._checkpoints.every
+        return tick() >= self._next if every is None else self._finished % every == 0
 
     def save(self) -> Exception | None:
         """Save the job; what went wrong."""
         if self._checkpoints is None:
             return None
+        began = tick()
         try:
             self._job.save(self._checkpoints.path)
         except Exception as error:
             return error
+        saved = tick()
+        self._next = saved + (_SHARE - 1) * (saved - began)
         return None

@@ -2,17 +2,19 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, NamedTuple
 
-from ..engine.definition import Kind, define
+from ..engine.definition import Definition, Kind, define
 from ..engine.drivers import caller_of
 from ..engine.live import LIVE_TYPES
-from ..engine.spec import TaskSpec
-from ..errors import GraphError
+from ..engine.spec import TaskSpec, spec_of
+from ..errors import DefinitionError, GraphError, InjectionError
 
 __all__ = ["Receiver"]
 
-_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY,)
+_UNRUN: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
 _VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
@@ -24,26 +26,27 @@ class Bound(NamedTuple):
 
 
 class Receiver:
-    """A handler as a task, and which parts of a message it takes."""
+    """A handler as a task, and which parts of a message it takes.
+
+    Raises:
+        GraphError: It cannot be a handler.
+    """
 
     def __init__(self, handler: Callable[..., Any], task_name: str) -> None:
-        definition = define(handler, "handler")
-        if definition.kind not in {Kind.SYNC, Kind.ASYNC}:
-            raise GraphError(f"handler {task_name!r} is a generator. Make it a function, and emit what it would yield.")
-        spec = TaskSpec(definition, LIVE_TYPES, task_name=task_name)
-        self.is_async = definition.kind is Kind.ASYNC
-        self.call: Callable[..., Any] = caller_of(spec)
-        """Calls, or awaits, the handler as a task."""
+        definition, spec = _planned(handler, task_name)
         injected = spec.plan.parameters
         taken = [one for one in definition.parameters if one.kind not in _VARIADIC and one.name not in injected]
+        self.is_async = definition.kind is Kind.ASYNC
+        caller = caller_of(spec)
+        self.call: Callable[..., Any] = caller if self.is_async else _checking(caller, task_name)
+        """Calls, or awaits, the handler as a task."""
         self.names = tuple(one.name for one in taken)
         """The keys that it takes."""
         self.required = tuple(one.name for one in taken if one.default is one.empty)
         self.takes_all = any(one.kind is one.VAR_KEYWORD for one in definition.parameters)
         """Whether it takes every key."""
-        self._first = tuple(one.name for one in taken if one.kind in _POSITIONAL)
+        self._positional = {one.name: one.default for one in taken if one.kind is one.POSITIONAL_ONLY}
         self._whole = self.names == ("data",) and not self.takes_all
-
         self._refuse = caller_of(TaskSpec(define(_raise, "handler"), LIVE_TYPES, task_name=task_name))
 
     @property
@@ -74,12 +77,64 @@ class Receiver:
         if missing:
             wanted = ", ".join(map(repr, missing))
             self._refuse(TypeError(f"the handler wants {wanted}, and the message has {sorted(map(str, data))}"))
-        args = tuple(data[name] for name in self._first if name in data)
-        if self.takes_all:
-            kwargs = {name: value for name, value in data.items() if name not in self._first}
-        else:
-            kwargs = {name: data[name] for name in self.names if name in data and name not in self._first}
-        return Bound(args, kwargs)
+        by_position = self._positional
+        names = data if self.takes_all else self.names
+        kwargs = {name: data[name] for name in names if name in data and name not in by_position}
+        return Bound(self._positions(data) if by_position else (), kwargs)
+
+    def _positions(self, data: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The values of what has no name for callers, as far as the message has any."""
+        values = [data.get(name, default) for name, default in self._positional.items()]
+        last = max((place for place, name in enumerate(self._positional, 1) if name in data), default=0)
+        return tuple(values[:last])
+
+
+def _planned(handler: Callable[..., Any], task_name: str) -> tuple[Definition, TaskSpec]:
+    what = f"handler {task_name!r}"
+    try:
+        definition = _definition(handler)
+        if definition.kind not in {Kind.SYNC, Kind.ASYNC}:
+            raise GraphError(f"{what} is a generator. Make it a function, and emit what it would yield.")
+        spec = TaskSpec(definition, LIVE_TYPES, task_name=task_name)
+    except (DefinitionError, InjectionError) as error:
+        raise GraphError(f"{what} cannot be called with messages: {error}") from error
+    _refuse_hidden(definition, spec, what)
+    return definition, spec
+
+
+def _definition(handler: Callable[..., Any]) -> Definition:
+    """What a handler looks like; one that is a task already fills its own injected parameters."""
+    definition = define(handler, "handler")
+    known = spec_of(getattr(handler, "__func__", handler))
+    if known is None:
+        return definition
+    return replace(
+        definition, parameters=tuple(one for one in definition.parameters if one.name not in known.plan.parameters)
+    )
+
+
+def _refuse_hidden(definition: Definition, spec: TaskSpec, what: str) -> None:
+    """A value from the message would land in an injected parameter that has no name for callers and stands before it."""
+    hidden = ""
+    for one in definition.parameters:
+        if one.kind is one.POSITIONAL_ONLY and one.name in spec.plan.parameters:
+            hidden = one.name
+        elif one.kind is one.POSITIONAL_ONLY and hidden:
+            raise GraphError(f"{what} has the injected {hidden!r} before {one.name!r}, and both before '/'. Swap them.")
+
+
+def _checking(call: Callable[..., Any], task_name: str) -> Callable[..., Any]:
+    """A call that does not take for done what has only been made: by a wrapper of an async function, or a lambda."""
+
+    def checked(*args: Any, **kwargs: Any) -> None:
+        value = call(*args, **kwargs)
+        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
+        if kind in _UNRUN:
+            if kind is CoroutineType:
+                value.close()
+            raise TypeError(f"handler {task_name!r} returned a {kind.__name__}, which nobody runs. Make it async.")
+
+    return checked
 
 
 def _raise(error: BaseException) -> None:

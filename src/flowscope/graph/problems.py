@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
-from typing import Literal, Protocol
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +13,9 @@ from .routine import Routine
 
 __all__ = ["GraphProblem", "Plan", "ProblemKind", "problems_of"]
 
-ProblemKind = Literal["no_entry", "unreachable", "unheard_event", "unfed_slot", "cycle", "unknown_parameter"]
+ProblemKind = Literal[
+    "no_entry", "no_trigger", "unreachable", "unheard_event", "unfed_slot", "cycle", "unknown_parameter"
+]
 
 
 class GraphProblem(BaseModel):
@@ -24,9 +25,10 @@ class GraphProblem(BaseModel):
 
     kind: ProblemKind
     severity: Literal["error", "warning", "info"]
-    """An error makes activations fail; a warning is work that goes nowhere; the rest is worth knowing."""
+    """An error cannot work as it stands; a warning is something that no message comes to; the rest is worth knowing."""
     message: str
     routine_id: str | None = None
+    """The routine that it is about; None for the whole graph."""
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.message}"
@@ -49,98 +51,126 @@ class Plan(Protocol):
         """What receives the messages of a slot."""
         ...
 
-    def dependencies(self) -> Mapping[str, frozenset[str]]:
-        """For each routine, those that it receives messages from."""
-        ...
-
 
 def problems_of(plan: Plan) -> list[GraphProblem]:
     """All findings, by kind."""
+    routines, connections = plan.routines, plan.connections
+    targets: dict[str, dict[str, None]] = {name: {} for name in routines}
+    for one in connections:
+        targets[one.source_id][one.target_id] = None
+    entries = [name for name, routine in routines.items() if "trigger" in routine.slots]
+    fed = {one.target_id for one in connections}
+    idle = [name for name in routines if name not in fed and name not in entries]
     return [
-        *_entries(plan),
-        *_unreachable(plan),
-        *_unheard(plan),
-        *_unfed(plan),
-        *_cycles(plan),
-        *_unknown_parameters(plan),
+        *_no_trigger(routines, entries, idle),
+        *_unreachable(targets, entries, idle),
+        *_unheard(routines, connections),
+        *_unfed(routines, connections),
+        *_cycles(targets),
+        *_unknown_parameters(plan, routines, connections),
     ]
 
 
-def _entries(plan: Plan) -> Iterator[GraphProblem]:
-    if plan.routines and not any("trigger" in routine.slots for routine in plan.routines.values()):
+def _no_trigger(routines: Mapping[str, Routine], entries: list[str], idle: list[str]) -> Iterator[GraphProblem]:
+    if routines and not entries:
         message = "no routine has a slot 'trigger', so no job can begin"
         yield GraphProblem(kind="no_entry", severity="error", message=message)
+    for name in idle:
+        message = f"routine {name!r} can never run: nobody feeds it, and it has no slot 'trigger' to begin a job with"
+        yield GraphProblem(kind="no_trigger", severity="error", message=message, routine_id=name)
 
 
-def _unreachable(plan: Plan) -> Iterator[GraphProblem]:
-    targets: dict[str, list[str]] = {name: [] for name in plan.routines}
-    for one in plan.connections:
-        targets[one.source_id].append(one.target_id)
-    reached = {name for name, routine in plan.routines.items() if "trigger" in routine.slots}
+def _unreachable(targets: Mapping[str, Iterable[str]], entries: list[str], idle: list[str]) -> Iterator[GraphProblem]:
+    """Those that nothing leads to from an entry; of idle ones it is said already."""
+    reached = set(entries)
     fresh = list(reached)
     while fresh:
         found = set(targets[fresh.pop()]) - reached
         reached |= found
         fresh.extend(found)
-    for name in plan.routines:
-        if name not in reached:
+    for name in targets:
+        if name not in reached and name not in idle:
             message = f"routine {name!r} is reached from no routine with a slot 'trigger'"
             yield GraphProblem(kind="unreachable", severity="warning", message=message, routine_id=name)
 
 
-def _unheard(plan: Plan) -> Iterator[GraphProblem]:
-    heard = {(one.source_id, one.source_event) for one in plan.connections}
-    for name, routine in plan.routines.items():
+def _unheard(routines: Mapping[str, Routine], connections: Sequence[Connection]) -> Iterator[GraphProblem]:
+    heard = {(one.source_id, one.source_event) for one in connections}
+    for name, routine in routines.items():
         for event in routine.events:
             if (name, event) not in heard:
                 message = f"nobody receives event {event!r} of routine {name!r}"
                 yield GraphProblem(kind="unheard_event", severity="info", message=message, routine_id=name)
 
 
-def _unfed(plan: Plan) -> Iterator[GraphProblem]:
-    fed = {(one.target_id, one.target_slot) for one in plan.connections}
-    for name, routine in plan.routines.items():
+def _unfed(routines: Mapping[str, Routine], connections: Sequence[Connection]) -> Iterator[GraphProblem]:
+    fed = {(one.target_id, one.target_slot) for one in connections}
+    for name, routine in routines.items():
         for slot in routine.slots:
             if slot != "trigger" and (name, slot) not in fed:
                 message = f"nobody feeds slot {slot!r} of routine {name!r}"
                 yield GraphProblem(kind="unfed_slot", severity="warning", message=message, routine_id=name)
 
 
-def _cycles(plan: Plan) -> Iterator[GraphProblem]:
-    for one in plan.connections:
-        if one.source_id == one.target_id:
-            message = f"routine {one.source_id!r} feeds itself"
-            yield GraphProblem(kind="cycle", severity="info", message=message, routine_id=one.source_id)
-    left = {name: set(sources) for name, sources in plan.dependencies().items()}
-    while True:
-        try:
-            TopologicalSorter(left).prepare()
-        except CycleError as error:
-            circle: list[str] = error.args[1]
-            message = f"messages may go round: {' -> '.join(map(repr, circle))}"
-            yield GraphProblem(kind="cycle", severity="info", message=message, routine_id=circle[0])
-            left[circle[1]].discard(circle[0])
-        else:
-            return
+def _cycles(targets: Mapping[str, Iterable[str]]) -> Iterator[GraphProblem]:
+    """One for each pair of routines whose connection leads back to where a walk through the graph has come from."""
+    done: set[str] = set()
+    for start in targets:
+        path: list[str] = []
+        places: dict[str, int] = {}
+        steps: list[Iterator[str]] = [iter([start])]
+        while steps:
+            step = next((one for one in steps[-1] if one not in done), None)
+            if step is None:
+                steps.pop()
+                if path:
+                    done.add(path[-1])
+                    del places[path.pop()]
+            elif step in places:
+                yield _cycle(path, places[step])
+            else:
+                places[step] = len(path)
+                path.append(step)
+                steps.append(iter(targets[step]))
 
 
-def _unknown_parameters(plan: Plan) -> Iterator[GraphProblem]:
-    for one in plan.connections:
+_SHOWN: Final = 10
+
+
+def _cycle(path: list[str], start: int) -> GraphProblem:
+    """The circle that closes from the end of a path to a place in it."""
+    first, length = path[start], len(path) - start
+    if length == 1:
+        message = f"routine {first!r} feeds itself"
+    else:
+        shown = [repr(name) for name in path[start : start + _SHOWN]]
+        if length > _SHOWN:
+            shown[_SHOWN // 2 :] = [f"{length - _SHOWN + 1:,} more", *map(repr, path[1 - _SHOWN // 2 :])]
+        message = f"messages may go round: {' -> '.join([*shown, repr(first)])}"
+    return GraphProblem(kind="cycle", severity="info", message=message, routine_id=first)
+
+
+def _unknown_parameters(
+    plan: Plan, routines: Mapping[str, Routine], connections: Sequence[Connection]
+) -> Iterator[GraphProblem]:
+    slots = {name: routine.slots for name, routine in routines.items()}
+    events = {name: routine.events for name, routine in routines.items()}
+    for one in connections:
         receiver = plan.receiver(one.target_id, one.target_slot)
-        if receiver is None:
-            continue
-        place = f"handler '{one.target_id}.{one.target_slot}'"
-        for name in one.param_mapping.values():
-            if not receiver.takes(name):
-                message = f"{place} takes no {name!r}, which the connection from {one.source_id!r} maps to"
-                yield _parameter_problem(message, one)
-        sent = plan.routines[one.source_id].events[one.source_event].output_params
-        arriving = {one.param_mapping.get(name, name) for name in sent}
-        for name in receiver.required if sent else ():
-            if name not in arriving and receiver.takes_by_name:
-                message = f"{place} wants {name!r}, which event {one.source_event!r} of {one.source_id!r} does not send"
-                yield _parameter_problem(message, one)
+        strategy = slots[one.target_id][one.target_slot].merge_strategy
+        if receiver is None or callable(strategy):
+            continue  # nobody takes it, or what a merge function makes of it
+        sent = events[one.source_id][one.source_event].output_params
+        for message in _misfits(one, receiver, sent if strategy == "override" else ()):
+            yield GraphProblem(kind="unknown_parameter", severity="error", message=message, routine_id=one.target_id)
 
 
-def _parameter_problem(message: str, connection: Connection) -> GraphProblem:
-    return GraphProblem(kind="unknown_parameter", severity="error", message=message, routine_id=connection.target_id)
+def _misfits(one: Connection, receiver: Receiver, sent: Sequence[str]) -> Iterator[str]:
+    place = f"handler '{one.target_id}.{one.target_slot}'"
+    for name in one.param_mapping.values():
+        if not receiver.takes(name):
+            yield f"{place} takes no {name!r}, which the connection from {one.source_id!r} maps to"
+    arriving = one.carry(dict.fromkeys(sent))
+    for name in receiver.required if sent and receiver.takes_by_name else ():
+        if name not in arriving:
+            yield f"{place} wants {name!r}, which event {one.source_event!r} of {one.source_id!r} does not send"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Final
 
 from .._clock import new_token
 from ..errors import GraphError
 from .binding import Receiver
 from .kinds import ErrorHandler
 from .mermaid import mermaid_of
-from .ports import Connection, Route
+from .ports import Connection, Route, Slot, checked_name
 from .problems import GraphProblem, problems_of
 from .routine import Routine
 from .state import JobState
@@ -22,12 +24,12 @@ class Wiring:
     """Routines, wired by connections."""
 
     def __init__(self, flow_id: str | None) -> None:
-        self.flow_id = flow_id or f"graph-{new_token()}"
+        self.flow_id = checked_name(flow_id, "flow_id") if flow_id else f"graph-{new_token()}"
         """The id by which jobs know their graph."""
         self.error_handler: ErrorHandler | None = None
         """What is done when a handler raises whose routine does not say."""
         self._routines: dict[str, Routine] = {}
-        self._receivers: dict[tuple[str, str], Receiver] = {}
+        self._receivers: dict[tuple[str, str], Receiver | None] = {}
         self._connections: list[Connection] = []
         self._from: dict[tuple[str, str], list[Route]] = {}
         self._lock = threading.RLock()
@@ -43,24 +45,33 @@ class Wiring:
         return tuple(self._connections)
 
     def set_error_handler(self, handler: ErrorHandler | None) -> None:
-        """Say what is done when a handler raises whose routine does not say."""
+        """Say what is done when a handler raises whose routine does not say; None fails the job.
+
+        Raises:
+            GraphError: It is no `ErrorHandler`.
+        """
+        if handler is not None and not isinstance(handler, ErrorHandler):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+            raise GraphError(f"the error handler of graph {self.flow_id!r} is {handler!r}, wanted an ErrorHandler.")
         self.error_handler = handler
 
     def add_routine(self, routine: Routine, routine_id: str | None = None) -> str:
         """Add a routine, and return its id; its class name, with a number if that is taken, if None is given.
 
+        One routine may be in several graphs, and several times in one: nothing of a run is kept on it.
+
         Raises:
-            GraphError: The id is taken, or a handler cannot be called.
+            GraphError: It is no routine, the id is taken or none, or a handler cannot be called.
         """
+        if not isinstance(routine, Routine):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+            raise GraphError(
+                f"what is added to graph {self.flow_id!r} is {routine!r}, wanted an object of a Routine class."
+            )
         with self._lock:
-            made = self._free_id(type(routine).__name__) if routine_id is None else routine_id
+            chosen = self._free_id(type(routine).__name__) if routine_id is None else routine_id
+            made = checked_name(chosen, "the id of a routine")
             if made in self._routines:
                 raise GraphError(f"routine id {made!r} already exists in graph {self.flow_id!r}. Choose another one.")
-            receivers = {
-                (made, slot.name): Receiver(slot.handler, f"{made}.{slot.name}")
-                for slot in routine.slots.values()
-                if slot.handler is not None
-            }
+            receivers = {(made, name): _receiver(slot, made) for name, slot in routine.slots.items()}
             self._routines[made] = routine
             self._receivers.update(receivers)
             return made
@@ -84,18 +95,22 @@ class Wiring:
             source_event: Its event.
             target_id: The routine that receives; it may be the same.
             target_slot: Its slot.
-            param_mapping: Names of the message to names in the slot, changed all at once; other keys pass.
+            param_mapping: Names of the message to names in the slot, changed all at once; other keys pass, but for one
+                with the name that another key of the message is changed to.
 
         Raises:
-            GraphError: One of them does not exist.
+            GraphError: One of them does not exist, two names are mapped to one, or the slot's handler cannot be called.
         """
+        mapping = {} if param_mapping is None else _checked_mapping(param_mapping)
         with self._lock:
             source, target = self.routine(source_id), self.routine(target_id)
             need(source_event, source.events, f"routine {source_id!r} has no event")
-            need(target_slot, target.slots, f"routine {target_id!r} has no slot")
-            made = Connection(source_id, source_event, target_id, target_slot, dict(param_mapping or {}))
+            slots = target.slots
+            need(target_slot, slots, f"routine {target_id!r} has no slot")
+            self.receiver(target_id, target_slot)
+            made = Connection(source_id, source_event, target_id, target_slot, mapping)
             self._connections.append(made)
-            route = Route(made, target, target.slots[target_slot].merge_strategy)
+            route = Route(made, target, slots[target_slot].merge_strategy)
             self._from.setdefault((source_id, source_event), []).append(route)
             return made
 
@@ -109,13 +124,14 @@ class Wiring:
         return self._routines[routine_id]
 
     def receiver(self, routine_id: str, slot: str) -> Receiver | None:
-        """What receives the messages of a slot; None for one without a handler."""
+        """What receives the messages of a slot; None for one without a handler.
+
+        Raises:
+            GraphError: The slot was defined after its routine was added, and its handler cannot be called.
+        """
         key = (routine_id, slot)
-        if key not in self._receivers:  # a slot that was defined after its routine was added
-            handler = self.routine(routine_id).slots[slot].handler
-            if handler is None:
-                return None
-            self._receivers[key] = Receiver(handler, f"{routine_id}.{slot}")
+        if key not in self._receivers:
+            self._receivers[key] = _receiver(self.routine(routine_id).slots[slot], routine_id)
         return self._receivers[key]
 
     def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
@@ -136,19 +152,52 @@ class Wiring:
 
     def validate_graph(self) -> list[GraphProblem]:
         """What looks wrong in the wiring, or worth knowing; an empty list if nothing does."""
-        return problems_of(self)
+        with self._lock:
+            return problems_of(self)
 
     def to_mermaid(self, job: JobState | None = None) -> str:
-        """The graph as a Mermaid flowchart; with the states of its routines, if a job is given."""
-        return mermaid_of(self, job)
+        """The graph as a Mermaid flowchart; with the states of its routines, if a job is given.
+
+        Raises:
+            GraphError: It is the job of another graph.
+        """
+        if job is not None and job.flow_id != self.flow_id:
+            raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {self.flow_id!r}.")
+        with self._lock:
+            return mermaid_of(self, job)
 
 
-def need(name: str, known: Mapping[str, object], what: str) -> None:
+def _receiver(slot: Slot, routine_id: str) -> Receiver | None:
+    return None if slot.handler is None else Receiver(slot.handler, f"{routine_id}.{slot.name}")
+
+
+def _checked_mapping(given: Mapping[str, str]) -> dict[str, str]:
+    """A `param_mapping` that loses nothing.
+
+    Raises:
+        GraphError: It is no mapping of names to names, or maps two names to one.
+    """
+    if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+        raise GraphError(f"param_mapping is {given!r}, wanted a mapping of names to names.")
+    sources: dict[str, str] = {}
+    for source, target in given.items():
+        name = checked_name(target, f"what param_mapping maps {source!r} to")
+        other = sources.setdefault(name, checked_name(source, "a name in param_mapping"))
+        if other != source:
+            raise GraphError(f"param_mapping maps both {other!r} and {source!r} to {name!r}, and one would be lost.")
+    return {source: target for target, source in sources.items()}
+
+
+_SHOWN: Final = 10
+
+
+def need(name: object, known: Mapping[str, object], what: str) -> None:
     """Refuse a name that is not known.
 
     Raises:
         GraphError: It is not.
     """
-    if name not in known:
-        names = ", ".join(map(repr, known)) or "none"
-        raise GraphError(f"{what} {name!r}; there is: {names}.")
+    if not isinstance(name, str) or name not in known:
+        names = ", ".join(map(repr, islice(known, _SHOWN))) or "none"
+        more = f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
+        raise GraphError(f"{what} {name!r}; there is: {names}{more}.")

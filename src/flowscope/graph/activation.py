@@ -103,10 +103,6 @@ class Activation:
             number=self.number,
         )
 
-    def __lt__(self, other: "Activation") -> bool:
-        """Whether it goes first: by priority, then first in, first out."""
-        return (self.priority, self.number) < (other.priority, other.number)
-
 
 running_activation: Final[ContextVar[Activation | None]] = ContextVar("flowscope_activation", default=None)
 """The activation whose handler is running here."""

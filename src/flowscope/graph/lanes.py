@@ -1,31 +1,31 @@
 """The workers of a graph: one for jobs that run one activation at a time, several for the others."""
 
-from heapq import heapify, heappop, heappush
+from collections import deque
 
 from ..executors.pool import Pool
 from .activation import Activation
+from .kinds import TaskPriority
 
 __all__ = ["new_lane"]
 
 
-class _Heap:
-    """Activations, the first to go first."""
+class _Queue:
+    """Activations: by priority, and among equals first in, first out."""
 
     def __init__(self) -> None:
-        self._items: list[Activation] = []
+        self._by_priority: dict[int, deque[Activation]] = {priority: deque() for priority in TaskPriority}
 
     def append(self, activation: Activation, /) -> None:
-        heappush(self._items, activation)
+        self._by_priority[activation.priority].append(activation)
 
     def popleft(self) -> Activation:
-        return heappop(self._items)
+        return next(items for items in self._by_priority.values() if items).popleft()
 
     def remove(self, activation: Activation, /) -> None:
-        self._items.remove(activation)
-        heapify(self._items)
+        self._by_priority[activation.priority].remove(activation)
 
     def __len__(self) -> int:
-        return len(self._items)
+        return sum(map(len, self._by_priority.values()))
 
 
 class _Performer:
@@ -39,4 +39,4 @@ class _Performer:
 
 def new_lane(width: int) -> Pool[Activation]:
     """So many threads at most, which take activations by priority."""
-    return Pool(width, "flowscope-graph", _Performer, make_queue=_Heap)
+    return Pool(width, "flowscope-graph", _Performer, make_queue=_Queue)

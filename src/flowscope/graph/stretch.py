@@ -16,6 +16,7 @@ from ..executors.pool import Pool
 from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations, running_activation
+from .convoy import yield_while_taken
 from .host import FINAL, Checkpoints, Host
 from .keeping import Keeper, activation_of, pending_of
 from .kinds import ErrorHandler
@@ -165,6 +166,7 @@ class Stretch:
         """Call the handler, and decide what follows; never raises."""
         if self._is_late():
             self._time_out()
+        yield_while_taken(self._lock)
         with self._lock:
             if not self._work.start(activation):
                 return  # paused, cancelled or failed meanwhile
@@ -199,6 +201,7 @@ class Stretch:
         result_of(activation.task)
 
     def _performed(self, activation: Activation, error: BaseException | None, spent: float) -> None:
+        yield_while_taken(self._lock)
         with self._lock:
             emitted = self._work.finish(activation)
             if self.job.status not in FINAL:

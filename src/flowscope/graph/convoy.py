@@ -1,0 +1,29 @@
+"""Threads that take turns with a lock, instead of one another's places in its queue."""
+
+from collections.abc import Callable
+from time import sleep
+from typing import Final, Protocol
+
+__all__ = ["yield_while_taken"]
+
+_TURNS: Final = 100
+
+
+class _Lock(Protocol):
+    acquire: Callable[[bool], bool]
+
+    def release(self) -> None: ...
+
+
+def yield_while_taken(lock: _Lock) -> None:
+    """Let the other threads run until a lock is free, or it seems to be held for long.
+
+    A thread that blocks gets the lock as soon as it is released, and only then waits for the interpreter's own lock. So
+    the one that runs blocks when it needs the lock next, and from then on each use of it is a change of threads: a
+    convoy. Only for threads that no signal interrupts.
+    """
+    for _ in range(_TURNS):
+        if lock.acquire(False):
+            lock.release()
+            return
+        sleep(0)

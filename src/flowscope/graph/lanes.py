@@ -1,12 +1,16 @@
 """The workers of a graph: one for jobs that run one activation at a time, several for the others."""
 
+import logging
 from collections import deque
+from typing import Final
 
 from ..executors.pool import Pool
 from .activation import Activation
 from .kinds import TaskPriority
 
 __all__ = ["new_lane"]
+
+_logger: Final = logging.getLogger("flowscope")
 
 
 class _Queue:
@@ -32,7 +36,10 @@ class _Performer:
     """What a thread does with an activation."""
 
     def run(self, job: Activation) -> None:
-        job.carrier.perform(job)
+        try:
+            job.carrier.perform(job)
+        except BaseException:  # what a listener raises to end its thread does not end this one, which others need
+            _logger.exception("the end of routine %s could not be told", job.routine_id)
 
     def close(self) -> None: ...
 

@@ -17,19 +17,22 @@ from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations, running_activation
 from .convoy import yield_while_taken
+from .delivery import Delivery
 from .host import FINAL, Checkpoints, Host
 from .keeping import Keeper, activation_of, pending_of
 from .kinds import ErrorHandler
 from .ledger import Ledger
-from .merging import Merges, snapshot
+from .merging import snapshot
 from .policy import Verdict, verdict_on
-from .ports import Route
 from .recording import Recording
 from .routine import Routine
 from .state import JobState, PausePoint
 from .work import Emitted, Work
 
 __all__ = ["Stretch"]
+
+_BEGUN: Final = ("status", "updated_at", "pending_activations", "deferred_events")
+"""What of a job changes when it begins."""
 
 _logger: Final = logging.getLogger("flowscope")
 
@@ -58,8 +61,8 @@ class Stretch:
         self._keeper = Keeper(job, checkpoints)
         self._lock = job._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
         self._work = Work(lane)
-        self._merges = Merges(job.merges)
         self._ledger = Ledger(job)
+        self._delivery = Delivery(self, host, self._work, self._ledger)
         self._timeout = timeout
         self._prevent_timeout: Callable[[], None] | None = None
         self._began = tick()
@@ -83,14 +86,15 @@ class Stretch:
             if self.job.status in FINAL:
                 raise GraphError(f"job {self.job.job_id!r} is {self.job.status}; only a paused job can be resumed.")
             history = len(self.job.execution_history)
-            before = self.job.status, self.job.pending_activations, self.job.deferred_events
+            before = {name: getattr(self.job, name) for name in _BEGUN}
             self.job._live = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
             try:
                 self._begin()
             except BaseException:
                 self._work.take()
                 del self.job.execution_history[history:]
-                self.job.status, self.job.pending_activations, self.job.deferred_events = before
+                for name, value in before.items():
+                    setattr(self.job, name, value)
                 self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
                 raise
             closes = self._closes()
@@ -100,25 +104,29 @@ class Stretch:
     def _begin(self) -> None:
         pending, deferred = self.job.pending_activations, self.job.deferred_events
         if self._is_late():
+            self._ledger.note("", RunStatus.TIMED_OUT.value, {"timeout": self._timeout})
             self._end(RunStatus.TIMED_OUT)
             return
         self.job.pending_activations, self.job.deferred_events = [], []
         self._change(RunStatus.RUNNING)
         for one in pending:
-            self._post(activation_of(one, self, self._host.routine(one.routine_id)))
+            self._delivery.post(activation_of(one, self, self._host.routine(one.routine_id)))
         for event in deferred:
-            self._send(event.routine_id, event.event_name, event.data)
+            self._delivery.send(event.routine_id, event.event_name, event.data)
         if self._timeout is not None:
             self._prevent_timeout = call_later(background_loop(), self._timeout, self._time_out)
         self._check_saved(self._keeper.save())
 
     def abandon(self, error: BaseException) -> None:
-        """End the record of a stretch that has not begun."""
+        """End a stretch that has not begun; the job is not its own."""
         with self._lock:
             closing, self._closing = self._closing, True
         if not closing:
-            self._recording.close(error, RunStatus.FAILED)
-            self._finish()
+            try:
+                self._recording.close(error, RunStatus.FAILED)
+            finally:
+                self._let_go(self.job, self)
+                self.settled.done()
 
     def emit(self, activation: Activation, event_name: str, data: dict[str, Any]) -> None:
         """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through.
@@ -133,34 +141,7 @@ class Stretch:
             if self._keeper.keeps:
                 self._work.hold_back(activation, event_name, data)
             else:
-                self._send(activation.routine_id, event_name, data)
-
-    def _send_all(self, activation: Activation, emitted: Emitted) -> None:
-        for event_name, data in emitted:
-            self._send(activation.routine_id, event_name, data)
-
-    def _send(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
-        if self.job.status in FINAL:
-            return
-        self._ledger.note(routine_id, event_name, data)
-        for route in self._host.routes_from(routine_id, event_name):
-            self._deliver(route, data)
-
-    def _deliver(self, route: Route, data: dict[str, Any]) -> None:
-        target, slot = route.connection.target_id, route.connection.target_slot
-        arrived = route.connection.carry(data)
-        problem: BaseException | None = None
-        try:
-            arrived = self._merges.take(target, slot, route.merge_strategy, arrived)
-        except BaseException as raised:
-            problem = raised
-        self._post(Activation(self, route.target, target, slot, arrived, priority=self.job.priority, problem=problem))
-
-    def _post(self, activation: Activation) -> None:
-        if self.job.status is RunStatus.RUNNING:
-            self._work.post(activation)
-        elif self.job.status is RunStatus.PAUSED:
-            self.job.pending_activations.append(pending_of(activation))
+                self._delivery.send(activation.routine_id, event_name, data)
 
     def perform(self, activation: Activation) -> None:
         """Call the handler, and decide what follows; never raises."""
@@ -203,13 +184,15 @@ class Stretch:
     def _performed(self, activation: Activation, error: BaseException | None, spent: float) -> None:
         yield_while_taken(self._lock)
         with self._lock:
-            emitted = self._work.finish(activation)
-            if self.job.status not in FINAL:
+            decides = self.job.status not in FINAL
+            if decides:
                 self._ledger.measure(activation.routine_id, spent, failed=error is not None)
                 try:
-                    self._decide(activation, error, emitted)
+                    self._decide(activation, error, self._work.held_back(activation))
                 except BaseException as problem:  # such as no memory for what follows
                     self._fail_job(problem, Failure(problem).info())
+            self._work.finish(activation)
+            if decides:
                 self._check_saved(self._keeper.finished_one())
             closes = self._closes()
         if closes:
@@ -219,7 +202,7 @@ class Stretch:
         if error is None:
             self._ledger.set_state(activation.routine_id, "completed")
             self._ledger.note(activation.routine_id, "completed", {})
-            self._send_all(activation, emitted)
+            self._delivery.send_all(activation.routine_id, emitted)
         else:
             self._fail(activation, error, emitted)
 
@@ -237,7 +220,7 @@ class Stretch:
             self._fail_job(error, info)
         else:
             self._ledger.set_state(activation.routine_id, verdict.value, info)
-            self._send_all(activation, emitted)
+            self._delivery.send_all(activation.routine_id, emitted)
 
     def _fail_job(self, error: BaseException, info: ErrorInfo) -> None:
         self._error = error
@@ -247,14 +230,14 @@ class Stretch:
     def _retry_later(self, activation: Activation, pause: float) -> None:
         again = activation.next_attempt()
         if self.job.status is RunStatus.PAUSED:
-            self._post(again)
+            self._delivery.post(again)
         else:
             self._work.retry(again, pause, self._retry)
 
     def _retry(self, activation: Activation) -> None:
         with self._lock:
             if self._work.retries(activation):
-                self._post(activation)
+                self._delivery.post(activation)
 
     def pause(self, reason: str, checkpoint: object) -> None:
         """Keep what waits; what runs goes on to its end."""
@@ -317,7 +300,8 @@ class Stretch:
         """End what was submitted and the record, where that may take its time; then wake those who wait."""
         if self._prevent_timeout is not None and self.job.status is not RunStatus.RUNNING:
             self._prevent_timeout()
-        if running_loop() is not None or self._recording.has_submitted:
+        held: bool = self._lock._is_owned()  # noqa: SLF001 - as `threading.Condition` asks it
+        if held or running_loop() is not None or self._recording.has_submitted:
             try:
                 threading.Thread(target=self._wind_up, name="flowscope-graph-end", daemon=True).start()
             except RuntimeError:
@@ -347,7 +331,7 @@ class Stretch:
 
     def _finish(self) -> None:
         with self._lock:
-            self.job.merges = self._merges.states()
+            self.job.merges = self._delivery.merges.states()
             self._check_saved(self._keeper.save())
             if self.job.status is RunStatus.PAUSED:
                 self.job.finished_runs = [*self.job.finished_runs, self._recording.record()]
@@ -385,7 +369,7 @@ class Stretch:
     def snapshot(self) -> dict[str, Any]:
         """What of the job differs if all work that is not finished counts as pending."""
         changes: dict[str, Any] = {
-            "merges": self._merges.states(),
+            "merges": self._delivery.merges.states(),
             "finished_runs": [*self.job.finished_runs, self._recording.record()],
         }
         if self.job.status is RunStatus.RUNNING:

@@ -60,9 +60,13 @@ class Work:
         """Keep what a handler emits until it is through."""
         self._running[activation].append((event_name, data))
 
-    def finish(self, activation: Activation) -> Emitted:
-        """Let go of one whose handler is through; what it has emitted and was held back."""
-        return self._running.pop(activation, [])
+    def held_back(self, activation: Activation) -> Emitted:
+        """What it has emitted and was held back."""
+        return self._running[activation]
+
+    def finish(self, activation: Activation) -> None:
+        """Let go of one whose handler is through."""
+        del self._running[activation]
 
     def retry(self, activation: Activation, pause: float, post: Callable[[Activation], object]) -> None:
         """Let one wait so many seconds for another attempt."""

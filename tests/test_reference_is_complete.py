@@ -10,6 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 import flowscope
+import flowscope.coordination
+import flowscope.graph
 from flowscope import (
     Artifact,
     Dropped,
@@ -29,18 +31,40 @@ from flowscope import (
     flow,
     task,
 )
+from flowscope.graph import (
+    ErrorHandler,
+    ErrorStrategy,
+    ExecutionRecord,
+    GraphProblem,
+    GraphSpec,
+    JobState,
+    PausePoint,
+    PendingActivation,
+    Performance,
+    Routine,
+    RoutineGraph,
+    RoutineState,
+    TaskPriority,
+)
 
 REFERENCE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference"
-ERRORS: Final = [
-    name
-    for name in flowscope.__all__
-    if inspect.isclass(found := getattr(flowscope, name)) and issubclass(found, FlowscopeError)
+ERRORS: Final = {
+    name: found
+    for package in (flowscope, flowscope.coordination, flowscope.graph)
+    for name in package.__all__
+    if inspect.isclass(found := getattr(package, name)) and issubclass(found, FlowscopeError)
+}
+STOCK: Final = [
+    found
+    for name in flowscope.graph.__all__
+    if inspect.isclass(found := getattr(flowscope.graph, name)) and issubclass(found, Routine) and found is not Routine
 ]
 INNER: Final[dict[type[Any], set[str]]] = {
     Flow: {"setup_planned"},
     Task: {"args", "data", "deadline", "ended", "handle", "kwargs", "order", "parent", "spec", "started", "value"},
+    RoutineGraph: {"receiver", "routes_from", "settled"},
 }
-"""What the engine keeps in live objects without an underscore, and users have no business with."""
+"""What is in live objects without an underscore, and users have no business with."""
 FENCED: Final = re.compile(r"^```.*?^```$", re.M | re.S)
 SPAN: Final = re.compile(r"`([^`\n]+)`")
 
@@ -100,8 +124,8 @@ def test_api_names_every_attribute(kind: type[Any]) -> None:
 
 def test_errors_describes_every_error() -> None:
     """Each error has a section in `errors.md`, and each of its attributes a code span there."""
-    for name in ERRORS:
-        parameters = list(inspect.signature(getattr(flowscope, name).__init__).parameters)[1:]
+    for name, error in ERRORS.items():
+        parameters = list(inspect.signature(error.__init__).parameters)[1:]
         attributes = [parameter for parameter in parameters if parameter not in {"args", "kwargs"}]
         assert missing(attributes, words_of(section_of("errors.md", f"`{name}`"))) == [], name
 
@@ -135,3 +159,70 @@ def test_every_status_is_described() -> None:
     """Each value of `RunStatus` has a row in `run-json.md`, and each member a code span in `api.md`."""
     assert missing(RunStatus, cells_of(section_of("run-json.md", "`FlowRun`"))) == []
     assert missing([f"RunStatus.{status.name}" for status in RunStatus], set(SPAN.findall(prose_of("api.md")))) == []
+
+
+def parts_of(model: type[BaseModel]) -> dict[str, set[str]]:
+    """The models of the same package that a model is made of, and itself: the fields of each, by name."""
+    schema = model.model_json_schema()
+    found = {name: set(part.get("properties", {})) for name, part in schema["$defs"].items()}
+    elsewhere = {name for name in found if name.startswith("FlowRun") or hasattr(flowscope, name)}
+    return {model.__name__: set(schema["properties"]), **{name: found[name] for name in found.keys() - elsewhere}}
+
+
+def part_of(page: str, heading: str) -> str:
+    """What stands under a heading of the second or third level, up to the next heading."""
+    found = re.search(rf"^###? `{re.escape(heading)}`\n(.*?)(?=^##|\Z)", prose_of(page), re.M | re.S)
+    assert found is not None, f"{page} has no section {heading!r}"
+    return found[1]
+
+
+def test_graph_names_every_public_name() -> None:
+    """Each name of `flowscope.graph` has a code span in `graph.md`."""
+    assert missing(flowscope.graph.__all__, words_of(prose_of("graph.md"))) == []
+
+
+@pytest.mark.parametrize("kind", [Routine, RoutineGraph, JobState])
+def test_graph_names_every_attribute(kind: type[Any]) -> None:
+    """Each public attribute and method of a class has a code span in its section."""
+    live: set[str] = set(vars(RoutineGraph())) if kind is RoutineGraph else set()
+    wanted = public(kind) | {name for name in live if not name.startswith("_")}
+    assert missing(wanted - INNER.get(kind, set()), words_of(section_of("graph.md", f"`{kind.__name__}`"))) == []
+
+
+@pytest.mark.parametrize("method", ["execute", "execute_async", "start", "resume", "resume_async"])
+def test_graph_names_every_option(method: str) -> None:
+    """Each parameter of what runs a job has a code span in the section of `RoutineGraph`."""
+    words = words_of(section_of("graph.md", "`RoutineGraph`"))
+    assert missing(inspect.signature(getattr(RoutineGraph, method)).parameters.keys() - {"self"}, words) == []
+
+
+@pytest.mark.filterwarnings("ignore::pydantic.json_schema.PydanticJsonSchemaWarning")
+@pytest.mark.parametrize("model", [JobState, GraphSpec])
+def test_graph_describes_every_field_of_its_files(model: type[BaseModel]) -> None:
+    """The tables of a job and of a graph, and of each of their parts, have exactly the fields that are in their JSON."""
+    parts = parts_of(model)
+    assert len(parts) > 4
+    described = {"ErrorHandler", "ErrorStrategy", "TaskPriority"}  # in one section, below
+    for name in parts.keys() - described:
+        first_table = part_of("graph.md", name).partition("\n| field")[2].partition("\n\n")[0]
+        assert cells_of(first_table) == parts[name], name
+
+
+@pytest.mark.parametrize("model", [RoutineState, ExecutionRecord, PausePoint, PendingActivation, Performance])
+def test_graph_describes_every_field_of_the_parts_of_a_job(model: type[BaseModel]) -> None:
+    """The same for what is read from a job."""
+    assert cells_of(part_of("graph.md", model.__name__)) == model.model_fields.keys()
+
+
+def test_graph_describes_error_handlers_problems_and_stock_routines() -> None:
+    """Their fields, kinds and events have code spans in their sections."""
+    handlers = words_of(section_of("graph.md", "`ErrorHandler` and `ErrorStrategy`"))
+    assert missing([*public(ErrorHandler), *(strategy.name for strategy in ErrorStrategy)], handlers) == []
+    assert missing([priority.name for priority in TaskPriority], words_of(prose_of("graph.md"))) == []
+    problems = section_of("graph.md", "`GraphProblem`")
+    kinds = GraphProblem.model_json_schema()["properties"]["kind"]["enum"]
+    assert cells_of(problems) == {*GraphProblem.model_fields, *kinds}
+    stock = section_of("graph.md", "Stock routines")
+    assert cells_of(stock) == {routine.__name__ for routine in STOCK}
+    wanted = {name for routine in STOCK for name in [*routine.model_fields, *routine.declared_events]}
+    assert missing(wanted, words_of(stock)) == []

@@ -5,9 +5,11 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final, Protocol
 
+from ..engine.call import Call
+from ..engine.context import Handle, Scope, current, enter
 from .state import JobState
 
-__all__ = ["Activation", "Carrier", "enclosing_activations", "running_activation"]
+__all__ = ["Activation", "Carrier", "activation_here", "enclosing_activations", "enter_handler"]
 
 _numbers: Final = count(1)
 
@@ -104,13 +106,37 @@ class Activation:
         )
 
 
-running_activation: Final[ContextVar[Activation | None]] = ContextVar("flowscope_activation", default=None)
-"""The activation whose handler is running here."""
+class HandlerScope(Scope):
+    """The place in the job's flow where a handler is called."""
+
+    __slots__ = ("activation",)
+
+    activation: Activation
+
+
+_entered: Final[ContextVar[Activation | None]] = ContextVar("flowscope_activation", default=None)
+
+
+def enter_handler(activation: Activation, handle: Handle) -> None:
+    """Let this context be that of a handler."""
+    scope = HandlerScope()
+    scope.handle = handle
+    scope.activation = activation
+    enter(scope)
+    _entered.set(activation)
+
+
+def activation_here() -> Activation | None:
+    """The activation whose handler is running here: in its flow, also where only that was bound; or in a flow of its own."""
+    scope = current.get()
+    while isinstance(scope, Call):
+        scope = scope.parent
+    return scope.activation if isinstance(scope, HandlerScope) else _entered.get()
 
 
 def enclosing_activations() -> Iterator[Activation]:
     """The activations whose handlers wait for what runs here, if it waits itself: the innermost first."""
-    activation = running_activation.get()
+    activation = activation_here()
     while activation is not None:
         if not activation.done:
             yield activation

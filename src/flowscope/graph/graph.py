@@ -10,7 +10,7 @@ from typing import Any, Final, Self, get_args
 from ..engine.loops import running_loop
 from ..errors import GraphError
 from ..model.config import FlowConfig
-from .host import Checkpoints, checked_timeout, checkpoints
+from .host import Checkpoints, checked_count, checked_timeout, checkpoints
 from .jobs import Jobs
 from .kinds import ExecutionStrategy, TaskPriority
 from .spec import GraphSpec, rebuilt, spec_of_graph
@@ -49,7 +49,7 @@ class RoutineGraph(Wiring):
     ) -> None:
         super().__init__(flow_id)
         self.flow_config = flow_config or FlowConfig.default()
-        self.execution_timeout = execution_timeout
+        self.execution_timeout = checked_timeout(execution_timeout)
         self._jobs = Jobs(self)
         self.set_execution_strategy(execution_strategy, max_workers)
 
@@ -61,10 +61,8 @@ class RoutineGraph(Wiring):
         """
         checked = _checked_strategy(strategy)
         if max_workers is not None:
-            if max_workers < 1:
-                raise GraphError(f"max_workers is {max_workers!r}, wanted at least 1.")
+            self.max_workers = checked_count(max_workers, "max_workers")
             self._jobs.set_width(max_workers)
-            self.max_workers = max_workers
         self.execution_strategy: ExecutionStrategy = checked
 
     def start(
@@ -115,6 +113,8 @@ class RoutineGraph(Wiring):
         save_every: int | None = None,
     ) -> JobState:
         """Start a job like `start`, and return it when it has ended, or paused and its running handlers are through.
+
+        An interrupt of the wait cancels the job, or pauses it, if it is saved while it runs.
 
         Raises:
             GraphError: As `start`; or it is called inside a handler of this graph, which it would wait for.
@@ -265,8 +265,9 @@ class RoutineGraph(Wiring):
         """Take no more jobs, and end those that run.
 
         Args:
-            wait: Whether they may go on to their end; otherwise they are cancelled at once.
-            timeout: Seconds to wait before they are cancelled; None waits as long as it takes.
+            wait: Whether they may go on to their end; otherwise they are cancelled at once, or paused, if they are saved
+                while they run.
+            timeout: Seconds to wait before that; None waits as long as it takes.
 
         Raises:
             GraphError: It would wait inside a handler of this graph, or in the event loop of one; nothing has happened then.
@@ -282,6 +283,10 @@ class RoutineGraph(Wiring):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.shutdown(wait=error is None)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.routines)} routines, {len(self.connections)} connections"
+        return f"<{type(self).__name__} {self.flow_id!r}: {counts}>"
 
     def get_routine_retry_count(self, routine_id: str) -> int | None:
         """How many extra attempts a routine has had in the latest job; None without an error handler of its own.

@@ -12,7 +12,7 @@ from .kinds import ErrorHandler
 from .ports import Route
 from .routine import Routine
 
-__all__ = ["FINAL", "Checkpoints", "Host", "checked_timeout", "checkpoints"]
+__all__ = ["FINAL", "Checkpoints", "Host", "checked_count", "checked_timeout", "checkpoints"]
 
 FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
 
@@ -51,17 +51,29 @@ def checkpoints(save_to: str | Path | None, save_every: int | None) -> Checkpoin
     Raises:
         GraphError: The number makes no sense.
     """
-    if save_every is not None and save_every < 1:
-        raise GraphError(f"save_every is {save_every!r}, wanted a number of activations of at least 1, or None.")
-    return None if save_to is None else Checkpoints(Path(save_to), save_every)
+    every = None if save_every is None else checked_count(save_every, "save_every")
+    return None if save_to is None else Checkpoints(Path(save_to), every)
 
 
-def checked_timeout(timeout: float | None) -> float | None:
+def checked_count(count: object, what: str) -> int:
+    """A number of which there is at least one.
+
+    Raises:
+        GraphError: It is none.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise GraphError(f"{what} is {count!r}, wanted a whole number of at least 1.")
+    return count
+
+
+def checked_timeout(timeout: object) -> float | None:
     """The seconds that a job may take.
 
     Raises:
         GraphError: They make no sense.
     """
-    if timeout is not None and not timeout >= 0:
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float) or not timeout >= 0:
         raise GraphError(f"timeout is {timeout!r}, wanted seconds, or None for no limit.")
     return timeout

@@ -1,13 +1,13 @@
 """Jobs in files: written whole or not at all, and read with clear errors."""
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from .._clock import new_token
 from ..errors import GraphError
 
 __all__ = ["read_job", "write_atomically"]
@@ -27,15 +27,15 @@ def write_atomically(path: Path, state: BaseModel) -> Path:
         cause = error.__cause__ or error.__context__
         raise GraphError(str(cause or error).removeprefix("Error calling function `<lambda>`: GraphError: ")) from error
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    fresh = path.with_name(f".{new_token()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with fresh.open("x", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(path)
+        fresh.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        fresh.unlink(missing_ok=True)
         raise
     return path
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Final
 
-from .._clock import now, seconds, tick
+from .._clock import seconds, tick
 from ..errors import GraphError
 from ..executors.pool import Pool
 from ..model.status import RunStatus
@@ -51,7 +51,7 @@ class Jobs:
             self._admit(job, stretch)
             stretch.begin()
         except BaseException as error:
-            stretch.abandon(error)
+            stretch.give_up(error)
             raise
         return stretch
 
@@ -104,8 +104,9 @@ class Jobs:
             with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
                 stretch = self.live(job)  # it may have paused meanwhile, and may have been resumed
                 if stretch is None and job.status not in FINAL:
-                    job.status, job.updated_at = RunStatus.CANCELLED, now()
-                    Ledger(job).note("", RunStatus.CANCELLED.value, {"reason": reason})
+                    ledger = Ledger(job)
+                    ledger.note("", RunStatus.CANCELLED.value, {"reason": reason})
+                    ledger.change(RunStatus.CANCELLED)
 
     def refuse_inside(self, what: str) -> None:
         """Refuse to wait inside a handler of the graph, for which others may have to wait.
@@ -117,7 +118,7 @@ class Jobs:
             raise GraphError(_REFUSED.format(what=what))
 
     def shut_down(self, timeout: float | None, *, wait: bool) -> None:
-        """Take no more jobs, and end those that run: in time, or by cancelling them."""
+        """Take no more jobs, and let those that run end: in time, or by an interrupt."""
         with self._lock:
             running = list(self._stretches.values())
             if wait and timeout is None:
@@ -128,6 +129,6 @@ class Jobs:
         for stretch in running:
             left = None if timeout is None else max(0.0, timeout - seconds(began, tick()))
             if not (wait and stretch.wait(left)):
-                stretch.cancel("the graph was shut down")
+                stretch.interrupt("the graph was shut down")
         self._single.close(wait=False)
         self._wide.close(wait=False)

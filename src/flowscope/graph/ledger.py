@@ -5,6 +5,7 @@ from typing import Any, Final
 from .._clock import now
 from ..model.assembling import assembled
 from ..model.records import ErrorInfo
+from ..model.status import RunStatus
 from .state import ExecutionRecord, JobState, Measure, RoutineState, RoutineStatus
 
 __all__ = ["Ledger"]
@@ -21,6 +22,11 @@ class Ledger:
         self._history = job.execution_history
         self._states = job.routine_states
         self._measures = job.measures
+
+    def change(self, status: RunStatus) -> None:
+        """Set the status."""
+        self._job.status = status
+        self._job.updated_at = now()
 
     def note(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         """Add to the history."""

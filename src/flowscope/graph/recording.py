@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..engine.context import Scope
+from ..engine.context import Handle
 from ..engine.flow_drivers import close_flow, open_flow
 from ..engine.flow_life import wind_up
 from ..engine.live import Flow
@@ -23,9 +23,9 @@ class Recording:
         self._run = open_flow(self._flow, self._state)
 
     @property
-    def root(self) -> Scope:
-        """Where its tasks are called from."""
-        return self._run.root
+    def handle(self) -> Handle:
+        """What its tasks find it by."""
+        return self._run.handle
 
     @property
     def has_submitted(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from ..errors import GraphError
-from .activation import Activation, running_activation
+from .activation import Activation, activation_here
 from .kinds import ErrorHandler, ErrorStrategy
 from .ports import Event, MergeStrategy, Slot, SlotPlan, checked_name, declared_slot, slot_plan
 from .state import JobState
@@ -150,7 +150,7 @@ class Routine(BaseModel):
         return self._activation("job").job
 
     def _activation(self, wanted: str) -> Activation:
-        activation = running_activation.get()
+        activation = activation_here()
         if activation is None or activation.routine is not self:
             raise GraphError(f"{wanted!r} of {type(self).__name__} is for its handlers, while a job runs them.")
         return activation

@@ -1,12 +1,23 @@
 """One record of a job that was paused: that of each stretch, joined."""
 
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from ..model.records import Dropped, FlowRun
 from ..model.status import RunStatus
 
-__all__ = ["joined"]
+__all__ = ["cut_off", "joined"]
+
+_OPEN: Final = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
+
+
+def cut_off(run: FlowRun[Any]) -> FlowRun[Any]:
+    """The record of a stretch that is over; what was running when it was written has been abandoned."""
+    if not any(task.status in _OPEN for task in run.tasks):
+        return run
+    ended = {"status": RunStatus.ABANDONED}
+    tasks = [task.model_copy(update=ended) if task.status in _OPEN else task for task in run.tasks]
+    return run.model_copy(update={"tasks": tasks})
 
 
 def joined(job_id: str, graph_id: str, status: RunStatus, runs: list[FlowRun[Any]]) -> FlowRun[Any]:

@@ -260,6 +260,10 @@ class JobState(BaseModel):
         fields = {name: copy(value) for name, value in self}
         return self.model_construct(self.model_fields_set, **fields | (self._live.snapshot() if self._live else {}))
 
+    def __repr_args__(self) -> Iterable[tuple[str, object]]:
+        """What tells it from others; the whole may be long."""
+        return [(name, getattr(self, name)) for name in ("flow_id", "job_id", "status", "current_routine_id", "error")]
+
     def __getstate__(self) -> dict[Any, Any]:
         with self._lock:
             return {**BaseModel.__getstate__(self._at_rest()), "__pydantic_private__": None}

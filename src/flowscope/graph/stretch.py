@@ -6,8 +6,7 @@ from collections.abc import Callable, Set
 from contextvars import copy_context
 from typing import Any, Final
 
-from .._clock import now, seconds, tick
-from ..engine.context import enter
+from .._clock import seconds, tick
 from ..engine.failure import Failure
 from ..engine.loops import Opening, call_later, result_of, run_threadsafe, running_loop
 from ..errors import GraphError
@@ -15,7 +14,7 @@ from ..executors.aio import background_loop
 from ..executors.pool import Pool
 from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
-from .activation import Activation, enclosing_activations, running_activation
+from .activation import Activation, enclosing_activations, enter_handler
 from .convoy import yield_while_taken
 from .delivery import Delivery
 from .host import FINAL, Checkpoints, Host
@@ -26,6 +25,7 @@ from .merging import snapshot
 from .policy import Verdict, verdict_on
 from .recording import Recording
 from .routine import Routine
+from .run_record import cut_off
 from .state import JobState, PausePoint
 from .work import Emitted, Work
 
@@ -108,7 +108,8 @@ class Stretch:
             self._end(RunStatus.TIMED_OUT)
             return
         self.job.pending_activations, self.job.deferred_events = [], []
-        self._change(RunStatus.RUNNING)
+        self.job.finished_runs = [cut_off(one) for one in self.job.finished_runs]
+        self._ledger.change(RunStatus.RUNNING)
         for one in pending:
             self._delivery.post(activation_of(one, self, self._host.routine(one.routine_id)))
         for event in deferred:
@@ -117,11 +118,14 @@ class Stretch:
             self._prevent_timeout = call_later(background_loop(), self._timeout, self._time_out)
         self._check_saved(self._keeper.save())
 
-    def abandon(self, error: BaseException) -> None:
-        """End a stretch that has not begun; the job is not its own."""
+    def give_up(self, error: BaseException) -> None:
+        """End a stretch whose beginning has failed; before it has begun, the job is not its own."""
         with self._lock:
-            closing, self._closing = self._closing, True
-        if not closing:
+            begun = self.job._live is self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+            closing, self._closing = self._closing, self._closing or not begun
+        if begun:
+            self.interrupt("its start was interrupted")
+        elif not closing:
             try:
                 self._recording.close(error, RunStatus.FAILED)
             finally:
@@ -167,8 +171,7 @@ class Stretch:
             del error
 
     def _handle(self, activation: Activation) -> None:
-        enter(self._recording.root)
-        running_activation.set(activation)
+        enter_handler(activation, self._recording.handle)
         receiver = self._host.receiver(activation.routine_id, activation.slot)
         if receiver is None:
             return  # a slot that only merges
@@ -211,7 +214,7 @@ class Stretch:
         own, shared = routine.error_handler, self._host.error_handler
         verdict = verdict_on(error, activation.attempt, own, shared, optional=routine.is_optional)
         info = Failure(error).info()
-        self._ledger.note(activation.routine_id, verdict.value, {"error": info})
+        self._ledger.note(activation.routine_id, verdict.value, {"error": info.model_dump()})
         if verdict is Verdict.RETRY:
             self._ledger.set_state(activation.routine_id, "running", info, retries=1)
             self._retry_later(activation, (own or shared or ErrorHandler()).pause_after(activation.attempt))
@@ -244,7 +247,7 @@ class Stretch:
         with self._lock:
             if self.job.status is not RunStatus.RUNNING or self.settled.is_done:
                 return  # once settled, the job may run again elsewhere
-            self._change(RunStatus.PAUSED)
+            self._ledger.change(RunStatus.PAUSED)
             self.job.pause_points.append(PausePoint(reason=reason, checkpoint=checkpoint))
             self.job.pending_activations = [pending_of(one) for one in self._work.take()]
             self.job.remaining_time = self._remaining_time()
@@ -261,6 +264,13 @@ class Stretch:
     def cancel(self, reason: str) -> None:
         """End the job at once; sync handlers go on to their end, async ones are cancelled."""
         self._end_early(FINAL, RunStatus.CANCELLED, {"reason": reason})
+
+    def interrupt(self, reason: str) -> None:
+        """End the job, or pause it if it is saved while it runs; one that is paused stays so."""
+        if self._keeper.keeps:
+            self.pause(reason, None)
+        elif self.job.status is not RunStatus.PAUSED:
+            self.cancel(reason)
 
     def _time_out(self) -> None:
         self._end_early(FINAL | {RunStatus.PAUSED}, RunStatus.TIMED_OUT, {"timeout": self._timeout})
@@ -285,7 +295,7 @@ class Stretch:
         """Drop what waits; it is listed in the job."""
         kept = [] if self.job.status is RunStatus.RUNNING else self.job.pending_activations
         self.job.pending_activations = [*kept, *map(pending_of, self._work.take())]
-        self._change(status)
+        self._ledger.change(status)
 
     def _closes(self) -> bool:
         """Whether the stretch is over now, but for what its handlers have submitted; true once."""
@@ -327,7 +337,7 @@ class Stretch:
             self._fail_job(failed, Failure(failed).info())
         elif self.job.status is RunStatus.RUNNING:
             self.job.pending_activations = []
-            self._change(RunStatus.COMPLETED)
+            self._ledger.change(RunStatus.COMPLETED)
 
     def _finish(self) -> None:
         with self._lock:
@@ -389,7 +399,3 @@ class Stretch:
         else:
             self.job.error = self.job.error or info
             _logger.error("job %s cannot be saved: %s", self.job.job_id, info.message)
-
-    def _change(self, status: RunStatus) -> None:
-        self.job.status = status
-        self.job.updated_at = now()

@@ -7,11 +7,14 @@ __all__ = ["awaited", "waited"]
 
 
 def waited(stretch: Stretch) -> JobState:
-    """Block until a stretch is over, and return its job; an interrupt of the wait cancels it."""
+    """Block until a stretch is over, and return its job.
+
+    An interrupt of the wait cancels it, or pauses it, if it is saved while it runs: so that it can be resumed.
+    """
     try:
         stretch.wait(None)
     except BaseException:
-        stretch.cancel("the wait was interrupted")
+        stretch.interrupt("the wait was interrupted")
         raise
     return stretch.job
 

@@ -1,0 +1,134 @@
+"""What users of graphs came upon in their first days."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+
+from flowscope import RunStatus, bind_context
+from flowscope.graph import GraphError, JobState, Routine, RoutineGraph, event, slot
+
+from .routines import Counter, called, graph_of
+
+
+class Threaded(Routine):
+    """Emits in a thread of its own."""
+
+    out = event("value")
+
+    @slot
+    def trigger(self) -> None:
+        """Emit there, and wait for that."""
+        thread = threading.Thread(target=bind_context(self.speak))
+        thread.start()
+        thread.join()
+
+    def speak(self) -> None:
+        """Emit."""
+        self.emit("out", value=1)
+
+
+class Saving(Routine):
+    """Saves its job while it runs, the first time."""
+
+    path: Path
+
+    @slot
+    def trigger(self) -> None:
+        """Save it."""
+        if not self.path.exists():
+            self.job.save(self.path)
+
+
+def test_a_bound_function_speaks_for_its_handler() -> None:
+    """`bind_context` takes the place of a handler along into a thread."""
+    job = graph_of(Threaded(), Counter()).execute("a")
+    assert [entry["value"] for entry in job.shared_log] == [1]
+
+
+def test_every_task_of_a_resumed_job_has_an_end(tmp_path: Path) -> None:
+    """What ran when a job was saved, and runs again, is abandoned in the record of the first time."""
+    file = tmp_path / "then"
+    graph = RoutineGraph("g")
+    graph.add_routine(Saving(path=file), "a")
+    graph.execute("a")
+    job = graph.resume(JobState.load(file))
+    assert [task.status for task in job.flow_run.tasks] == [RunStatus.ABANDONED, RunStatus.COMPLETED]
+
+
+def test_an_error_in_the_history_is_the_same_after_loading(tmp_path: Path) -> None:
+    """It is plain data, here and there."""
+
+    def fail() -> None:
+        raise ValueError("no")
+
+    job = graph_of(called(fail)).execute("a")
+    for one in (job, JobState.load(job.save(tmp_path / "job"))):
+        assert one.get_execution_history("a")[-1].data["error"]["message"] == "no"
+
+
+def test_the_file_of_a_job_has_the_usual_permissions(tmp_path: Path) -> None:
+    """Another user may go on with a job, where the umask lets them."""
+    before = os.umask(0o002)
+    try:
+        file = JobState(flow_id="g").save(tmp_path / "job")
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o664
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("options", [{"execution_timeout": -1}, {"max_workers": "3"}, {"max_workers": 0}])
+def test_options_of_a_graph_are_checked(options: Any) -> None:
+    """A graph that could not run its jobs is not made."""
+    with pytest.raises(GraphError, match="wanted"):
+        RoutineGraph(**options)
+
+
+INTERRUPTED = """
+import signal, sys, threading
+from flowscope.graph import RoutineGraph, Routine
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # though it may have been started in the background
+
+def handler():
+    print("running", flush=True)
+    threading.Event().wait()
+
+routine = Routine()
+routine.define_slot("trigger", handler)
+with RoutineGraph("g") as graph:
+    graph.add_routine(routine, "a")
+    graph.execute("a", save_to=sys.argv[1])
+"""
+
+
+def test_a_saved_job_survives_an_interrupt(tmp_path: Path) -> None:
+    """Ctrl-C during `execute` leaves a file from which the job is resumed, though the graph is left with it."""
+    file = tmp_path / "job"
+    with subprocess.Popen([sys.executable, "-c", INTERRUPTED, str(file)], stdout=PIPE, stderr=PIPE) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == b"running\n"
+        while program.poll() is None:  # Python may miss one that comes as it begins to wait
+            program.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                program.wait(0.5)
+    assert JobState.load(file).status in {RunStatus.RUNNING, RunStatus.PAUSED}
+    job = graph_of(called(lambda: None), flow_id="g").resume(JobState.load(file))
+    assert job.status is RunStatus.COMPLETED
+
+
+def test_texts_about_jobs_and_graphs_are_short() -> None:
+    """They name what they are, and are not the whole history."""
+    graph = graph_of(called(lambda: None), flow_id="bakery")
+    job = graph.execute("a")
+    assert repr(graph) == "<RoutineGraph 'bakery': 1 routines, 0 connections>"
+    assert repr(job).startswith("JobState(flow_id='bakery', job_id='job-")
+    assert "history" not in repr(job)

@@ -4,50 +4,38 @@ What JSON has no form for, and is common in messages, is written as `{"$type": â
 refused, for work that is saved has to arrive as it was sent.
 """
 
-import base64
 import math
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from pathlib import Path, PurePath
 from typing import Any, Final
-from uuid import UUID
 
 from ..errors import GraphError
+from ..model.anatomy import class_of, type_name
+from ..model.values import safe_repr
+from .marks import MARKS
 
 __all__ = ["from_json_form", "to_json_form"]
 
 _TYPE: Final = "$type"
 _VALUE: Final = "$value"
+_PARTS: Final = frozenset({_TYPE, _VALUE})
+_BY_NAME: Final = {mark.name: mark for mark in MARKS.values()}
 
-_WRITERS: Final[dict[type, tuple[str, Callable[[Any], Any]]]] = {
-    tuple: ("tuple", list),
-    set: ("set", list),
-    frozenset: ("frozenset", list),
-    bytes: ("bytes", lambda value: base64.b64encode(value).decode()),
-    datetime: ("datetime", datetime.isoformat),
-    date: ("date", date.isoformat),
-    time: ("time", time.isoformat),
-    timedelta: ("timedelta", lambda value: [value.days, value.seconds, value.microseconds]),
-    Decimal: ("decimal", str),
-    UUID: ("uuid", str),
-}
+_MAX_DEPTH: Final = 150
+"""Levels of JSON; its readers go to 200, and the values are some levels deep in the job."""
+_MAX_BITS: Final = 64
+"""Of integers that every reader of JSON takes."""
 
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "bytes": base64.b64decode,
-    "datetime": datetime.fromisoformat,
-    "date": date.fromisoformat,
-    "time": time.fromisoformat,
-    "timedelta": lambda value: timedelta(*value),
-    "decimal": Decimal,
-    "uuid": UUID,
-    "path": Path,
-    "float": float,
-    "dict": dict,
-}
+
+class _RefusedError(Exception):
+    """What is wrong, without where: that is added from the inside out, and only then."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place: list[str] = []
+
+    def told(self, what: str) -> GraphError:
+        return GraphError(f"{what}{''.join(reversed(self.place))} {self.reason}.")
 
 
 def to_json_form(value: Any, what: str) -> Any:
@@ -60,47 +48,105 @@ def to_json_form(value: Any, what: str) -> Any:
     Raises:
         GraphError: It, or something in it, would not come back as what it is.
     """
-    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
-    if value is None or kind in {bool, int, str}:
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else {_TYPE: "float", _VALUE: repr(value)}
-    if kind is list:
-        return [to_json_form(item, f"{what}[{number}]") for number, item in enumerate(value)]
-    if kind is dict:
-        return _dict_form(value, what)
-    if isinstance(value, PurePath):
-        return {_TYPE: "path", _VALUE: str(value)}
-    if kind not in _WRITERS:
-        raise GraphError(
-            f"{what} is of type {kind.__qualname__}, which cannot be saved so that it comes back as it was. Send plain "
-            "data: numbers, text, lists, dictionaries, dates, paths."
-        )
-    name, write = _WRITERS[kind]
-    return {_TYPE: name, _VALUE: to_json_form(write(value), what)}
+    try:
+        return _form(value, _MAX_DEPTH)
+    except _RefusedError as refused:
+        raise refused.told(what) from None
 
 
-def _dict_form(value: dict[Any, Any], what: str) -> Any:
-    if all(type(key) is str for key in value) and _TYPE not in value:
-        return {key: to_json_form(item, f"{what}[{key!r}]") for key, item in value.items()}
-    pairs = [[to_json_form(key, what), to_json_form(item, f"{what}[{key!r}]")] for key, item in value.items()]
-    return {_TYPE: "dict", _VALUE: pairs}
-
-
-def from_json_form(form: Any) -> Any:
+def from_json_form(form: Any, what: str = "a saved value") -> Any:
     """The value that was written.
 
+    Args:
+        form: As JSON has it.
+        what: What it is, for the error.
+
     Raises:
-        GraphError: It carries a mark that is unknown here.
+        GraphError: Something in it carries a mark that is unknown here, or that does not fit it.
     """
-    kind: Any = type(form)  # pyright: ignore[reportUnknownVariableType] # it may be anything
+    try:
+        return _value(form)
+    except RecursionError as error:
+        raise GraphError(f"{what} is too many levels deep.") from error
+    except _RefusedError as refused:
+        raise refused.told(what) from None
+
+
+def _form(value: Any, room: int) -> Any:
+    kind = class_of(value)
+    if value is None or kind is bool or _is_plain(kind, value):
+        return value
+    if not room:
+        raise _RefusedError(f"is more than {_MAX_DEPTH} levels deep, or holds itself")
     if kind is list:
-        return [from_json_form(item) for item in form]
+        return _each(_form, enumerate(value), room - 1)
+    if kind is dict:
+        items: list[tuple[Any, Any]] = list(value.items())  # at once: a handler may be changing it
+        if all(type(key) is str and key != _TYPE and _encodes(key) for key, _ in items):
+            return dict(zip([key for key, _ in items], _each(_form, items, room - 1), strict=True))
+    mark = MARKS.get(kind)
+    if mark is None:
+        raise _RefusedError(
+            f"is of type {type_name(value)}, which cannot be saved so that it comes back as it was. Send plain data: "
+            "numbers, text, lists, dictionaries, dates, paths"
+        )
+    try:
+        written = mark.write(value)
+    except ValueError as error:
+        raise _RefusedError(f"cannot be saved: it has {error}") from error
+    return {_TYPE: mark.name, _VALUE: _form(written, room - 1)}
+
+
+def _is_plain(kind: Any, value: Any) -> bool:
+    """Whether it is text or a number that JSON has a form for."""
+    if kind is str:
+        return _encodes(value)
+    if kind is int:
+        return int.bit_length(value) <= _MAX_BITS
+    return kind is float and math.isfinite(value)
+
+
+def _encodes(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _value(form: Any, *_: int) -> Any:
+    kind = class_of(form)
+    if kind is list:
+        return _each(_value, enumerate(form))
     if kind is not dict:
         return form
     if _TYPE not in form:
-        return {key: from_json_form(item) for key, item in form.items()}
-    read = _READERS.get(form[_TYPE])
-    if read is None:
-        raise GraphError(f"a saved value is marked {form[_TYPE]!r}, wanted one of {sorted(_READERS)}.")
-    return read(from_json_form(form.get(_VALUE)))
+        return dict(zip(form, _each(_value, form.items()), strict=True))
+    return _marked(form)
+
+
+def _marked(form: dict[str, Any]) -> Any:
+    name = form[_TYPE]
+    mark = _BY_NAME.get(name) if isinstance(name, str) else None
+    if mark is None or form.keys() != _PARTS:
+        raise _RefusedError(f"is marked {safe_repr(name)}, wanted {_VALUE!r} and one of {sorted(_BY_NAME)}")
+    inner = _value(form[_VALUE])
+    if class_of(inner) is not mark.form:
+        raise _RefusedError(f"is no {mark.name}: its {_VALUE!r} is of type {type_name(inner)}")
+    try:
+        return mark.read(inner)
+    except Exception as error:  # of any kind, from the type that reads
+        raise _RefusedError(f"is no {mark.name}: {error}") from error
+
+
+def _each(convert: Callable[..., Any], items: Any, *room: int) -> list[Any]:
+    converted: list[Any] = []
+    for key, item in items:
+        try:
+            converted.append(convert(item, *room))
+        except _RefusedError as refused:
+            refused.place.append(f"[{safe_repr(key)}]")
+            raise
+    return converted

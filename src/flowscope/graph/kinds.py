@@ -46,8 +46,10 @@ class ErrorHandler(BaseModel):
     """Seconds before the first extra attempt."""
     retry_backoff: float = Field(default=2.0, ge=0, allow_inf_nan=False)
     """The factor by which the delay grows from one extra attempt to the next."""
-    retryable_exceptions: ExceptionTypes = (Exception,)
-    """What is worth another attempt."""
+    retryable_exceptions: ExceptionTypes = Field(
+        default_factory=lambda: (Exception,), json_schema_extra={"default": ["builtins:Exception"]}
+    )
+    """What is worth another attempt: classes; in JSON their names, of the form `module:qualname`."""
     is_critical: bool = False
     """Whether a failure, after the attempts there are, fails the job whatever else is said."""
 

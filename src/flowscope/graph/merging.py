@@ -1,44 +1,74 @@
 """What a handler gets of the messages of its slot: the merge as of its own message, as a snapshot."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast, final
 
 from .ports import MergeStrategy
 from .state import MergeState
 
-__all__ = ["Merges", "snapshot"]
+__all__ = ["Groups", "Merges", "snapshot"]
+
+
+@final
+class Groups:
+    """A merge strategy that gathers messages: the one that completes a group is delivered it as `data`, others nothing.
+
+    Args:
+        routine: The routine that gathers.
+        field: Its field that tells how many messages a group has.
+    """
+
+    def __init__(self, routine: object, field: str) -> None:
+        self._routine = routine
+        self._field = field
+
+    def __call__(self, waiting: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        """Add a message to those that wait, take a complete group from them, and return what is delivered."""
+        items: list[Any] = waiting.setdefault("items", [])
+        items.append(new.get("data", new))
+        size: int = getattr(self._routine, self._field)
+        if len(items) < size:
+            return {"data": []}
+        group, items[:size] = items[:size], []
+        return {"data": group}
 
 
 class Merges:
     """The messages of each slot so far, merged: of one job, and used under its lock."""
 
     def __init__(self, states: Iterable[MergeState]) -> None:
-        self._by_slot = {(one.routine_id, one.slot): one.data for one in states}
+        self._by_slot = {(one.routine_id, one.slot): snapshot(one.data) for one in states}
 
     def take(self, routine_id: str, slot: str, strategy: MergeStrategy, new: dict[str, Any]) -> dict[str, Any]:
         """Merge one more message, and return what its handler gets.
 
         Raises:
-            TypeError: A merge function has returned something else than a dictionary.
+            TypeError: A merge function has returned something else than a dictionary of names and values.
             Exception: What a merge function has raised. Nothing is changed then.
         """
         if strategy == "override":
             return new
+        own = snapshot(new)  # what comes is still in the hands of who sent it, and of other receivers
+        if isinstance(strategy, Groups):
+            return strategy(self._by_slot.setdefault((routine_id, slot), {}), own)
         old = self._by_slot.get((routine_id, slot), {})
         if strategy == "append":
-            made = {**old, **{key: [*old.get(key, ()), value] for key, value in new.items()}}
-            delivered = {key: list(values) for key, values in made.items()}
+            made = {**old, **{key: [*old.get(key, ()), value] for key, value in own.items()}}
         else:
-            made = strategy(snapshot(old), new)
-            if not isinstance(made, dict):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
-                raise TypeError(f"the merge function {strategy!r} returned {made!r}, wanted a dictionary")
-            delivered = snapshot(made)
+            made = snapshot(_checked(strategy(snapshot(old), own), strategy))
+        delivered = snapshot(made)
         self._by_slot[routine_id, slot] = made
         return delivered
 
     def states(self) -> list[MergeState]:
         """As they go into the job's file."""
-        return [MergeState(routine_id=key[0], slot=key[1], data=data) for key, data in self._by_slot.items()]
+        return [MergeState(routine_id=key[0], slot=key[1], data=snapshot(data)) for key, data in self._by_slot.items()]
+
+
+def _checked(made: Any, strategy: object) -> dict[str, Any]:
+    if isinstance(made, dict) and all(isinstance(key, str) for key in cast("dict[object, object]", made)):
+        return cast("dict[str, Any]", made)
+    raise TypeError(f"the merge function {strategy!r} returned {made!r}, wanted a dictionary with names as keys")
 
 
 def snapshot(data: dict[str, Any]) -> dict[str, Any]:
@@ -52,4 +82,6 @@ def _own(value: Any) -> Any:
         return [_own(item) for item in value]
     if kind is dict:
         return {key: _own(item) for key, item in value.items()}
+    if kind is tuple:
+        return tuple(_own(item) for item in value)
     return value

@@ -1,13 +1,27 @@
 """Functions and classes by name: `module:qualname`. Nothing is ever evaluated; what is named is imported."""
 
 import importlib
-from typing import Annotated, Any
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
 from ..errors import GraphError
+from ..model.values import safe_repr
 
-__all__ = ["ExceptionTypes", "find_reference", "reference_to"]
+__all__ = ["FROM_SPEC", "ExceptionTypes", "ModelType", "find_reference", "is_reference", "reference_to"]
+
+T = TypeVar("T")
+
+FROM_SPEC: Final[Mapping[str, str]] = MappingProxyType({"from": "spec"})
+"""The validation context in which a routine is made from its spec, where text may be the name of something."""
+
+
+def is_reference(text: str) -> bool:
+    """Whether it has the form of a name, which no expression has."""
+    module, colon, name = text.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
 
 
 def reference_to(thing: Any, what: str) -> str:
@@ -18,14 +32,15 @@ def reference_to(thing: Any, what: str) -> str:
     """
     module, name = getattr(thing, "__module__", None), getattr(thing, "__qualname__", None)
     reference = f"{module}:{name}"
-    if isinstance(module, str) and isinstance(name, str) and "<" not in name:
+    if isinstance(module, str) and isinstance(name, str) and is_reference(reference):
         try:
             if find_reference(reference, what) is thing:
                 return reference
         except GraphError:
             pass
     raise GraphError(
-        f"{what} is {thing!r}, which cannot be found again by its name. Use a function or class at the top of a module."
+        f"{what} is {safe_repr(thing)}, which cannot be found again by its name. Use a function or class at the top of a "
+        "module."
     )
 
 
@@ -40,28 +55,51 @@ def find_reference(reference: str, what: str) -> Any:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a module may fail in any way when it is imported
+    except (Exception, SystemExit) as error:  # a module may fail in any way when it is imported
         raise GraphError(
             f"{what} is {reference!r}, which cannot be found: {error}. Import paths have the form 'module:name'."
         ) from error
     return found
 
 
-def _exception_types(value: object) -> object:
-    """Exception classes, given as such or by their names."""
-    given: Any = (value,) if isinstance(value, type | str) else value
-    if type(given) not in {tuple, list}:
-        return given
-    return tuple(find_reference(item, "an exception") if isinstance(item, str) else item for item in given)
+def _class(value: object, base: type[T], what: str) -> type[T]:
+    found: Any = find_reference(value, what) if isinstance(value, str) else value
+    if isinstance(found, type) and issubclass(found, base):
+        return found
+    shown = repr(value) if isinstance(value, str) else safe_repr(value)
+    raise GraphError(f"{what} is {shown}, wanted a subclass of {base.__name__}.")
+
+
+def _exception_types(value: object) -> tuple[type[Exception], ...]:
+    several: Any = value if type(value) in {tuple, list, set, frozenset} else (value,)
+    return tuple(_class(one, Exception, "a retryable exception") for one in several)
 
 
 def _exception_names(types: tuple[type[Exception], ...]) -> list[str]:
-    return [reference_to(kind, "an exception") for kind in types]
+    return [reference_to(one, "a retryable exception") for one in types]
 
 
 ExceptionTypes = Annotated[
     tuple[type[Exception], ...],
-    BeforeValidator(_exception_types),
+    PlainValidator(_exception_types, json_schema_input_type=list[str]),
     PlainSerializer(_exception_names, return_type=list[str]),
 ]
-"""Exception classes; in JSON their names."""
+"""Exception classes; where they are data, their names."""
+
+
+def _model_type(value: object, info: ValidationInfo) -> type[BaseModel]:
+    if isinstance(value, str) and info.context is not FROM_SPEC and info.mode != "json":
+        raise GraphError(f"a model is {value!r}, wanted the class itself: names are for specs.")
+    return _class(value, BaseModel, "a model")
+
+
+def _model_name(kind: type[BaseModel]) -> str:
+    return reference_to(kind, "a model")
+
+
+ModelType = Annotated[
+    type[BaseModel],
+    PlainValidator(_model_type, json_schema_input_type=str),
+    PlainSerializer(_model_name, return_type=str, when_used="json"),
+]
+"""A class of Pydantic models; in JSON its name."""

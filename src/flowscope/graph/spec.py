@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..errors import GraphError
 from .kinds import ErrorHandler, ExecutionStrategy
 from .ports import MergeStrategy, Slot
-from .references import find_reference, reference_to
+from .references import FROM_SPEC, find_reference, reference_to
 from .routine import Routine
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _rebuilt_routine(spec: RoutineSpec) -> Routine:
     if not (isinstance(kind, type) and issubclass(kind, Routine)):
         raise GraphError(f"the class of {what} is {spec.type!r}, which is no routine.")
     try:
-        routine = kind.model_validate(spec.config)
+        routine = kind.model_validate(spec.config, context=FROM_SPEC)
     except ValidationError as error:
         raise GraphError(f"the config of {what} does not fit {spec.type!r}: {error}") from error
     for slot in spec.slots:

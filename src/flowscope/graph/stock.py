@@ -1,12 +1,19 @@
-"""Routines that most graphs need. Each has the slot `input`, which takes the whole message."""
+"""Routines that most graphs need. Each has the slot `input`, which takes the whole message.
 
-from typing import Annotated, Any, Literal
+As with every handler whose only parameter is `data`, that is what the message has as `data`, and else all of it. So they
+work on what another one of them sends as `data`.
+"""
 
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, ValidationError
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
 
+from pydantic import Field, ValidationError
+
+from ..model.anatomy import class_of, type_name
 from .conditions import Condition, holds
+from .merging import Groups
 from .ports import Event, event, slot
-from .references import find_reference, reference_to
+from .references import ModelType
 from .routine import Routine
 
 __all__ = ["Aggregator", "Batcher", "ConditionalRouter", "Filter", "Mapper", "SchemaValidator", "Splitter"]
@@ -15,10 +22,10 @@ __all__ = ["Aggregator", "Batcher", "ConditionalRouter", "Filter", "Mapper", "Sc
 class ConditionalRouter(Routine):
     """Sends a message to the event of the first route, or of all routes, whose condition holds.
 
-    Each route is an event, which sends `data`, the message, and `route`, its name.
+    Each route is an event, which sends `data`, the message, and `route`, its name. Routes may share a name.
     """
 
-    routes: list[tuple[str, Condition]]
+    routes: Sequence[tuple[str, Condition]]
     """Names and conditions, in the order in which they are tried."""
     default_route: str | None = None
     """The route of a message for which no condition holds; None drops it."""
@@ -28,55 +35,68 @@ class ConditionalRouter(Routine):
         """Make an event of each route."""
         super().model_post_init(context)
         names = [name for name, _ in self.routes]
-        for name in dict.fromkeys(names if self.default_route is None else [*names, self.default_route]):
+        for name in names if self.default_route is None else [*names, self.default_route]:
             self._events.setdefault(name, Event(name, ("data", "route")))
 
     @slot
     def input(self, data: Any) -> None:
         """Route a message."""
-        config = dict(self)
-        matching = list(dict.fromkeys(name for name, condition in self.routes if holds(condition, data, config)))
-        if not matching and self.default_route is not None:
-            matching = [self.default_route]
-        for name in matching[:1] if self.route_priority == "first_match" else matching:
+        for name in self._chosen(data):
             self.emit(name, data=data, route=name)
 
-
-def collect(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """The messages so far, and the new one, in the order of their arrival."""
-    return {"items": [*old.get("items", ()), new["data"] if set(new) == {"data"} else new]}
+    def _chosen(self, data: object) -> list[str]:
+        chosen: list[str] = []
+        for name, condition in self.routes:
+            if name not in chosen and holds(condition, data, self):
+                chosen.append(name)
+                if self.route_priority == "first_match":
+                    break
+        return chosen if chosen or self.default_route is None else [self.default_route]
 
 
 class Aggregator(Routine):
     """Gathers messages, and sends each `count` of them together, as `items`; fewer wait for more."""
 
-    count: int = Field(ge=1)
+    count: int = Field(ge=1, strict=True)
 
     aggregated = event("items")
 
-    @slot(merge_strategy=collect)
-    def input(self, items: list[Any]) -> None:
-        """Gather a message."""
-        if len(items) % self.count == 0:
-            self.emit("aggregated", items=items[-self.count :])
+    def model_post_init(self, context: Any, /) -> None:
+        """Let messages be gathered, for each job by itself."""
+        super().model_post_init(context)
+        self._slots["input"] = self._slots["input"]._replace(merge_strategy=Groups(self, "count"))
+
+    @slot
+    def input(self, data: list[Any]) -> None:
+        """Send a group, if the message completes one; `data` is empty otherwise."""
+        if data:
+            self.emit("aggregated", items=data)
 
 
 class Batcher(Routine):
     """Sends messages in batches of `batch_size`, as `items`; an incomplete batch waits for more."""
 
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, strict=True)
 
     batch = event("items")
 
-    @slot(merge_strategy=collect)
-    def input(self, items: list[Any]) -> None:
-        """Gather a message."""
-        if len(items) % self.batch_size == 0:
-            self.emit("batch", items=items[-self.batch_size :])
+    def model_post_init(self, context: Any, /) -> None:
+        """Let messages be gathered, for each job by itself."""
+        super().model_post_init(context)
+        self._slots["input"] = self._slots["input"]._replace(merge_strategy=Groups(self, "batch_size"))
+
+    @slot
+    def input(self, data: list[Any]) -> None:
+        """Send a batch, if the message completes one; `data` is empty otherwise."""
+        if data:
+            self.emit("batch", items=data)
 
 
 class Mapper(Routine):
-    """Sends, as `data`, a message with new names: `mappings` has for each the dotted path of the value."""
+    """Sends, as `data`, a message with new names: `mappings` has for each the dotted path of the value.
+
+    A step of a path is a key, or, in a list, a number from 0.
+    """
 
     mappings: dict[str, str]
 
@@ -89,13 +109,16 @@ class Mapper(Routine):
         Raises:
             LookupError: It has no value at a path.
         """
-        self.emit("output", data={new: _value_at(data, path) for new, path in self.mappings.items()})
+        self.emit("output", data={new: _value_at(data, path.split(".")) for new, path in self.mappings.items()})
 
 
-def _value_at(data: Any, path: str) -> Any:
-    value = data
-    for step in path.split("."):
-        value = value[int(step) if type(value) in {list, tuple} else step]
+def _value_at(data: object, path: list[str]) -> object:
+    value: Any = data
+    for number, step in enumerate(path, 1):
+        try:
+            value = value[int(step) if class_of(value) in {list, tuple} else step]
+        except (LookupError, TypeError, ValueError) as error:
+            raise LookupError(f"the message has no {'.'.join(path[:number])!r}") from error
     return value
 
 
@@ -110,7 +133,7 @@ class Filter(Routine):
     @slot
     def input(self, data: Any) -> None:
         """Judge a message."""
-        self.emit("passed" if holds(self.condition, data, dict(self)) else "rejected", data=data)
+        self.emit("passed" if holds(self.condition, data, self) else "rejected", data=data)
 
 
 class Splitter(Routine):
@@ -126,27 +149,32 @@ class Splitter(Routine):
 
         Raises:
             LookupError: It has no such field.
+            TypeError: What it has there is one thing, as text and mappings are, too.
         """
-        for index, one in enumerate(data[self.field]):
+        for index, one in enumerate(_items_of(data, self.field)):
             self.emit("item", item=one, index=index)
 
 
-def _model(value: object) -> object:
-    return find_reference(value, "the model of a SchemaValidator") if isinstance(value, str) else value
+def _items_of(data: Any, field: str) -> list[Any]:
+    found: Any = _value_at(data, [field])
+    if not _is_several(found):
+        raise TypeError(f"{field!r} of the message is of type {type_name(found)}, wanted a list or other items")
+    return list(found)
 
 
-def _model_name(value: type[BaseModel]) -> str:
-    return reference_to(value, "the model of a SchemaValidator")
+def _is_several(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, str | bytes | bytearray | Mapping)
 
 
 class SchemaValidator(Routine):
     """Checks messages against a Pydantic model: what fits goes on as `valid`, the rest as `invalid` with its `errors`."""
 
-    model: Annotated[type[BaseModel], BeforeValidator(_model), PlainSerializer(_model_name, return_type=str)]
+    model: ModelType
 
     valid = event("data")
     """With the message as the model makes it: defaults filled in, values coerced."""
     invalid = event("errors", "data")
+    """With a list of dictionaries: `type`, `loc` (where, from outside in) and `msg`."""
 
     @slot
     def input(self, data: Any) -> None:

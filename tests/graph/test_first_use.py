@@ -99,7 +99,7 @@ from flowscope.graph import RoutineGraph, Routine
 signal.signal(signal.SIGINT, signal.default_int_handler)  # though it may have been started in the background
 
 def handler():
-    print("running", flush=True)
+    print("running", file=sys.__stdout__, flush=True)  # that of the program, not the one that is captured
     threading.Event().wait()
 
 routine = Routine()

@@ -51,15 +51,30 @@ def find_reference(reference: str, what: str) -> Any:
         GraphError: There is none.
     """
     module, _, name = reference.partition(":")
+    if not all(map(_is_plain, [*module.split("."), *name.split(".")])):
+        raise _not_found(reference, what, "it is no path of plain names")
     try:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
     except (Exception, SystemExit) as error:  # a module may fail in any way when it is imported
-        raise GraphError(
-            f"{what} is {reference!r}, which cannot be found: {error}. Import paths have the form 'module:name'."
-        ) from error
+        raise _not_found(reference, what, error) from error
     return found
+
+
+_MAIN: Final = "__main__"
+
+
+def _is_plain(part: str) -> bool:
+    """Whether it is a name that people give: nothing that leads into the workings of Python."""
+    return part.isidentifier() and (part == _MAIN or not (part.startswith("__") and part.endswith("__")))
+
+
+def _not_found(reference: str, what: str, why: object) -> GraphError:
+    step = "Import paths have the form 'module:name'."
+    if reference.startswith(f"{_MAIN}:"):
+        step = f"{_MAIN!r} is another module in each process. Move it to one that is imported."
+    return GraphError(f"{what} is {reference!r}, which cannot be found: {why}. {step}")
 
 
 def _class(value: object, base: type[T], what: str) -> type[T]:

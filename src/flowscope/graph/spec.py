@@ -86,7 +86,7 @@ class GraphSpec(BaseModel):
 
     version: Literal[1] = 1
     """Of this form; a spec without one is read as version 1."""
-    flow_id: str
+    flow_id: str = Field(min_length=1)
     execution_strategy: ExecutionStrategy = "sequential"
     max_workers: int = Field(default=5, ge=1)
     execution_timeout: float | None = Field(default=None, ge=0, allow_inf_nan=False)
@@ -135,7 +135,7 @@ def _told(what: str) -> Generator[None]:
 
 def _first(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg'].rstrip('.')}"
 
 
 def _flow_config(config: FlowConfig, what: str) -> FlowConfig | None:

@@ -31,7 +31,7 @@ __all__ = [
 
 def latest(value: Any) -> Any:
     """A value, or the last one that was appended."""
-    return value[-1] if type(value) is list else value
+    return value[-1] if type(value) is list else value  # pyright: ignore[reportUnknownVariableType] # it may be anything
 
 
 def total(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:

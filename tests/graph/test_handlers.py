@@ -4,12 +4,13 @@
 # Handlers are lambdas here, and a message tells no types.
 
 import asyncio
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from flowscope import INJECTED, Flow, FlowConfig, RunStatus, current_flow_or_none
+from flowscope import INJECTED, Flow, FlowConfig, Inject, RunStatus, Task, current_flow_or_none, task
 from flowscope.graph import GraphError, JobState, Routine, RoutineGraph, event, slot
 
 from .routines import called, graph_of
@@ -31,6 +32,14 @@ def _received(handler_of: Callable[[list[Any]], Callable[..., Any]], message: di
     seen: list[Any] = []
     job = graph_of(called(handler_of(seen))).execute("a", message)
     return seen, job
+
+
+def _returned(
+    handler: Callable[..., Any], message: dict[str, Any], *, status: RunStatus = RunStatus.COMPLETED, **options: Any
+) -> Any:
+    job = graph_of(called(handler), **options).execute("a", message)
+    assert job.status == status
+    return job.flow_run.tasks[0].return_value
 
 
 def test_both_forms_do_the_same() -> None:
@@ -78,6 +87,181 @@ def test_a_handler_takes_what_it_has_parameters_for() -> None:
     assert _received(lambda seen: lambda data: seen.append(data), message)[0] == [message]
     assert _received(lambda seen: lambda data: seen.append(data), {"data": 5, "b": 2})[0] == [5]
     assert _received(lambda seen: lambda *args: seen.append(args), message)[0] == [()]
+
+
+def test_parameters_without_names_take_their_keys_too() -> None:
+    """Those before a `/`: what the message lacks has its default, also before one that it has."""
+
+    def three(a: int, b: int = 8, c: int = 9, /) -> tuple[int, int, int]:
+        return a, b, c
+
+    def keyed(a: int = 7, /, **rest: int) -> tuple[int, dict[str, int]]:
+        return a, rest
+
+    assert _returned(three, {"a": 1}) == (1, 8, 9)
+    assert _returned(three, {"c": 3, "a": 1}) == (1, 8, 3)
+    assert _returned(three, {"b": 2, "a": 1, "d": 4}) == (1, 2, 9)
+    assert _returned(keyed, {"a": 1, "b": 2}) == (1, {"b": 2})
+    assert _returned(keyed, {"b": 2}) == (7, {"b": 2})
+    assert _returned(keyed, {"rest": 2}) == (7, {"rest": 2})
+
+
+def test_the_whole_message_comes_as_data() -> None:
+    """If `data` is the only parameter, apart from injected ones and `*args`, and the message has no such key."""
+    message = {"a": 1, "b": 2}
+    whole: list[Callable[..., Any]] = [
+        lambda data: data, lambda data=None: data, lambda data, /: data, lambda *, data: data,
+        lambda data, *args: data, lambda data, this_flow=INJECTED: data, lambda this_task, data: data,
+    ]  # fmt: skip
+    for handler in whole:
+        assert _returned(handler, message) == message
+        assert _returned(handler, {}) == {}
+        assert _returned(handler, {"data": 5, "b": 2}) == 5
+    assert _returned(lambda data=3, other=4: (data, other), message) == (3, 4)
+    assert _returned(lambda data=3, **rest: (data, rest), message) == (3, message)
+
+
+class _Object:
+    def __call__(self, value: int) -> int:
+        return value + 1
+
+
+class _AsyncObject:
+    async def __call__(self, value: int) -> int:
+        return value + 2
+
+
+def _wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+async def _add(value: int, more: int = 5) -> int:
+    return value + more
+
+
+@_wrapped
+def _plain(value: int, more: int = 4) -> int:
+    return value + more
+
+
+def test_handlers_of_all_kinds() -> None:
+    """Partials, callable objects, wrapped functions, methods, and builtins, those without a signature too."""
+
+    def three_of(a: int, value: int, c: int) -> tuple[int, int, int]:
+        return a, value, c
+
+    three = functools.partial(three_of, 1, c=3)
+    assert _returned(three, {"value": 2}) == (1, 2, 3)
+    assert _returned(three, {"value": 2, "c": 4}) == (1, 2, 4)
+    assert _returned(functools.partial(_add, more=7), {"value": 1}) == 8
+    assert _returned(_Object(), {"value": 1}) == 2
+    assert _returned(_AsyncObject(), {"value": 1}) == 3
+    assert _returned(functools.partial(_AsyncObject()), {"value": 1}) == 3
+    assert _returned(_plain, {"value": 1, "other": 2}) == 5
+    assert _returned(_Object().__call__, {"value": 1}) == 2
+    taken: dict[str, int] = {}
+    listed: list[object] = []
+    assert _returned(taken.update, {"value": 1}) is None
+    assert taken == {"value": 1}
+    assert _returned(listed.append, {"object": 1, "other": 2}) is None
+    assert listed == [1]
+    assert _returned(max, {}, status=RunStatus.FAILED) is None
+    assert _returned(print, {"sep": "-", "value": 1}) is None
+
+
+@task(retries=1)
+def _step(value: int, this_task: Task = INJECTED) -> tuple[int, str, int]:
+    if this_task.attempt == 1:
+        raise ValueError
+    return value, this_task.task_name, this_task.attempt
+
+
+@task
+async def _async_step(value: int, this_task: Task = INJECTED) -> str:
+    return f"{this_task.task_name}:{value}"
+
+
+def test_a_handler_may_be_a_task() -> None:
+    """It is recorded inside its activation, with its own options, and is injected as itself."""
+    job = graph_of(called(_step)).execute("a", {"value": 3})
+    assert [(one.task_name, one.status, one.return_value) for one in job.flow_run.tasks] == [
+        ("a.trigger", RunStatus.COMPLETED, (3, "_step", 2)),
+        ("_step", RunStatus.COMPLETED, (3, "_step", 2)),
+    ]
+    assert _returned(_async_step, {"value": 3}) == "_async_step:3"
+
+
+async def _forty() -> int:
+    return 40
+
+
+def test_injected_parameters_are_no_keys() -> None:
+    """A message with such a key does not replace them; what nobody provides is an error of the activation."""
+
+    def handler(value: int, number: int = Inject(lambda: 42), *, this_flow: Flow[Any] = INJECTED) -> object:
+        return value, number, this_flow.flow_name
+
+    async def waiting(value: int, number: int = Inject(_forty)) -> int:
+        return value + number
+
+    def unprovided(value: int, database: object = INJECTED) -> None: ...
+
+    def behind(value: int, this_flow: Flow[Any] = INJECTED, /) -> str:
+        return this_flow.flow_name
+
+    assert _returned(handler, {"value": 1, "number": 2, "this_flow": 3}, flow_id="g") == (1, 42, "g")
+    assert _returned(waiting, {"value": 2}) == 42
+    assert _returned(behind, {"value": 2}, flow_id="g") == "g"
+    job = graph_of(called(unprovided)).execute("a", {"value": 1})
+    assert job.error is not None
+    assert job.error.type == "InjectionError"
+    assert "'database'" in job.error.message
+
+
+def test_handlers_that_cannot_work_are_refused_when_they_are_wired() -> None:
+    """Classes, generators in any wrapping, async providers of sync functions, and values that have no place to go."""
+
+    def generator(value: int) -> Iterator[int]:
+        yield value
+
+    def sync(value: int, number: int = Inject(_forty)) -> None: ...
+
+    def before(this_flow: Flow[Any], value: int, /) -> None: ...
+
+    refused: list[tuple[Callable[..., Any], str]] = [
+        (int, "found type"),
+        (generator, "is a generator"),
+        (functools.partial(generator), "is a generator"),
+        (task(generator), "is a generator"),
+        (sync, "_forty.. is async and sync.. is not"),
+        (before, "Swap them"),
+    ]
+    for handler, said in refused:
+        with pytest.raises(GraphError, match=f"handler 'a.trigger'.*{said}"):
+            graph_of(called(handler))
+
+
+def test_what_a_handler_only_makes_is_not_taken_for_done() -> None:
+    """A sync wrapper of an async function or generator is an error of its activation, for nobody would run it."""
+
+    @_wrapped
+    def generator(value: int) -> Iterator[int]:
+        yield value
+
+    made: list[tuple[Callable[..., Any], str]] = [
+        (_wrapped(_add), "coroutine"),
+        (lambda value: _add(value), "coroutine"),
+        (generator, "generator"),
+    ]
+    for handler, what in made:
+        job = graph_of(called(handler)).execute("a", {"value": 1})
+        assert job.status == RunStatus.FAILED
+        assert job.error is not None
+        assert f"returned a {what}" in job.error.message
 
 
 def test_a_message_that_does_not_fit_is_an_error_of_that_activation() -> None:

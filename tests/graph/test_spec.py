@@ -427,6 +427,17 @@ def test_nothing_of_a_failed_spec_is_left() -> None:
     assert RoutineGraph.deserialize(_spec(connections=[LINK])).execute("a", {"hops": 2}).status == RunStatus.COMPLETED
 
 
+def test_what_is_told_is_about_the_spec_alone() -> None:
+    """Also while another error is being handled."""
+    try:
+        raise LookupError("quite another")
+    except LookupError:
+        for attempt in (lambda: RoutineGraph.deserialize("{"), lambda: _graph(Anything(thing=object())).serialize()):
+            with pytest.raises(GraphError, match="EOF|no JSON form") as raised:
+                attempt()
+            assert "another" not in str(raised.value)
+
+
 class _Special(RoutineGraph):
     """A graph class of one's own."""
 

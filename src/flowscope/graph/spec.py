@@ -60,7 +60,7 @@ class RoutineSpec(BaseModel):
     type: str
     """`module:qualname` of its class."""
     config: dict[str, Any] = {}
-    """Its fields."""
+    """Its fields, under the names that they are validated by."""
     slots: tuple[SlotSpec, ...] = ()
     events: tuple[EventSpec, ...] = ()
     error_handler: ErrorHandler | None = None
@@ -130,7 +130,7 @@ def _told(what: str) -> Generator[None]:
     except ValidationError as error:
         raise GraphError(f"{what}: {_first(error)}") from error
     except Exception as error:
-        raise GraphError(f"{what}: {error.__cause__ or error.__context__ or error}") from error
+        raise GraphError(f"{what}: {error}") from error
 
 
 def _first(error: ValidationError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from types import FunctionType, MethodType
 from typing import Any, Literal, NamedTuple, TypeVar, final, overload
@@ -13,6 +14,7 @@ __all__ = [
     "Connection",
     "Event",
     "MergeStrategy",
+    "OfRoutine",
     "Route",
     "Slot",
     "SlotPlan",
@@ -75,31 +77,41 @@ class Slot(NamedTuple):
     merge_strategy: MergeStrategy
 
 
-class Own(NamedTuple):
-    """A method of the routine itself: each copy of the routine has its own."""
+class OfRoutine(ABC):
+    """A handler or merge strategy that belongs to one routine: a copy of the routine has one of its own."""
 
-    method: FunctionType | str
-    """The function, or the name of the attribute that it is found under."""
+    @abstractmethod
+    def of(self, routine: object) -> Any:
+        """The handler or merge strategy of a routine."""
+
+
+class Own(OfRoutine):
+    """A method of the routine itself."""
+
+    def __init__(self, method: FunctionType | str) -> None:
+        self._method = method
+        """The function, or the name of the attribute that it is found under."""
 
     def of(self, routine: object) -> Any:
         """Bound to a routine."""
-        return getattr(routine, self.method) if isinstance(self.method, str) else MethodType(self.method, routine)
+        method = self._method
+        return getattr(routine, method) if isinstance(method, str) else MethodType(method, routine)
 
 
 class SlotPlan(NamedTuple):
     """A slot as a class or an object keeps it, bound to no routine yet."""
 
     name: str
-    handler: Callable[..., Any] | Own | None
-    merge_strategy: MergeStrategy | Own
+    handler: Callable[..., Any] | OfRoutine | None
+    merge_strategy: MergeStrategy | OfRoutine
 
     def of(self, routine: object) -> Slot:
         """The slot of a routine."""
         handler, strategy = self.handler, self.merge_strategy
         return Slot(
             self.name,
-            handler.of(routine) if isinstance(handler, Own) else handler,
-            strategy.of(routine) if isinstance(strategy, Own) else strategy,
+            handler.of(routine) if isinstance(handler, OfRoutine) else handler,
+            strategy.of(routine) if isinstance(strategy, OfRoutine) else strategy,
         )
 
 

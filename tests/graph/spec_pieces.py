@@ -211,7 +211,7 @@ class NotOne:
 def history(job: JobState) -> list[tuple[str, str, Any]]:
     """What happened in a job, without its times."""
     return [
-        (one.routine_id, one.event_name, one.data.get("error", {}).type if "error" in one.data else one.data)
+        (one.routine_id, one.event_name, one.data["error"]["type"] if "error" in one.data else one.data)
         for one in job.execution_history
     ]
 

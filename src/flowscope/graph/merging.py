@@ -3,33 +3,38 @@
 from collections.abc import Iterable
 from typing import Any, cast, final
 
-from .ports import MergeStrategy
+from .ports import MergeStrategy, OfRoutine
 from .state import MergeState
 
 __all__ = ["Groups", "Merges", "snapshot"]
 
 
 @final
-class Groups:
-    """A merge strategy that gathers messages: the one that completes a group is delivered it as `data`, others nothing.
+class Groups(OfRoutine):
+    """A merge strategy that gathers as many messages as a field of the routine tells."""
 
-    Args:
-        routine: The routine that gathers.
-        field: Its field that tells how many messages a group has.
-    """
-
-    def __init__(self, routine: object, field: str) -> None:
-        self._routine = routine
+    def __init__(self, field: str) -> None:
         self._field = field
+
+    def of(self, routine: object) -> "Gather":
+        """That of a routine."""
+        return Gather(getattr(routine, self._field))
+
+
+@final
+class Gather:
+    """Gathers messages: the one that completes a group is delivered it as `data`, the others nothing."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
 
     def __call__(self, waiting: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         """Add a message to those that wait, take a complete group from them, and return what is delivered."""
         items: list[Any] = waiting.setdefault("items", [])
         items.append(new.get("data", new))
-        size: int = getattr(self._routine, self._field)
-        if len(items) < size:
+        if len(items) < self._size:
             return {"data": []}
-        group, items[:size] = items[:size], []
+        group, items[: self._size] = items[: self._size], []
         return {"data": group}
 
 
@@ -49,7 +54,7 @@ class Merges:
         if strategy == "override":
             return new
         own = snapshot(new)  # what comes is still in the hands of who sent it, and of other receivers
-        if isinstance(strategy, Groups):
+        if isinstance(strategy, Gather):
             return strategy(self._by_slot.setdefault((routine_id, slot), {}), own)
         old = self._by_slot.get((routine_id, slot), {})
         if strategy == "append":

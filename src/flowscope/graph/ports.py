@@ -133,7 +133,7 @@ def _unbound(function: Any, routine: object) -> Any:
 
 
 def _check_strategy(strategy: object) -> None:
-    known = isinstance(strategy, str) and strategy in {"override", "append"}
+    known = isinstance(strategy, OfRoutine) or (isinstance(strategy, str) and strategy in {"override", "append"})
     if not known and not callable(strategy):
         raise GraphError(f"merge_strategy is {strategy!r}, wanted 'override', 'append' or a function.")
 
@@ -142,7 +142,7 @@ class _Options(NamedTuple):
     """What `@slot` was told."""
 
     name: str
-    merge_strategy: MergeStrategy
+    merge_strategy: MergeStrategy | OfRoutine
 
 
 _options: WeakKeyDictionary[Callable[..., Any], _Options] = WeakKeyDictionary()
@@ -151,9 +151,9 @@ _options: WeakKeyDictionary[Callable[..., Any], _Options] = WeakKeyDictionary()
 @overload
 def slot(handler: F, /) -> F: ...
 @overload
-def slot(*, name: str | None = None, merge_strategy: MergeStrategy = "override") -> Callable[[F], F]: ...
+def slot(*, name: str | None = None, merge_strategy: MergeStrategy | OfRoutine = "override") -> Callable[[F], F]: ...
 def slot(
-    handler: F | None = None, /, *, name: str | None = None, merge_strategy: MergeStrategy = "override"
+    handler: F | None = None, /, *, name: str | None = None, merge_strategy: MergeStrategy | OfRoutine = "override"
 ) -> F | Callable[[F], F]:
     """Make a method of a routine class the handler of a slot. A subclass that overrides the method need not repeat it.
 

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from ..model.anatomy import class_of, type_name
 from .conditions import Condition, holds
 from .merging import Groups
-from .ports import Event, event, slot
+from .ports import event, slot
 from .references import ModelType
 from .routine import Routine
 
@@ -36,7 +36,8 @@ class ConditionalRouter(Routine):
         super().model_post_init(context)
         names = [name for name, _ in self.routes]
         for name in names if self.default_route is None else [*names, self.default_route]:
-            self._events.setdefault(name, Event(name, ("data", "route")))
+            if name not in self.events:
+                self.define_event(name, ("data", "route"))
 
     @slot
     def input(self, data: Any) -> None:
@@ -61,12 +62,7 @@ class Aggregator(Routine):
 
     aggregated = event("items")
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Let messages be gathered, for each job by itself."""
-        super().model_post_init(context)
-        self._slots["input"] = self._slots["input"]._replace(merge_strategy=Groups(self, "count"))
-
-    @slot
+    @slot(merge_strategy=Groups("count"))
     def input(self, data: list[Any]) -> None:
         """Send a group, if the message completes one; `data` is empty otherwise."""
         if data:
@@ -80,12 +76,7 @@ class Batcher(Routine):
 
     batch = event("items")
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Let messages be gathered, for each job by itself."""
-        super().model_post_init(context)
-        self._slots["input"] = self._slots["input"]._replace(merge_strategy=Groups(self, "batch_size"))
-
-    @slot
+    @slot(merge_strategy=Groups("batch_size"))
     def input(self, data: list[Any]) -> None:
         """Send a batch, if the message completes one; `data` is empty otherwise."""
         if data:

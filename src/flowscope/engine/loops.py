@@ -25,10 +25,8 @@ __all__ = [
     "is_cancelled_error",
     "loop_is_running",
     "new_waiter",
-    "result_of",
     "run_in_new_loop",
     "run_in_thread",
-    "run_threadsafe",
     "running_loop",
     "sleep",
     "spawn",
@@ -236,27 +234,6 @@ def call_later(loop: Any, seconds: float, callback: Callable[[], object]) -> Cal
 
     in_loop(loop, lambda: loop.call_later(seconds, call))
     return wanted.clear
-
-
-def run_threadsafe(coroutine: Coroutine[Any, Any, T], loop: Any) -> Any:
-    """The `concurrent.futures` future of a coroutine that runs in the loop of another thread, in this context."""
-    import asyncio
-
-    try:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop)
-    except BaseException:
-        coroutine.close()
-        raise
-
-
-def result_of(future: Any) -> Any:
-    """Block this thread until such a future is done; what it returns or raises, a cancellation as asyncio has it."""
-    import concurrent.futures
-
-    try:
-        return future.result()
-    except concurrent.futures.CancelledError:
-        raise cancelled_error() from None
 
 
 def new_waiter() -> Any:

@@ -242,12 +242,14 @@ class JobState(BaseModel):
     def save(self, path: str | Path) -> Path:
         """Write the job to a file, at any moment, all or nothing; folders are made.
 
-        What runs at that moment is saved as pending: it runs again where the file is resumed.
+        What runs at that moment is saved as pending: it runs again where the file is resumed, and emits again what it had
+        emitted, unless the job is saved while it runs (`save_to`).
 
         Raises:
             GraphError: A message or shared value would not come back as what it is.
         """
-        return write_atomically(Path(path), self)
+        with self._lock:  # until it is in place, for an older state must not replace a newer one
+            return write_atomically(Path(path), self)
 
     @model_serializer(mode="wrap")
     def _serialized(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def] # noqa: ANN202 - it would replace the JSON Schema

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from .._clock import seconds, tick
 from ..engine.failure import Failure
-from ..engine.loops import Opening, call_later, result_of, run_threadsafe, running_loop
+from ..engine.loop_call import LoopCall
+from ..engine.loops import Opening, running_loop
 from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
@@ -27,6 +28,7 @@ from .recording import Recording
 from .routine import Routine
 from .run_record import cut_off
 from .state import JobState, PausePoint
+from .time_limit import TimeLimit
 from .work import Emitted, Work
 
 __all__ = ["Stretch"]
@@ -63,9 +65,7 @@ class Stretch:
         self._work = Work(lane)
         self._ledger = Ledger(job)
         self._delivery = Delivery(self, host, self._work, self._ledger)
-        self._timeout = timeout
-        self._prevent_timeout: Callable[[], None] | None = None
-        self._began = tick()
+        self._time = TimeLimit(timeout)
         self._error: BaseException | None = None
         self._closing = False
         self.settled = Opening()
@@ -103,8 +103,8 @@ class Stretch:
 
     def _begin(self) -> None:
         pending, deferred = self.job.pending_activations, self.job.deferred_events
-        if self._is_late():
-            self._ledger.note("", RunStatus.TIMED_OUT.value, {"timeout": self._timeout})
+        if self._time.is_over:
+            self._ledger.note("", RunStatus.TIMED_OUT.value, {"timeout": self._time.limit})
             self._end(RunStatus.TIMED_OUT)
             return
         self.job.pending_activations, self.job.deferred_events = [], []
@@ -114,8 +114,7 @@ class Stretch:
             self._delivery.post(activation_of(one, self, self._host.routine(one.routine_id)))
         for event in deferred:
             self._delivery.send(event.routine_id, event.event_name, event.data)
-        if self._timeout is not None:
-            self._prevent_timeout = call_later(background_loop(), self._timeout, self._time_out)
+        self._time.arm(self._time_out)
         self._check_saved(self._keeper.save())
 
     def give_up(self, error: BaseException) -> None:
@@ -149,7 +148,7 @@ class Stretch:
 
     def perform(self, activation: Activation) -> None:
         """Call the handler, and decide what follows; never raises."""
-        if self._is_late():
+        if self._time.is_over:
             self._time_out()
         yield_while_taken(self._lock)
         with self._lock:
@@ -179,10 +178,10 @@ class Stretch:
         if not receiver.is_async:
             receiver.call(*args, **kwargs)
             return
-        activation.task = run_threadsafe(receiver.call(*args, **kwargs), self._loop)
+        activation.task = task = LoopCall(receiver.call(*args, **kwargs), self._loop)
         if self.job.status in FINAL:
-            activation.task.cancel()
-        result_of(activation.task)
+            task.cancel()
+        task.wait()
 
     def _performed(self, activation: Activation, error: BaseException | None, spent: float) -> None:
         yield_while_taken(self._lock)
@@ -232,7 +231,7 @@ class Stretch:
 
     def _retry_later(self, activation: Activation, pause: float) -> None:
         again = activation.next_attempt()
-        if self.job.status is RunStatus.PAUSED:
+        if pause == 0 or self.job.status is RunStatus.PAUSED:
             self._delivery.post(again)
         else:
             self._work.retry(again, pause, self._retry)
@@ -250,16 +249,10 @@ class Stretch:
             self._ledger.change(RunStatus.PAUSED)
             self.job.pause_points.append(PausePoint(reason=reason, checkpoint=checkpoint))
             self.job.pending_activations = [pending_of(one) for one in self._work.take()]
-            self.job.remaining_time = self._remaining_time()
+            self.job.remaining_time = self._time.left
             closes = self._closes()
         if closes:
             self._settle()
-
-    def _remaining_time(self) -> float | None:
-        return None if self._timeout is None else max(0.0, self._timeout - seconds(self._began, tick()))
-
-    def _is_late(self) -> bool:
-        return self._timeout is not None and seconds(self._began, tick()) >= self._timeout
 
     def cancel(self, reason: str) -> None:
         """End the job at once; sync handlers go on to their end, async ones are cancelled."""
@@ -273,7 +266,7 @@ class Stretch:
             self.cancel(reason)
 
     def _time_out(self) -> None:
-        self._end_early(FINAL | {RunStatus.PAUSED}, RunStatus.TIMED_OUT, {"timeout": self._timeout})
+        self._end_early(FINAL | {RunStatus.PAUSED}, RunStatus.TIMED_OUT, {"timeout": self._time.limit})
 
     def _end_early(self, unless: Set[RunStatus], status: RunStatus, data: dict[str, Any]) -> None:
         with self._lock:
@@ -308,8 +301,8 @@ class Stretch:
 
     def _settle(self) -> None:
         """End what was submitted and the record, where that may take its time; then wake those who wait."""
-        if self._prevent_timeout is not None and self.job.status is not RunStatus.RUNNING:
-            self._prevent_timeout()
+        if self.job.status is not RunStatus.RUNNING:
+            self._time.disarm()
         held: bool = self._lock._is_owned()  # noqa: SLF001 - as `threading.Condition` asks it
         if held or running_loop() is not None or self._recording.has_submitted:
             try:
@@ -331,8 +324,7 @@ class Stretch:
 
     def _conclude(self, failed: BaseException | None) -> None:
         """Decide the status of a job that is through; `failed` is what a submitted task has failed with."""
-        if self._prevent_timeout is not None:
-            self._prevent_timeout()
+        self._time.disarm()
         if failed is not None and self.job.status not in FINAL:
             self._fail_job(failed, Failure(failed).info())
         elif self.job.status is RunStatus.RUNNING:
@@ -383,7 +375,7 @@ class Stretch:
             "finished_runs": [*self.job.finished_runs, self._recording.record()],
         }
         if self.job.status is RunStatus.RUNNING:
-            changes["remaining_time"] = self._remaining_time()
+            changes["remaining_time"] = self._time.left
         if self.job.status not in FINAL:
             work = map(pending_of, self._work.all())
             changes["pending_activations"] = [*self.job.pending_activations, *work]

@@ -23,7 +23,7 @@ class Delivery:
         self._host = host
         self._work = work
         self._ledger = ledger
-        self.merges = Merges(self._job.merges)
+        self.merges = Merges(())
 
     def send_all(self, routine_id: str, emitted: Emitted) -> None:
         """Send what a routine has emitted."""

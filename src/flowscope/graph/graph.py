@@ -17,7 +17,7 @@ from .spec import GraphSpec, rebuilt, spec_of_graph
 from .state import JobState, PendingActivation
 from .stretch import Stretch
 from .waiting import awaited, waited
-from .wiring import Wiring, need
+from .wiring import Wiring
 
 __all__ = ["RoutineGraph"]
 
@@ -179,9 +179,9 @@ class RoutineGraph(Wiring):
             execution_strategy=_checked_strategy(strategy or self.execution_strategy),
             priority=_checked_priority(priority),
             pending_activations=[_message(entry_id, entry_params)],
+            remaining_time=checked_timeout(self.execution_timeout if timeout is None else timeout),
         )
-        limit = self.execution_timeout if timeout is None else timeout
-        return self._jobs.run(job, checked_timeout(limit), kept, loop)
+        return self._jobs.run(job, kept, loop)
 
     def pause(self, job: JobState, reason: str = "", checkpoint: Any = None) -> None:
         """Keep what waits in the job, at once; running handlers go on to their end. A job that does not run stays as it is.
@@ -231,16 +231,8 @@ class RoutineGraph(Wiring):
     def _resume(
         self, job: JobState, save_to: str | Path | None, save_every: int | None, loop: object = None
     ) -> Stretch:
-        self._check_kept(job)
-        return self._jobs.run(job, job.remaining_time, checkpoints(save_to, save_every), loop)
-
-    def _check_kept(self, job: JobState) -> None:
-        for activation in job.pending_activations:
-            slots = self.routine(activation.routine_id).slots
-            need(activation.slot, slots, f"the job has work for routine {activation.routine_id!r}, which has no slot")
-        for event in job.deferred_events:
-            events = self.routine(event.routine_id).events
-            need(event.event_name, events, f"the job has an event of routine {event.routine_id!r}, which has no event")
+        self.check_work(job)
+        return self._jobs.run(job, checkpoints(save_to, save_every), loop)
 
     def wait_for_completion(self, job: JobState, timeout: float | None = None) -> bool:
         """Wait until a job has ended, or paused and its running handlers are through.

@@ -11,6 +11,7 @@ from .binding import Receiver
 from .kinds import ErrorHandler
 from .ports import Route
 from .routine import Routine
+from .state import JobState
 
 __all__ = ["FINAL", "Checkpoints", "Host", "checked_count", "checked_timeout", "checkpoints"]
 
@@ -30,6 +31,10 @@ class Host(Protocol):
 
     def receiver(self, routine_id: str, slot: str) -> Receiver | None:
         """What receives the messages of a slot; None for one without a handler."""
+        ...
+
+    def check_work(self, job: JobState) -> None:
+        """Refuse a job that has work for what the graph lacks."""
         ...
 
     def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:

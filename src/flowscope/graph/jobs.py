@@ -37,7 +37,7 @@ class Jobs:
         """Let so many activations of concurrent jobs to come run at once."""
         self._wide = new_lane(width)
 
-    def run(self, job: JobState, timeout: float | None, kept: Checkpoints | None, loop: object = None) -> Stretch:
+    def run(self, job: JobState, kept: Checkpoints | None, loop: object = None) -> Stretch:
         """Let a job that does not run go on with what it has pending.
 
         Raises:
@@ -46,7 +46,7 @@ class Jobs:
         """
         self._check_at_rest(job)
         lane: Pool[Activation] = self._single if job.execution_strategy == "sequential" else self._wide
-        stretch = Stretch(self._host, job, lane, loop=loop, timeout=timeout, checkpoints=kept, let_go=self._let_go)
+        stretch = Stretch(self._host, job, lane, loop=loop, checkpoints=kept, let_go=self._let_go)
         try:
             self._admit(job, stretch)
             stretch.begin()

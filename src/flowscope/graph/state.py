@@ -223,7 +223,7 @@ class JobState(BaseModel):
     execution_strategy: ExecutionStrategy = "sequential"
     priority: TaskPriority = TaskPriority.NORMAL
     remaining_time: float | None = None
-    """Seconds that a paused job has left; None is no limit."""
+    """Seconds that the job has left when it starts or is resumed; None is no limit."""
     merges: list[MergeState] = []
     measures: dict[str, Measure] = {}
     """By routine id."""

@@ -22,7 +22,7 @@ from .host import FINAL, Checkpoints, Host
 from .keeping import Keeper, activation_of, pending_of
 from .kinds import ErrorHandler
 from .ledger import Ledger
-from .merging import snapshot
+from .merging import Merges, snapshot
 from .policy import Verdict, verdict_on
 from .recording import Recording
 from .routine import Routine
@@ -49,7 +49,6 @@ class Stretch:
         lane: Pool[Activation],
         *,
         loop: object = None,
-        timeout: float | None = None,
         checkpoints: Checkpoints | None = None,
         let_go: Callable[[JobState, "Stretch"], None],
     ) -> None:
@@ -65,7 +64,7 @@ class Stretch:
         self._work = Work(lane)
         self._ledger = Ledger(job)
         self._delivery = Delivery(self, host, self._work, self._ledger)
-        self._time = TimeLimit(timeout)
+        self._time = TimeLimit(None)
         self._error: BaseException | None = None
         self._closing = False
         self.settled = Opening()
@@ -77,7 +76,7 @@ class Stretch:
         """Start with what the job has pending; then its deferred events are emitted.
 
         Raises:
-            GraphError: The job has ended meanwhile.
+            GraphError: The job has ended meanwhile, or has work for what the graph lacks.
             RuntimeError: No thread can be started. The job is as it was then.
         """
         with self._lock:
@@ -85,6 +84,9 @@ class Stretch:
                 return  # ended by somebody else before it began
             if self.job.status in FINAL:
                 raise GraphError(f"job {self.job.job_id!r} is {self.job.status}; only a paused job can be resumed.")
+            self._host.check_work(self.job)
+            self._time = TimeLimit(self.job.remaining_time)
+            self._delivery.merges = Merges(self.job.merges)
             history = len(self.job.execution_history)
             before = {name: getattr(self.job, name) for name in _BEGUN}
             self.job._live = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job

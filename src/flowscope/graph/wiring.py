@@ -138,6 +138,19 @@ class Wiring:
         """Those of an event, in the order in which they were made."""
         return self._from.get((routine_id, event), ())
 
+    def check_work(self, job: JobState) -> None:
+        """Refuse a job that has work for what is not here.
+
+        Raises:
+            GraphError: It has a message for a slot, or an event of a routine, that does not exist.
+        """
+        for activation in job.pending_activations:
+            slots = self.routine(activation.routine_id).slots
+            need(activation.slot, slots, f"the job has work for routine {activation.routine_id!r}, which has no slot")
+        for event in job.deferred_events:
+            events = self.routine(event.routine_id).events
+            need(event.event_name, events, f"the job has an event of routine {event.routine_id!r}, which has no event")
+
     def find_routines_by_type(self, cls: type[Routine]) -> list[tuple[str, Routine]]:
         """The routines of a class and its subclasses, with their ids."""
         return [(name, routine) for name, routine in self._routines.items() if isinstance(routine, cls)]

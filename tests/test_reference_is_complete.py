@@ -61,8 +61,22 @@ STOCK: Final = [
 ]
 INNER: Final[dict[type[Any], set[str]]] = {
     Flow: {"setup_planned"},
-    Task: {"args", "data", "deadline", "ended", "handle", "kwargs", "order", "parent", "spec", "started", "value"},
-    RoutineGraph: {"receiver", "routes_from", "settled"},
+    Task: {
+        "args",
+        "data",
+        "deadline",
+        "ended",
+        "handle",
+        "inputs",
+        "kwargs",
+        "order",
+        "parent",
+        "rare",
+        "spec",
+        "started",
+        "value",
+    },
+    RoutineGraph: {"check_work", "receiver", "routes_from"},
 }
 """What is in live objects without an underscore, and users have no business with."""
 FENCED: Final = re.compile(r"^```.*?^```$", re.M | re.S)

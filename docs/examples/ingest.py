@@ -27,8 +27,6 @@ from flowscope import RunStatus
 from flowscope.graph import Aggregator, ConditionalRouter, GraphError, JobState, Routine, RoutineGraph, event, slot
 
 BATCH: Final = 25
-SAVE_EVERY: Final = 500
-"""After how many activations a running job is saved: each time, all of it is written."""
 SKIPPED: Final = frozenset({"site-packages", "dist-packages", "__pycache__"})
 
 
@@ -169,7 +167,7 @@ def start(save_to: Path, root: Path, limit: int, pause_after: int | None = None)
     """Run a job, to its end or until so many files are through, and leave it and its graph in files."""
     with build(root, limit) as graph:
         spec_beside(save_to).write_text(graph.serialize().model_dump_json(indent=2), "utf-8")
-        job = graph.start("discover", save_to=save_to, save_every=SAVE_EVERY)
+        job = graph.start("discover", save_to=save_to)
         while not graph.wait_for_completion(job, timeout=0.05):
             done = measured(job)
             print(f"{done} files are measured", flush=True)
@@ -181,7 +179,7 @@ def start(save_to: Path, root: Path, limit: int, pause_after: int | None = None)
 def resume(path: Path) -> JobState:
     """Go on with the job of a file, in a graph that is made again from its spec, and write it back."""
     with RoutineGraph.deserialize(spec_beside(path).read_bytes()) as graph:
-        return graph.resume(JobState.load(path), save_to=path, save_every=SAVE_EVERY)
+        return graph.resume(JobState.load(path), save_to=path)
 
 
 def start_here_and_resume_elsewhere(root: Path, limit: int) -> None:

@@ -94,7 +94,7 @@ def _graphs(draw: st.DrawFn) -> RoutineGraph:
         source, target = draw(ids), draw(ids)
         output = draw(st.sampled_from(list(graph.routine(source).events)))
         entry = draw(st.sampled_from(list(graph.routine(target).slots)))
-        mapping = draw(st.sampled_from([{}, {"value": "x"}, {"hops": "x"}, {"none": "value"}]))
+        mapping = draw(st.sampled_from([{}, {"value": "x"}, {"none": "value"}]))
         graph.connect(source, output, target, entry, mapping)
     return graph
 

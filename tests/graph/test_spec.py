@@ -44,8 +44,8 @@ _NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=
 _HANDLERS = st.builds(
     ErrorHandler,
     strategy=st.sampled_from(ErrorStrategy),
-    max_retries=st.integers(0, 2),
-    retry_delay=st.just(0.0),
+    max_retries=st.just(0),  # when another attempt comes is up to a timer, and the history with it
+    retry_delay=st.floats(0, 10),
     retryable_exceptions=st.sampled_from([(Exception,), (ValueError, LookupError), ()]),
     is_critical=st.booleans(),
 )
@@ -71,7 +71,7 @@ def _routines(draw: st.DrawFn) -> Routine:
     if mark == "optional":
         routine.set_as_optional()
     elif mark == "critical":
-        routine.set_as_critical(max_retries=1, retry_delay=0)
+        routine.set_as_critical(max_retries=0, retry_delay=3)
     if mark in {"handler", "optional"} and draw(st.booleans()):
         routine.set_error_handler(draw(_HANDLERS))
     return routine

@@ -132,3 +132,14 @@ def test_texts_about_jobs_and_graphs_are_short() -> None:
     assert repr(graph) == "<RoutineGraph 'bakery': 1 routines, 0 connections>"
     assert repr(job).startswith("JobState(flow_id='bakery', job_id='job-")
     assert "history" not in repr(job)
+
+
+def test_what_saving_tells_is_about_the_job(tmp_path: Path) -> None:
+    """Also while something else has gone wrong."""
+    job = JobState(flow_id="g")
+    job.update_shared_data("thing", object())
+    try:
+        raise LookupError("quite another")
+    except LookupError:
+        with pytest.raises(GraphError, match=r"^data\['thing'\] is of type object"):
+            job.save(tmp_path / "job")

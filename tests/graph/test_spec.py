@@ -493,7 +493,6 @@ def _objects(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [schema, *schema["$defs"].values()]
 
 
-@pytest.mark.filterwarnings("ignore::pydantic.json_schema.PydanticJsonSchemaWarning")
 def test_a_spec_has_a_json_schema() -> None:
     """It knows all fields, allows no others, and names what is required."""
     schema = GraphSpec.model_json_schema()

@@ -174,6 +174,7 @@ class RoutineGraph(Wiring):
         entry = self.routine(entry_id)
         if "trigger" not in entry.slots:
             raise GraphError(f"routine {entry_id!r} cannot be the entry of a job: it has no slot 'trigger'.")
+        self.receiver(entry_id, "trigger")
         job = JobState(
             flow_id=self.flow_id,
             execution_strategy=_checked_strategy(strategy or self.execution_strategy),
@@ -293,7 +294,7 @@ class RoutineGraph(Wiring):
         return 0 if state is None else state.retry_count
 
     def serialize(self) -> GraphSpec:
-        """The structure and config, without anything of a job.
+        """The structure and config, without anything of a job. Each routine is made of its spec once, to see that it fits.
 
         Raises:
             GraphError: A handler, merge function or class cannot be found again by its name.

@@ -24,8 +24,8 @@ def write_atomically(path: Path, state: BaseModel) -> Path:
     try:
         text = state.model_dump_json(indent=2)
     except PydanticSerializationError as error:
-        cause = error.__cause__ or error.__context__
-        raise GraphError(str(cause or error).removeprefix("Error calling function `<lambda>`: GraphError: ")) from error
+        told = str(error)
+        raise GraphError(told.partition("GraphError: ")[2] or told) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{new_token()}")
     try:

@@ -141,5 +141,5 @@ def test_what_saving_tells_is_about_the_job(tmp_path: Path) -> None:
     try:
         raise LookupError("quite another")
     except LookupError:
-        with pytest.raises(GraphError, match=r"^data\['thing'\] is of type object"):
+        with pytest.raises(GraphError, match=r"^data\['thing'\] is of type builtins.object"):
             job.save(tmp_path / "job")

@@ -31,6 +31,7 @@ from flowscope import (
     flow,
     task,
 )
+from flowscope.coordination import CoordinatorSummary, FlowCoordinator, WorkerPool
 from flowscope.graph import (
     ErrorHandler,
     ErrorStrategy,
@@ -190,6 +191,14 @@ def part_of(page: str, heading: str) -> str:
     return found[1]
 
 
+def test_coordination_names_everything() -> None:
+    """Each name of `flowscope.coordination`, and what its classes have, has a code span in `coordination.md`."""
+    words = words_of(prose_of("coordination.md"))
+    kinds = (FlowCoordinator, WorkerPool, CoordinatorSummary)
+    wanted = set(flowscope.coordination.__all__).union(*map(public, kinds))
+    assert missing(wanted, words) == []
+
+
 def test_graph_names_every_public_name() -> None:
     """Each name of `flowscope.graph` has a code span in `graph.md`."""
     assert missing(flowscope.graph.__all__, words_of(prose_of("graph.md"))) == []
@@ -210,7 +219,6 @@ def test_graph_names_every_option(method: str) -> None:
     assert missing(inspect.signature(getattr(RoutineGraph, method)).parameters.keys() - {"self"}, words) == []
 
 
-@pytest.mark.filterwarnings("ignore::pydantic.json_schema.PydanticJsonSchemaWarning")
 @pytest.mark.parametrize("model", [JobState, GraphSpec])
 def test_graph_describes_every_field_of_its_files(model: type[BaseModel]) -> None:
     """The tables of a job and of a graph, and of each of their parts, have exactly the fields that are in their JSON."""

@@ -63,7 +63,7 @@ class RoutineGraph(Wiring):
         if max_workers is not None:
             self.max_workers = checked_count(max_workers, "max_workers")
             self._jobs.set_width(max_workers)
-        self.execution_strategy: ExecutionStrategy = checked
+        self.execution_strategy = checked
 
     def start(
         self,
@@ -308,7 +308,7 @@ class RoutineGraph(Wiring):
         Raises:
             GraphError: Something in it is unknown, missing or of another version.
         """
-        return rebuilt(cls, spec)
+        return rebuilt(spec, cls)
 
 
 def _checked_strategy(strategy: ExecutionStrategy) -> ExecutionStrategy:

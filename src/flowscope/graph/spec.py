@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from inspect import getattr_static
 from math import inf
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -19,13 +19,11 @@ from .kinds import ErrorHandler, ExecutionStrategy
 from .ports import Event, MergeStrategy, Slot
 from .references import FROM_SPEC, find_reference, reference_to
 from .routine import Routine
-
-if TYPE_CHECKING:
-    from .graph import RoutineGraph
+from .wiring import Wiring
 
 __all__ = ["ConnectionSpec", "EventSpec", "GraphSpec", "RoutineSpec", "SlotSpec", "rebuilt", "spec_of_graph"]
 
-G = TypeVar("G", bound="RoutineGraph")
+W = TypeVar("W", bound=Wiring)
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
@@ -97,7 +95,7 @@ class GraphSpec(BaseModel):
     connections: tuple[ConnectionSpec, ...] = ()
 
 
-def spec_of_graph(graph: RoutineGraph) -> GraphSpec:
+def spec_of_graph(graph: Wiring) -> GraphSpec:
     """The spec of a graph. Its routines are made from it once, so that it holds nothing that would come back changed.
 
     Raises:
@@ -204,15 +202,17 @@ def _method(routine: Routine, name: str) -> Callable[..., Any] | None:
     return getattr(routine, name) if usable else None
 
 
-def rebuilt(kind: type[G], spec: GraphSpec | Mapping[str, Any] | str | bytes) -> G:
-    """The graph of a spec.
+def rebuilt(
+    spec: GraphSpec | Mapping[str, Any] | str | bytes, make: Callable[[str, ExecutionStrategy, int, float | None], W]
+) -> W:
+    """The graph of a spec, which `make`, its class, makes without anything in it.
 
     Raises:
         GraphError: Something in it is unknown, missing or of another version.
     """
     checked = _checked(spec)
-    with _told(f"{kind.__name__} cannot be made like RoutineGraph, with its first four parameters"):
-        graph = kind(checked.flow_id, checked.execution_strategy, checked.max_workers, checked.execution_timeout)
+    with _told(f"{getattr(make, '__name__', make)} cannot be made like RoutineGraph, with its first four parameters"):
+        graph = make(checked.flow_id, checked.execution_strategy, checked.max_workers, checked.execution_timeout)
     graph.set_error_handler(checked.error_handler)
     if checked.flow_config is not None:
         graph.flow_config = checked.flow_config
@@ -223,7 +223,7 @@ def rebuilt(kind: type[G], spec: GraphSpec | Mapping[str, Any] | str | bytes) ->
     return graph
 
 
-def _connect(graph: RoutineGraph, spec: ConnectionSpec) -> None:
+def _connect(graph: Wiring, spec: ConnectionSpec) -> None:
     try:
         graph.connect(**spec.model_dump())
     except GraphError as error:

@@ -9,8 +9,9 @@ from typing import Final
 
 from .._clock import new_token
 from ..errors import GraphError
+from ..model.config import FlowConfig
 from .binding import Receiver
-from .kinds import ErrorHandler
+from .kinds import ErrorHandler, ExecutionStrategy
 from .mermaid import mermaid_of
 from .ports import Connection, Route, Slot, checked_name
 from .problems import GraphProblem, problems_of
@@ -21,7 +22,16 @@ __all__ = ["Wiring", "need"]
 
 
 class Wiring:
-    """Routines, wired by connections."""
+    """Routines, wired by connections, and how jobs are to be run on them."""
+
+    execution_strategy: ExecutionStrategy
+    """That of jobs that are not started with another one."""
+    max_workers: int
+    """How many activations of concurrent jobs run at once."""
+    execution_timeout: float | None
+    """Seconds that a job may take if nothing else is said; None is no limit."""
+    flow_config: FlowConfig
+    """How the runs of jobs are recorded."""
 
     def __init__(self, flow_id: str | None) -> None:
         self.flow_id = checked_name(flow_id, "flow_id") if flow_id else f"graph-{new_token()}"

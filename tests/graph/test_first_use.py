@@ -1,5 +1,6 @@
 """What users of graphs came upon in their first days."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flowscope import RunStatus, bind_context
+from flowscope import FlowConfig, RunStatus, bind_context
 from flowscope.graph import GraphError, JobState, Routine, RoutineGraph, event, slot
 
 from .routines import Counter, called, graph_of
@@ -143,3 +144,43 @@ def test_what_saving_tells_is_about_the_job(tmp_path: Path) -> None:
     except LookupError:
         with pytest.raises(GraphError, match=r"^data\['thing'\] is of type builtins.object"):
             job.save(tmp_path / "job")
+
+
+def test_a_saved_job_survives_the_end_of_its_event_loop(tmp_path: Path) -> None:
+    """An interrupt of `asyncio.run` cancels the handler and pauses the job; resumed, the handler runs again."""
+    file = tmp_path / "job"
+
+    async def main() -> None:
+        entered = asyncio.Event()
+
+        async def handler() -> None:
+            entered.set()
+            await asyncio.Event().wait()
+
+        routine.define_slot("trigger", handler)
+        waiting = asyncio.create_task(graph.execute_async("a", save_to=file))
+        await entered.wait()
+        waiting.cancel()
+
+    routine = Routine()
+    graph = RoutineGraph("g")
+    graph.add_routine(routine, "a")
+    asyncio.run(main())
+    graph.shutdown()
+    job = JobState.load(file)
+    assert (job.status, len(job.pending_activations)) == (RunStatus.PAUSED, 1)
+    assert graph_of(called(lambda: None), flow_id="g").resume(job).status is RunStatus.COMPLETED
+
+
+def test_the_events_of_a_paused_job_are_numbered_through() -> None:
+    """1 for the first one, then without gaps, over all stretches."""
+
+    def handler() -> None:
+        graph.pause(routine.job)
+        routine.emit("out", value=1)
+
+    routine = called(handler, "out")
+    graph = graph_of(routine, Counter(), flow_config=FlowConfig(capture_events=True))
+    job = graph.resume(graph.execute("a"))
+    events = job.flow_run.events
+    assert [one.sequence for one in events] == list(range(1, len(events) + 1))

@@ -141,7 +141,7 @@ class RoutineGraph(Wiring):
         save_to: str | Path | None = None,
         save_every: int | None = None,
     ) -> JobState:
-        """Like `execute`, while the event loop goes on; async handlers run in it. Cancelling the wait cancels the job.
+        """Like `execute`, while the event loop goes on; async handlers run in it. To cancel the wait is to interrupt it.
 
         Raises:
             GraphError: As `start`.

@@ -1,8 +1,10 @@
 """One record of a job that was paused: that of each stretch, joined."""
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
+from ..model.events import FlowEvent
 from ..model.records import Dropped, FlowRun
 from ..model.status import RunStatus
 
@@ -21,7 +23,7 @@ def cut_off(run: FlowRun[Any]) -> FlowRun[Any]:
 
 
 def joined(job_id: str, graph_id: str, status: RunStatus, runs: list[FlowRun[Any]]) -> FlowRun[Any]:
-    """The record of a whole job; execution orders go on from one stretch to the next."""
+    """The record of a whole job; execution orders and the numbers of events go on from one stretch to the next."""
     if not runs:
         return FlowRun(flow_id=job_id, flow_name=graph_id, status=status)
     first, last = runs[0], runs[-1]
@@ -36,7 +38,7 @@ def joined(job_id: str, graph_id: str, status: RunStatus, runs: list[FlowRun[Any
             "error": last.error,
             "tasks": [task.model_copy(update={"execution_order": order}) for order, task in enumerate(tasks, 1)],
             "logs": list(chain.from_iterable(run.logs for run in runs)),
-            "events": list(chain.from_iterable(run.events for run in runs)),
+            "events": list(_numbered_through(runs)),
             "artifacts": list(chain.from_iterable(run.artifacts for run in runs)),
             "results": list(chain.from_iterable(run.results for run in runs)),
             "dropped": Dropped(
@@ -46,3 +48,11 @@ def joined(job_id: str, graph_id: str, status: RunStatus, runs: list[FlowRun[Any
             ),
         }
     )
+
+
+def _numbered_through(runs: list[FlowRun[Any]]) -> Iterator[FlowEvent]:
+    before = 0
+    for run in runs:
+        for event in run.events:
+            yield event.model_copy(update={"sequence": before + event.sequence})
+        before += run.events[-1].sequence if run.events else 0

@@ -9,7 +9,7 @@ from typing import Any, Final
 from .._clock import seconds, tick
 from ..engine.failure import Failure
 from ..engine.loop_call import LoopCall
-from ..engine.loops import Opening, running_loop
+from ..engine.loops import Opening, is_cancelled_error, running_loop
 from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
@@ -207,6 +207,8 @@ class Stretch:
             self._ledger.set_state(activation.routine_id, "completed")
             self._ledger.note(activation.routine_id, "completed", {})
             self._delivery.send_all(activation.routine_id, emitted)
+        elif self.job.status is RunStatus.PAUSED and is_cancelled_error(error):
+            self._delivery.post(activation)  # the event loop of its handler went away, and it runs again elsewhere
         else:
             self._fail(activation, error, emitted)
 

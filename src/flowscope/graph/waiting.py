@@ -24,6 +24,6 @@ async def awaited(stretch: Stretch) -> JobState:
     try:
         await stretch.settled.wait()
     except BaseException:
-        stretch.cancel("the wait was cancelled")
+        stretch.interrupt("the wait was cancelled")
         raise
     return stretch.job

@@ -1,5 +1,7 @@
 """Activations as a job keeps them, and jobs as a file keeps them while they run."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Final
 
 from .._clock import tick
@@ -10,7 +12,24 @@ from .host import Checkpoints
 from .routine import Routine
 from .state import JobState, PendingActivation
 
-__all__ = ["Keeper", "activation_of", "pending_of"]
+__all__ = ["Keeper", "activation_of", "pending_of", "unchanged_by_failure"]
+
+_BEGUN: Final = ("status", "updated_at", "pending_activations", "deferred_events", "finished_runs", "_live")
+"""What of a job changes when it begins."""
+
+
+@contextmanager
+def unchanged_by_failure(job: JobState) -> Generator[None]:
+    """A block in which a job begins to run; if it fails, the job is as it was."""
+    history = len(job.execution_history)
+    before = {name: getattr(job, name) for name in _BEGUN}
+    try:
+        yield
+    except BaseException:
+        del job.execution_history[history:]
+        for name, value in before.items():
+            setattr(job, name, value)
+        raise
 
 
 def pending_of(activation: Activation) -> PendingActivation:

@@ -19,7 +19,7 @@ from .activation import Activation, enclosing_activations, enter_handler
 from .convoy import yield_while_taken
 from .delivery import Delivery
 from .host import FINAL, Checkpoints, Host
-from .keeping import Keeper, activation_of, pending_of
+from .keeping import Keeper, activation_of, pending_of, unchanged_by_failure
 from .kinds import ErrorHandler
 from .ledger import Ledger
 from .merging import Merges, snapshot
@@ -33,8 +33,6 @@ from .work import Emitted, Work
 
 __all__ = ["Stretch"]
 
-_BEGUN: Final = ("status", "updated_at", "pending_activations", "deferred_events")
-"""What of a job changes when it begins."""
 
 _logger: Final = logging.getLogger("flowscope")
 
@@ -66,6 +64,7 @@ class Stretch:
         self._delivery = Delivery(self, host, self._work, self._ledger)
         self._time = TimeLimit(None)
         self._error: BaseException | None = None
+        self._may_begin = True
         self._closing = False
         self.settled = Opening()
         """Done when the stretch is over."""
@@ -84,21 +83,14 @@ class Stretch:
                 return  # ended by somebody else before it began
             if self.job.status in FINAL:
                 raise GraphError(f"job {self.job.job_id!r} is {self.job.status}; only a paused job can be resumed.")
+            if not self._may_begin:
+                raise GraphError(f"graph {self._host.flow_id!r} has been shut down. Make a new one.")
             self._host.check_work(self.job)
             self._time = TimeLimit(self.job.remaining_time)
             self._delivery.merges = Merges(self.job.merges)
-            history = len(self.job.execution_history)
-            before = {name: getattr(self.job, name) for name in _BEGUN}
-            self.job._live = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            try:
+            with unchanged_by_failure(self.job):
+                self.job._live = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
                 self._begin()
-            except BaseException:
-                self._work.take()
-                del self.job.execution_history[history:]
-                for name, value in before.items():
-                    setattr(self.job, name, value)
-                self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-                raise
             closes = self._closes()
         if closes:
             self._settle()
@@ -112,10 +104,14 @@ class Stretch:
         self.job.pending_activations, self.job.deferred_events = [], []
         self.job.finished_runs = [cut_off(one) for one in self.job.finished_runs]
         self._ledger.change(RunStatus.RUNNING)
-        for one in pending:
-            self._delivery.post(activation_of(one, self, self._host.routine(one.routine_id)))
-        for event in deferred:
-            self._delivery.send(event.routine_id, event.event_name, event.data)
+        try:
+            for one in pending:
+                self._delivery.post(activation_of(one, self, self._host.routine(one.routine_id)))
+            for event in deferred:
+                self._delivery.send(event.routine_id, event.event_name, event.data)
+        except BaseException:
+            self._work.take()
+            raise
         self._time.arm(self._time_out)
         self._check_saved(self._keeper.save())
 
@@ -263,10 +259,13 @@ class Stretch:
         self._end_early(FINAL, RunStatus.CANCELLED, {"reason": reason})
 
     def interrupt(self, reason: str) -> None:
-        """End the job, or pause it if it is saved while it runs; one that is paused stays so."""
+        """End the job, or pause it if it is saved while it runs; one that is paused, or has not begun, stays so."""
+        with self._lock:
+            self._may_begin = False
+            paused = self.job.status is RunStatus.PAUSED
         if self._keeper.keeps:
             self.pause(reason, None)
-        elif self.job.status is not RunStatus.PAUSED:
+        elif not paused:
             self.cancel(reason)
 
     def _time_out(self) -> None:

@@ -1,5 +1,6 @@
 """A graph that several processes build alike, and what they do with jobs of it: `python -m … <what> <file>`."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -20,12 +21,13 @@ def _sum(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
 class Numbers(Routine):
     """Emits numbers."""
 
+    count: int = STEPS
     out = event("value")
 
     @slot
     def trigger(self) -> None:
         """Emit them all."""
-        for value in range(STEPS):
+        for value in range(self.count):
             self.emit("out", value=value)
 
 
@@ -47,6 +49,29 @@ class Work(Routine):
             GRAPHS[0].pause(self.job, "as told")
         if value == self.kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+class AsyncWork(Work):
+    """The same in an event loop, and tells whoever reads its standard output."""
+
+    @slot(name="trigger")
+    async def work(self, value: int) -> None:
+        """Work on one number."""
+        with Path(self.trace).open("a", encoding="utf-8") as file:
+            file.write(f"{value}\n")
+        os.write(1, b".")
+        await asyncio.sleep(0)
+        self.emit("out", value=value)
+
+
+class ToldWork(Work):
+    """The same, and tells whoever reads its standard output."""
+
+    @slot
+    def trigger(self, value: int) -> None:
+        """Work on one number."""
+        super().trigger(value)
+        os.write(1, b".")
 
 
 class Total(Routine):
@@ -73,6 +98,20 @@ def build(trace: str, **options: Any) -> RoutineGraph:
     return graph
 
 
+def run(file: str, trace: str, kind: str, mode: Any, count: str) -> None:
+    """Start a job, or go on with the one of that file."""
+    graph = RoutineGraph("jobs", execution_strategy=mode, max_workers=3)
+    graph.add_routine(Numbers(count=int(count)), "numbers")
+    graph.add_routine((AsyncWork if kind == "async" else ToldWork)(trace=trace), "work")
+    graph.add_routine(Total(), "total")
+    graph.connect("numbers", "out", "work", "trigger")
+    graph.connect("work", "out", "total", "input")
+    if Path(file).exists():
+        graph.resume(JobState.load(file), save_to=file, save_every=1)
+    else:
+        graph.execute("numbers", save_to=file, save_every=1)
+
+
 def main(what: str, file: str, trace: str, at: str = "-1", every: str = "1") -> None:
     """Start a job, which is killed or paused on its way, or go on with one."""
     if what == "kill":
@@ -84,4 +123,4 @@ def main(what: str, file: str, trace: str, at: str = "-1", every: str = "1") -> 
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    (run if sys.argv[1] == "run" else main)(*sys.argv[1 + (sys.argv[1] == "run") :])

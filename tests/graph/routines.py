@@ -1,12 +1,29 @@
 """Routines and graphs that the tests share. All at the top of the module, so that another process finds them."""
 
+import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
-from flowscope.graph import Routine, RoutineGraph, event, slot
+from flowscope.graph import JobState, Routine, RoutineGraph, event, slot
 
-__all__ = ["BOUND", "Counter", "Gate", "Hold", "Relay", "Source", "called", "chain", "graph_of"]
+__all__ = [
+    "BOUND",
+    "AsyncGate",
+    "Counter",
+    "Gate",
+    "Hold",
+    "Relay",
+    "Source",
+    "begun",
+    "called",
+    "chain",
+    "graph_of",
+    "values_of",
+]
+
+T = TypeVar("T")
 
 BOUND = 20.0
 """Seconds that no wait of a test takes, if things work."""
@@ -32,6 +49,43 @@ class Gate:
     def open(self) -> None:
         """Let all pass."""
         self._open.set()
+
+
+class AsyncGate:
+    """The same for async handlers, in whatever loop they run."""
+
+    def __init__(self) -> None:
+        self._entered = threading.Semaphore(0)
+        self._open: Future[None] = Future()
+
+    async def pass_through(self) -> None:
+        """Say that somebody is there, and wait for the test."""
+        self._entered.release()
+        async with asyncio.timeout(BOUND):
+            await asyncio.shield(asyncio.wrap_future(self._open))
+
+    def wait_entered(self, count: int = 1) -> None:
+        """Wait until so many are there."""
+        for _ in range(count):
+            assert self._entered.acquire(timeout=BOUND)
+
+    def open(self) -> None:
+        """Let all pass."""
+        self._open.set_result(None)
+
+
+def begun(function: Callable[..., T], *args: Any, **kwargs: Any) -> "Future[T]":
+    """A call that goes on in a daemon thread of its own, so that a test that fails leaves nobody waiting for it."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(function(*args, **kwargs))
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome
 
 
 class Source(Routine):
@@ -112,3 +166,8 @@ def chain(length: int, **options: Any) -> RoutineGraph:
     for number in range(length - 1):
         graph.connect(f"r{number}", "out", f"r{number + 1}", "trigger")
     return graph
+
+
+def values_of(job: JobState) -> list[int]:
+    """What its handlers have written down, in that order."""
+    return [entry["value"] for entry in job.shared_log]

@@ -5,14 +5,15 @@
 
 import itertools
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flowscope import RunStatus
-from flowscope.graph import ErrorHandler, ErrorStrategy, Routine, RoutineGraph
+from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
 
-from .routines import BOUND, Counter, Gate, Hold, Source, called, graph_of
+from .routines import BOUND, Counter, Gate, Hold, Source, called, graph_of, values_of
 
 Table = list[tuple[str | None, bool, str, str]]
 """The strategy, whether the routine is optional, and what becomes of the job and the routine."""
@@ -167,6 +168,201 @@ def test_the_wait_for_another_attempt_holds_no_worker() -> None:
     graph.cancel(waiting)
     assert graph.wait_for_completion(waiting, 0)
     assert [one.attempt for one in waiting.pending_activations] == [2]
+
+
+@pytest.mark.parametrize("mode", ["sequential", "concurrent"])
+def test_the_wait_for_another_attempt_delays_no_sibling(mode: Any) -> None:
+    """The other messages of the job, and of that very routine, go through meanwhile; the job waits for the late one."""
+    first = threading.Event()
+    through = threading.Semaphore(0)
+
+    def handler(value: int) -> None:
+        if value == 0 and not first.is_set():
+            first.set()
+            raise ValueError
+        routine.emit("out", value=value)
+
+    def take(value: int) -> None:
+        end.job.append_to_shared_log({"value": value})
+        through.release()
+
+    routine, end = called(handler, "out"), called(take)
+    routine.set_error_handler(ErrorHandler(strategy=ErrorStrategy.RETRY, retry_delay=3600))
+    graph = graph_of(Source(count=4), routine, end, execution_strategy=mode)
+    job = graph.start("a")
+    for _ in range(3):
+        assert through.acquire(timeout=BOUND)
+    assert sorted(values_of(job)) == [1, 2, 3]
+    assert job.status == RunStatus.RUNNING
+    assert not graph.wait_for_completion(job, 0)
+    assert job.routine_states["b"].retry_count == 1
+    graph.pause(job)
+    assert graph.wait_for_completion(job, BOUND)
+    assert [(one.data, one.attempt) for one in job.pending_activations] == [({"value": 0}, 2)]
+    assert graph.resume(job).status == RunStatus.COMPLETED
+    assert sorted(values_of(job)) == [0, 1, 2, 3]
+    assert graph.get_routine_retry_count("b") == 1
+
+
+def test_attempts_are_counted_over_pauses() -> None:
+    """A routine that pauses its job and fails has no more attempts than one that only fails."""
+    calls: list[int] = []
+
+    def fail() -> None:
+        calls.append(1)
+        graph.pause(routine.job)
+        raise ValueError
+
+    routine = called(fail).set_error_handler(_handler("retry"))
+    graph = graph_of(routine)
+    job = graph.execute("a")
+    for attempt in (2, 3):
+        assert job.status == RunStatus.PAUSED
+        assert [one.attempt for one in job.pending_activations] == [attempt]
+        graph.resume(job)
+    assert job.status == RunStatus.FAILED
+    assert len(calls) == 3
+    assert job.routine_states["a"].retry_count == graph.get_routine_retry_count("a") == 2
+
+
+@pytest.mark.parametrize("delay", [1e300, 0])
+def test_a_delay_may_grow_beyond_all_bounds(delay: float) -> None:
+    """It is a long wait, and no error: the job can be cancelled amid it."""
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise ValueError
+
+    handler = ErrorHandler(strategy=ErrorStrategy.RETRY, max_retries=2_000, retry_delay=delay, retry_backoff=1e300)
+    graph = graph_of(called(fail).set_error_handler(handler))
+    job = graph.start("a")
+    assert failed.wait(BOUND)
+    graph.cancel(job)
+    assert graph.wait_for_completion(job, BOUND)
+    assert job.status == RunStatus.CANCELLED
+
+
+class _Mute(Exception):
+    """Cannot be shown."""
+
+    def __str__(self) -> str:
+        raise LookupError
+
+    __repr__ = __str__
+
+
+class _Faceless(Exception):
+    """Does not tell its class."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        raise LookupError
+
+    def add_note(self, note: str) -> None:
+        raise LookupError
+
+
+@pytest.mark.parametrize("error", [_Mute, _Faceless, StopIteration, StopAsyncIteration, RecursionError, MemoryError])
+@pytest.mark.parametrize("strategy", [None, *ErrorStrategy])
+def test_odd_exceptions_are_exceptions(error: type[Exception], strategy: ErrorStrategy | None) -> None:
+    """The strategy holds for them, the job ends, its record and its JSON can be read, and the worker lives on."""
+    routine, calls = _failing(error=error)
+    graph = graph_of(routine)
+    if strategy is not None:
+        routine.set_error_handler(_handler(strategy, retryable_exceptions=(error, ValueError)))
+    for _ in range(2):
+        calls.clear()
+        job = graph.start("a")
+        assert graph.wait_for_completion(job, BOUND)
+        tolerated = strategy in {ErrorStrategy.CONTINUE, ErrorStrategy.SKIP}
+        assert job.status == (RunStatus.COMPLETED if tolerated else RunStatus.FAILED)
+        assert len(calls) == (3 if strategy is ErrorStrategy.RETRY else 1)
+        state = job.routine_states["a"]
+        assert state.error is not None
+        assert state.error.type == error.__qualname__
+        loaded = JobState.model_validate_json(job.model_dump_json())
+        assert loaded.routine_states["a"].error == state.error
+
+
+class _Thorny:
+    """Whoever touches it is stung."""
+
+    def _sting(self, *args: object) -> Any:
+        raise LookupError
+
+    __eq__ = __ne__ = __lt__ = __bool__ = __hash__ = __repr__ = __str__ = __len__ = __iter__ = _sting
+    __copy__ = __deepcopy__ = __reduce_ex__ = __contains__ = _sting
+
+
+@pytest.mark.parametrize("merge", ["override", "append", lambda old, new: new])
+@pytest.mark.parametrize("mode", ["sequential", "concurrent"])
+def test_thorny_values_pass(merge: Any, mode: Any, tmp_path: Path) -> None:
+    """As messages, through mappings and merges, paused and resumed: they come as they are, and are never touched."""
+    thorn = _Thorny()
+    seen: list[Any] = []
+
+    def handler(value: Any) -> None:
+        routine.emit("out", value=value, more={"deep": [value]})
+        graph.pause(routine.job)
+
+    routine, end = called(handler, "out"), Routine()
+    end.define_slot("input", lambda x, more: seen.append((x, more)), merge)
+    graph = RoutineGraph(execution_strategy=mode)
+    graph.add_routine(routine, "a")
+    graph.add_routine(end, "b")
+    graph.connect("a", "out", "b", "input", {"value": "x"})
+    job = graph.execute("a", {"value": thorn})
+    assert job.flow_run.model_dump_json()
+    assert graph.resume(job).status == RunStatus.COMPLETED
+    x, more = seen[0]
+    if merge == "append":
+        x, more = x[0], more[0]
+    assert x is thorn
+    assert more["deep"][0] is thorn
+    with pytest.raises(GraphError, match="_Thorny"):
+        graph.start("a", {"value": thorn}).save(tmp_path / "job")
+
+
+def test_a_failure_says_where_it_happened() -> None:
+    """The exception has a note with the task; the job's error, its record's and the task's are the same."""
+    raised: list[ValueError] = []
+
+    def fail() -> None:
+        raised.append(ValueError("no"))
+        raise raised[0]
+
+    job = graph_of(Source(count=1), called(fail), flow_id="g").execute("a")
+    assert job.error is not None
+    assert any("'b.trigger'" in note and "'g'" in note for note in raised[0].__notes__)
+    assert job.error.notes == raised[0].__notes__
+    assert job.flow_run.error is not None
+    assert job.flow_run.error.message == job.flow_run.tasks[1].error.message == "no"  # type: ignore[union-attr] # it failed
+    assert "fail" in job.error.traceback
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, GeneratorExit, LookupError])
+@pytest.mark.parametrize("kept", [True, False], ids=["checkpoints", "none"])
+@pytest.mark.parametrize("mode", ["sequential", "concurrent"])
+def test_whatever_a_merge_raises_fails_the_job(
+    error: type[BaseException], kept: bool, mode: Any, tmp_path: Path
+) -> None:
+    """And nothing else: nobody hangs, and the next job goes on."""
+    merges: list[int] = []
+
+    def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        merges.append(1)
+        if len(merges) == 2:
+            raise error
+        return new
+
+    graph = graph_of(Source(count=3), called(lambda value: None, merge_strategy=merge), execution_strategy=mode)
+    job = graph.start("a", save_to=tmp_path / "job" if kept else None)
+    assert graph.wait_for_completion(job, BOUND)
+    assert job.status == RunStatus.FAILED
+    assert job.error is not None
+    assert job.error.type == error.__name__
+    assert graph.execute("a").status == RunStatus.COMPLETED
 
 
 def test_stop_drops_queued_work_and_lists_it() -> None:

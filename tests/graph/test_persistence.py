@@ -3,9 +3,13 @@
 # pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
 # Handlers are lambdas here, and a message tells no types.
 
+import copy
+import json
+import pickle
 import subprocess
 import sys
 from collections import Counter as Multiset
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,12 +22,13 @@ from flowscope import RunStatus
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
 
 from .job_process import STEPS, build
-from .routines import BOUND, Counter, Gate, Hold, Source, called, graph_of
+from .routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
 
 
 def _in_process(what: str, *args: object) -> int:
     command = [sys.executable, "-m", "tests.graph.job_process", what, *map(str, args)]
-    return subprocess.run(command, check=False, timeout=BOUND * 2).returncode  # noqa: S603 - this very test's
+    root = Path(__file__).parents[2]
+    return subprocess.run(command, check=False, timeout=BOUND * 2, cwd=root).returncode  # noqa: S603 - this very test's
 
 
 def _worked(trace: Path) -> list[int]:
@@ -167,6 +172,159 @@ def test_loading_something_else_is_an_error(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(GraphError, match="not the file of a job"):
             JobState.load(file)
+
+
+_DAMAGED: list[Any] = [
+    {"$type": "datetime", "$value": "x"}, {"$type": "timedelta", "$value": None}, {"$type": "tuple", "$value": 5},
+    {"$type": "bytes", "$value": 5}, {"$type": "bytes", "$value": "x"}, {"$type": "decimal", "$value": "x"},
+    {"$type": ["x"], "$value": 1}, {"$type": "set", "$value": [[1]]}, {"$type": "dict", "$value": [1]},
+    {"$type": "dict", "$value": [[[1], 2]]}, {"$type": "nothing", "$value": 1}, {"$type": "uuid", "$value": "x"},
+    {"$type": "float", "$value": "x"}, {"$type": "path", "$value": 3}, {"$type": "tuple"}, {"$type": "date"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", _DAMAGED, ids=json.dumps)
+def test_a_damaged_value_is_an_error_of_the_file(form: Any, tmp_path: Path) -> None:
+    """Wherever it stands, and whatever is wrong with it."""
+    whole = json.loads(JobState(flow_id="g").model_dump_json())
+    message = {"routine_id": "a", "slot": "trigger", "data": {"value": form}}
+    file = tmp_path / "job"
+    for changes in (
+        {"shared_data": {"value": form}},
+        {"pending_activations": [message]},
+        {"shared_log": [{"x": [form]}]},
+    ):
+        file.write_text(json.dumps({**whole, **changes}))
+        with pytest.raises(GraphError, match="not the file of a job"):
+            JobState.load(file)
+
+
+def test_a_file_that_was_cut_off_is_an_error(tmp_path: Path) -> None:
+    """Wherever that was; and so is one that is no text."""
+    file = graph_of(Source(), Counter()).execute("a").save(tmp_path / "job")
+    whole = file.read_bytes().rstrip()
+    for length in range(0, len(whole), max(1, len(whole) // 50)):
+        file.write_bytes(whole[:length])
+        with pytest.raises(GraphError, match="not the file of a job"):
+            JobState.load(file)
+    for other in (b"\xff\xfe", b"\x80abc", b"[" * 100_000):
+        file.write_bytes(other)
+        with pytest.raises(GraphError, match="not the file of a job"):
+            JobState.load(file)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", "resting"),
+        ("execution_strategy", "parallel"),
+        ("priority", 7),
+        ("version", 2),
+        ("unknown", 1),
+        ("pending_activations", [{"routine_id": "a"}]),
+        ("pending_activations", [{"routine_id": "a", "slot": "trigger", "data": [1]}]),
+        ("deferred_events", 5),
+        ("created_at", "yesterday"),
+    ],
+)
+def test_a_field_that_makes_no_sense_is_an_error(field: str, value: object, tmp_path: Path) -> None:
+    """It is named."""
+    file = JobState(flow_id="g").save(tmp_path / "job")
+    file.write_text(json.dumps({**json.loads(file.read_text()), field: value}))
+    with pytest.raises(GraphError, match=field):
+        JobState.load(file)
+
+
+def _ended(how: str) -> JobState:
+    """A job that has come to an end, with some of everything."""
+
+    def handler(value: int) -> None:
+        print("value", value)
+        job = routine.job
+        job.update_shared_data("seen", (1, 2))
+        if value == 1 and how == "paused":
+            graph.pause(job, "there", {"value": value})
+            job.add_deferred_event("b", "out", {"value": 9})
+        if value == 1 and how == "cancelled":
+            graph.cancel(job)
+        if value == 1 and how == "failed":
+            raise LookupError("no")
+        routine.emit("out", value=value)
+
+    routine, end = called(handler, "out"), Routine()
+    end.define_slot("input", lambda value: None, merge_strategy="append")
+    graph = graph_of(Source(count=3), routine, end, flow_id="g")
+    return graph.execute("a")
+
+
+_COPIES: dict[str, Callable[[JobState], JobState]] = {
+    "json": lambda job: JobState.model_validate_json(job.model_dump_json()),
+    "dump": lambda job: JobState.model_validate(job.model_dump()),
+    "pickle": lambda job: pickle.loads(pickle.dumps(job)),  # noqa: S301 - it is its own
+    "deepcopy": copy.deepcopy,
+    "deep model copy": lambda job: job.model_copy(deep=True),
+}
+
+
+@pytest.mark.parametrize("how", ["completed", "failed", "cancelled", "paused"])
+@pytest.mark.parametrize("way", _COPIES)
+def test_a_job_comes_back_from_all_ways_of_copying_it(way: str, how: str) -> None:
+    """With its record, and all that was kept; the copy is a job of its own, that can be looked at and resumed."""
+    job = _ended(how)
+    assert job.status == how
+    made = _COPIES[way](job)
+    assert made.model_dump_json() == job.model_dump_json()
+    assert made.flow_run.model_dump_json() == job.flow_run.model_dump_json()
+    assert made.flow_run.status == how
+    made.append_to_shared_log({"value": 1})
+    made.update_shared_data("other", 1)
+    assert not job.shared_log
+    assert job.get_shared_data("other") is None
+    if how == "paused":
+        assert [one.data for one in made.pending_activations] == [one.data for one in job.pending_activations]
+        end = Routine()
+        end.define_slot("input", lambda value: None)
+        other = graph_of(Source(count=3), called(lambda value: None, "out"), end, flow_id="g")
+        assert other.resume(made).status == RunStatus.COMPLETED
+        assert job.status.value == "paused"
+
+
+@pytest.mark.parametrize("way", _COPIES)
+def test_a_copy_of_a_running_job_has_its_work(way: str) -> None:
+    """All that is not finished is pending in it; it goes on by itself, and the job goes on without it."""
+    gate = Gate()
+    graph = graph_of(Source(count=3), Hold(gate), Counter(), flow_id="g")
+    job = graph.start("a")
+    gate.wait_entered()
+    made = _COPIES[way](job)
+    assert [one.data["value"] for one in made.pending_activations] == [0, 1, 2]
+    gate.open()
+    assert graph.wait_for_completion(job, BOUND)
+    assert not values_of(made)
+    assert graph.resume(made).status == RunStatus.COMPLETED
+    assert values_of(made) == values_of(job) == [0, 1, 2]
+
+
+def test_a_running_job_can_be_looked_at_from_many_threads() -> None:
+    """As JSON, as a record, as a copy: none of it disturbs it, or is disturbed."""
+    graph = graph_of(Source(count=300), Counter(), execution_strategy="concurrent")
+    job = graph.start("a")
+
+    def look() -> None:
+        for _ in range(15):
+            loaded = JobState.model_validate_json(job.model_dump_json())
+            done = {entry["value"] for entry in loaded.shared_log}
+            left = {one.data["value"] for one in loaded.pending_activations if one.routine_id == "b"}
+            if any(one.event_name == "completed" for one in loaded.get_execution_history("a")):
+                assert done | left == set(range(300))
+            assert job.flow_run.status in {RunStatus.RUNNING, RunStatus.COMPLETED}
+            job.performance()
+            copy.deepcopy(job)
+
+    for one in [begun(look) for _ in range(3)]:
+        one.result(BOUND)
+    assert graph.wait_for_completion(job, BOUND)
+    assert sorted(values_of(job)) == list(range(300))
 
 
 def test_a_failed_merge_is_still_one_after_a_pause(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from flowscope import FlowConfig, RunStatus, bind_context
-from flowscope.graph import GraphError, JobState, Routine, RoutineGraph, event, slot
+from flowscope.graph import ErrorHandler, GraphError, JobState, Routine, RoutineGraph, event, slot
 
 from .routines import Counter, called, graph_of
 
@@ -184,3 +184,17 @@ def test_the_events_of_a_paused_job_are_numbered_through() -> None:
     job = graph.resume(graph.execute("a"))
     events = job.flow_run.events
     assert [one.sequence for one in events] == list(range(1, len(events) + 1))
+
+
+def test_no_delay_stays_none() -> None:
+    """However often it is multiplied."""
+    assert ErrorHandler(retry_delay=0).pause_after(2_000) == 0.0
+    assert ErrorHandler(retry_delay=1).pause_after(2_000) > 1e6
+
+
+@pytest.mark.parametrize("options", [{"entry_params": [1]}, {"entry_params": "ab"}, {"save_every": 2}])
+def test_what_makes_no_sense_starts_nothing(options: Any) -> None:
+    """A message is a mapping, and a job that is saved has a file."""
+    graph = graph_of(called(lambda: None))
+    with pytest.raises(GraphError, match="wanted a mapping|save_to"):
+        graph.start("a", **options)

@@ -326,4 +326,6 @@ def _checked_priority(priority: int) -> TaskPriority:
 
 
 def _message(entry_id: str, params: Mapping[str, Any] | None) -> PendingActivation:
+    if params is not None and not isinstance(params, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+        raise GraphError(f"entry_params is {params!r}, wanted a mapping of names to values.")
     return PendingActivation.model_construct(routine_id=entry_id, slot="trigger", data=dict(params or {}))

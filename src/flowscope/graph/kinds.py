@@ -60,6 +60,8 @@ class ErrorHandler(BaseModel):
 
     def pause_after(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt."""
+        if self.retry_delay == 0:
+            return 0.0  # however large the factor has grown
         try:
             return min(self.retry_delay * self.retry_backoff ** (attempt - 1), TIMEOUT_MAX)
         except OverflowError:

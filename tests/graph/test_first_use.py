@@ -192,9 +192,9 @@ def test_no_delay_stays_none() -> None:
     assert ErrorHandler(retry_delay=1).pause_after(2_000) > 1e6
 
 
-@pytest.mark.parametrize("options", [{"entry_params": [1]}, {"entry_params": "ab"}, {"save_every": 2}])
+@pytest.mark.parametrize("options", [{"entry_params": [1]}, {"entry_params": "ab"}, {"save_every": 0}])
 def test_what_makes_no_sense_starts_nothing(options: Any) -> None:
-    """A message is a mapping, and a job that is saved has a file."""
+    """A message is a mapping, and a job is not saved after no activations."""
     graph = graph_of(called(lambda: None))
-    with pytest.raises(GraphError, match="wanted a mapping|save_to"):
+    with pytest.raises(GraphError, match="wanted"):
         graph.start("a", **options)

@@ -57,8 +57,6 @@ def checkpoints(save_to: str | Path | None, save_every: int | None) -> Checkpoin
         GraphError: The number makes no sense.
     """
     every = None if save_every is None else checked_count(save_every, "save_every")
-    if every is not None and save_to is None:
-        raise GraphError(f"save_every is {every}, and save_to is None. Say where to save the job.")
     return None if save_to is None else Checkpoints(Path(save_to), every)
 
 

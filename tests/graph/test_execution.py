@@ -188,6 +188,25 @@ def test_a_custom_merge_delivers_snapshots() -> None:
     assert [one.data for one in job.merges] == [{"values": [0, 1, 2]}]
 
 
+def test_a_merge_that_fails_changes_nothing() -> None:
+    """Whatever it did to what it was given before it raised: the next message is merged with what there was."""
+    seen: list[list[int]] = []
+
+    def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+        values = old.setdefault("values", [])
+        values.append(new["value"])
+        if new["value"] == 1:
+            raise LookupError
+        return old
+
+    routine = called(lambda values: seen.append(values), merge_strategy=merge).set_as_optional()
+    graph = graph_of(Source(count=4), routine)
+    job = graph.execute("a")
+    assert job.status == RunStatus.COMPLETED
+    assert seen == [[0], [0, 2], [0, 2, 3]]
+    assert [one.data for one in job.merges] == [{"values": [0, 2, 3]}]
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_merges_are_of_one_slot(strategy: Any) -> None:
     """Two slots of one routine, and one routine under two ids, have each their own; a slot without a handler too."""

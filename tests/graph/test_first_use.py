@@ -16,7 +16,7 @@ import pytest
 from flowscope import FlowConfig, RunStatus, bind_context
 from flowscope.graph import ErrorHandler, GraphError, JobState, Routine, RoutineGraph, event, slot
 
-from .routines import Counter, called, graph_of
+from .routines import Counter, Gate, Source, called, graph_of
 
 
 class Threaded(Routine):
@@ -198,3 +198,28 @@ def test_what_makes_no_sense_starts_nothing(options: Any) -> None:
     graph = graph_of(called(lambda: None))
     with pytest.raises(GraphError, match="wanted"):
         graph.start("a", **options)
+
+
+def test_a_job_runs_once_whichever_object_of_its_graph_is_asked() -> None:
+    """A graph that was built twice is one graph to its jobs: what one object runs, the other controls and waits for."""
+    gate, seen = Gate(), list[int]()
+
+    def take(value: int) -> None:
+        gate.pass_through()
+        seen.append(value)
+
+    def build() -> RoutineGraph:
+        return graph_of(Source(count=3), called(take), flow_id="same")
+
+    first, second = build(), build()
+    job = first.start("a")
+    gate.wait_entered()
+    assert not second.wait_for_completion(job, 0)
+    with pytest.raises(GraphError, match="is running"):
+        second.resume(job)
+    second.pause(job)
+    assert (job.status, len(job.pending_activations)) == (RunStatus.PAUSED, 2)
+    gate.open()
+    assert second.resume(job).status is RunStatus.COMPLETED
+    assert seen == [0, 1, 2]
+    assert [task.task_name for task in job.flow_run.tasks] == ["a.trigger", *["b.trigger"] * 3]

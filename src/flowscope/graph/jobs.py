@@ -56,7 +56,7 @@ class Jobs:
         return stretch
 
     def _check_at_rest(self, job: JobState) -> None:
-        if id(job) in self._stretches or job.status in FINAL:
+        if self.live(job) is not None or job.status in FINAL:
             raise GraphError(f"job {job.job_id!r} is {job.status}; only a paused job can be resumed.")
         if not self._open:
             raise GraphError(f"graph {self._host.flow_id!r} has been shut down. Make a new one.")
@@ -74,7 +74,7 @@ class Jobs:
                 del self._stretches[id(job)]
 
     def live(self, job: JobState) -> Stretch | None:
-        """What runs a job, if it runs.
+        """What runs a job, if it runs: here, or in another object that stands for the same graph.
 
         Raises:
             GraphError: It is the job of another graph.
@@ -82,7 +82,7 @@ class Jobs:
         if job.flow_id != self._host.flow_id:
             raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {self._host.flow_id!r}.")
         with self._lock:
-            return self._stretches.get(id(job))
+            return self._stretches.get(id(job)) or _begun(job)
 
     def pausing(self, job: JobState) -> Stretch | None:
         """What has paused a job, if its running handlers are not through yet."""
@@ -132,3 +132,8 @@ class Jobs:
                 stretch.interrupt("the graph was shut down")
         self._single.close(wait=False)
         self._wide.close(wait=False)
+
+
+def _begun(job: JobState) -> Stretch | None:
+    live = job._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+    return live if isinstance(live, Stretch) and not live.settled.is_done else None

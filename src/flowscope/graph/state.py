@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from .._clock import new_token, now
+from ..engine.loops import Opening
 from ..errors import GraphError
 from ..model.records import ErrorInfo, FlowRun
 from ..model.status import RunStatus
@@ -184,6 +185,9 @@ def _performance(measures: Iterable[Measure]) -> Performance | None:
 class LiveJob(Protocol):
     """A job while it runs, or has run in this process."""
 
+    settled: Opening
+    """Done when it runs no more."""
+
     def records(self) -> list[FlowRun[Any]]:
         """The record of the present stretch."""
         ...
@@ -222,7 +226,7 @@ class JobState(BaseModel):
     """What the job failed with."""
     execution_strategy: ExecutionStrategy = "sequential"
     priority: TaskPriority = TaskPriority.NORMAL
-    remaining_time: float | None = None
+    remaining_time: Annotated[float, Field(ge=0)] | None = None
     """Seconds that the job has left when it starts or is resumed; None is no limit."""
     merges: list[MergeState] = []
     measures: dict[str, Measure] = {}
@@ -284,7 +288,7 @@ class JobState(BaseModel):
         """Read a job from a file.
 
         Raises:
-            FileNotFoundError: There is no such file.
+            OSError: There is no such file, or it cannot be read.
             GraphError: It is not the file of a job, or of another version.
         """
         return read_job(cls, Path(path))

@@ -75,13 +75,14 @@ class Stretch:
         """Start with what the job has pending; then its deferred events are emitted.
 
         Raises:
-            GraphError: The job has ended meanwhile, or has work for what the graph lacks.
+            GraphError: The job runs or has ended meanwhile, or has work for what the graph lacks.
             RuntimeError: No thread can be started. The job is as it was then.
         """
         with self._lock:
             if self._closing:
                 return  # ended by somebody else before it began
-            if self.job.status in FINAL:
+            other = self.job._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+            if self.job.status in FINAL or not (other is None or other.settled.is_done):
                 raise GraphError(f"job {self.job.job_id!r} is {self.job.status}; only a paused job can be resumed.")
             if not self._may_begin:
                 raise GraphError(f"graph {self._host.flow_id!r} has been shut down. Make a new one.")

@@ -65,12 +65,17 @@ def traced() -> Iterator[Callable[[], int]]:
 @pytest.mark.parametrize("mapped", [echo, echo_async, nest], ids=["sync", "async", "nested"])
 def test_a_long_map_needs_constant_memory(make: Callable[[], Executor], mapped: Any, traced: Callable[[], int]) -> None:
     """A flow that keeps no tasks needs no more memory for thousands of submitted ones than for hundreds."""
-    count, bytes_each = (1_500, 200) if make is EXECUTORS["process"] or mapped is nest else (6_000, 30)
+    count, bytes_each = (1_500, 200) if make is EXECUTORS["process"] or mapped is nest else (3_000, 30)
 
     def body() -> float:
         for _ in range(2):
             for _ in map_tasks(mapped, [1] * 300, limit=8):
                 pass
+        return min(
+            growth(), growth(), growth()
+        )  # what leaks does so each time, and what other threads allocate does not
+
+    def growth() -> float:
         before = traced()
         for _ in map_tasks(mapped, iter([1] * count), limit=8):
             pass

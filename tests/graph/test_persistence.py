@@ -147,6 +147,27 @@ def test_messages_come_back_as_what_they_were(tmp_path: Path) -> None:
     assert JobState.model_validate_json(job.model_dump_json()).pending_activations[0].data == values
 
 
+def test_a_job_equals_its_file_and_its_copies(tmp_path: Path) -> None:
+    """As long as the same is known of both; to anything else it is unequal."""
+
+    def handler() -> None:
+        routine.job.update_shared_data("seen", {1, 2})
+        routine.emit("out", value=[1, 2])
+        graph.pause(routine.job, "half-way")
+
+    routine = called(handler, "out")
+    graph = graph_of(routine, Counter(), flow_id="g")
+    job = graph.execute("a")
+    for same in (job, JobState.load(job.save(tmp_path / "job")), copy.deepcopy(job), pickle.loads(pickle.dumps(job))):
+        assert job == same
+        assert same == job
+    assert job != graph.execute("a")
+    assert job != job.model_dump()
+    before = copy.deepcopy(job)
+    job.update_shared_data("seen", {1})
+    assert job != before
+
+
 def test_saving_what_would_not_come_back_is_an_error(tmp_path: Path) -> None:
     """It names the thing, and the file is as it was; a job with checkpoints fails."""
     job = JobState(flow_id="g")

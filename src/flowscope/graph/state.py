@@ -197,7 +197,7 @@ class LiveJob(Protocol):
         ...
 
 
-class JobState(BaseModel):
+class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     """One execution of a graph: live while it runs, and a file that another process can go on from.
 
     Its fields are changed by the graph; from outside and from handlers, use its methods.
@@ -265,6 +265,16 @@ class JobState(BaseModel):
         """The same without its live side; to be called under the lock."""
         fields = {name: copy(value) for name, value in self}
         return self.model_construct(self.model_fields_set, **fields | (self._live.snapshot() if self._live else {}))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal, at this moment; a job that runs here may equal one from a file."""
+        if not isinstance(other, JobState):
+            return NotImplemented
+        return self is other or self._known() == other._known()
+
+    def _known(self) -> dict[str, Any]:
+        with self._lock:
+            return dict(self._at_rest())
 
     def __repr_args__(self) -> Iterable[tuple[str, object]]:
         """What tells it from others; the whole may be long."""

@@ -162,9 +162,6 @@ def test_signal_handlers_may_print_and_log_at_any_point() -> None:
 
 
 @needs_timers
-@pytest.mark.skipif(
-    sys.version_info < (3, 12), reason="the interpreter crashed now and then on 3.11; the cause is not known"
-)
 def test_signal_handlers_may_run_flows_at_any_point() -> None:
     """A handler that executes a flow while another one starts, runs or ends finds the library in order."""
     code = """

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,16 @@ def test_all_results_come(way: str, place: Any, mapped: Any) -> None:
     assert (sorted(found) if "completed" in way else found) == list(range(25))
     assert [task.input_args for task in made.flow_run.tasks] == [[number] for number in range(25)]
     assert {task.status for task in made.flow_run.tasks} == {RunStatus.COMPLETED}
+
+
+@WAYS
+@TASKS
+def test_a_result_costs_the_same_with_thousands_in_flight(way: str, mapped: Any) -> None:
+    """Waiting for the next result does not look at all that are in flight."""
+    began = time.perf_counter()
+    with Flow[None]():
+        assert sum(take(map_tasks(mapped, range(20_000), limit=20_000), way)) == sum(range(20_000))
+    assert time.perf_counter() - began < 5
 
 
 @WAYS

@@ -21,11 +21,11 @@ class Child(Protocol):
         """Ask it to end."""
         ...
 
-    def help(self) -> None:
-        """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
+    def help(self) -> bool:
+        """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
         ...
 
-    def help_async(self) -> None:
+    def help_async(self) -> bool:
         """Like `help`, in a coroutine."""
         ...
 

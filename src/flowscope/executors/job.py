@@ -255,10 +255,11 @@ class Job:
         """Note that somebody has asked how it went."""
         self._children.read(self)
 
-    def help(self) -> None:
-        """Run it here and now, if it waits for a thread, and this is one of the threads that it waits for."""
+    def help(self) -> bool:
+        """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
         if self._phase is Phase.WAITING and self._place.holds() and not (self.is_async and running_loop()):
             self._run_nested()
+        return self._phase is not Phase.WAITING
 
     def _run_nested(self) -> None:
         """Run it on the stack of one that waits; deep down there it is left to another thread."""
@@ -269,15 +270,13 @@ class Job:
             finally:
                 _helped.depth -= 1
 
-    def help_async(self) -> None:
+    def help_async(self) -> bool:
         """Like `help`, in a coroutine: an async function runs in this event loop, as a guest."""
-        if self._phase is not Phase.WAITING or not self._place.holds():
-            return
-        if self.is_async:
+        is_guest = self.is_async and self._phase is Phase.WAITING and self._place.holds()
+        if is_guest:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
             _helped.guests.append(self)
-        else:
-            self._run_nested()
+        return is_guest or self.help()
 
     def _take(self) -> bool:
         """Whether it is to be run: once, not after it was cancelled, and not in a flow that has ended."""

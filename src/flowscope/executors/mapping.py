@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, overload
 
@@ -82,8 +82,8 @@ class _Ordered(Generic[T]):
     """One iteration, sync or async. When it ends, or is dropped, what is in flight is cancelled."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
-        self._jobs: dict[Job, None] = {}
-        """What is in flight, in the order of the items."""
+        self._jobs: OrderedDict[Job, None] = OrderedDict()
+        """What is in flight, in the order of the items; the first of a plain dict takes long once many are taken."""
         self._spec, self._bound = task_of(task_fn)
         self._items = iter(items)
         self._limit = limit or max(1, executor_for(self._spec).in_flight)
@@ -170,31 +170,47 @@ class _Completed(_Ordered[T]):
     """One iteration in the order of completion."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
+        self._unhelped: OrderedDict[Job, None] = OrderedDict()
+        """Those in flight that may need help: each is asked until it needs none, not for each result."""
         super().__init__(task_fn, items, limit)
         self._arrivals = _Arrivals()
 
     def _submitted(self, job: Job) -> None:
         super()._submitted(job)
+        self._unhelped[job] = None
         arrivals = self._arrivals
         job.when_settled(lambda: arrivals.add(job))
 
     def _next_job(self) -> Job | None:
-        for job in list(self._jobs):
-            if self._arrivals.has_some:
-                break
-            TaskFuture(job).check_wait()
-            job.help()
+        oldest = next(iter(self._jobs), None)
+        if oldest is not None and not self._arrivals.has_some:
+            TaskFuture(oldest).check_wait()
+        while not self._arrivals.has_some and self._helps_one(Job.help):
+            pass
         return self._arrivals.wait(self._jobs)
 
     async def _next_job_async(self) -> Job | None:
-        for job in list(self._jobs):
-            job.help_async()
+        while self._helps_one(Job.help_async):
+            pass
         return await self._arrivals.wait_async(self._jobs)
+
+    def _helps_one(self, help_: Callable[[Job], bool]) -> bool:
+        """Help the oldest that may need it; whether that was of use, so that the next may be helped."""
+        oldest = next(iter(self._unhelped), None)
+        if oldest is None or not help_(oldest):
+            return False
+        self._unhelped.pop(oldest, None)
+        return True
 
     def _taken(self, job: Job) -> TaskFuture[T]:
         future = super()._taken(job)
+        self._unhelped.pop(job, None)
         self._arrivals.wake()
         return future
+
+    def _drop(self, *jobs: Job) -> None:
+        super()._drop(*jobs)
+        self._unhelped.clear()
 
 
 class _Arrivals:

@@ -1,7 +1,7 @@
 """What a handler gets of the messages of its slot: the merge as of its own message, as a snapshot."""
 
 from collections.abc import Iterable
-from typing import Any, cast, final
+from typing import Any, Final, cast, final
 
 from .ports import MergeStrategy, OfRoutine
 from .state import MergeState
@@ -81,10 +81,14 @@ def snapshot(data: dict[str, Any]) -> dict[str, Any]:
     return {key: _own(value) for key, value in data.items()}
 
 
+_CONTAINERS: Final = frozenset({list, dict, tuple})
+
+
 def _own(value: Any) -> Any:
     kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
     if kind is list:
-        return [_own(item) for item in value]
+        plain = _CONTAINERS.isdisjoint(map(type, value))  # as long ones mostly are
+        return value.copy() if plain else [_own(item) for item in value]
     if kind is dict:
         return {key: _own(item) for key, item in value.items()}
     if kind is tuple:

@@ -6,6 +6,7 @@
 import copy
 import functools
 import pickle
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ClassVar, Generic, TypeVar
@@ -136,6 +137,15 @@ def test_ids_are_made_of_class_names() -> None:
     assert [graph.add_routine(Node()) for _ in range(3)] == ["Node", "Node-2", "Node-3"]
     assert graph.add_routine(Node(), "Node-4") == "Node-4"
     assert [graph.add_routine(Node()) for _ in range(2)] == ["Node-5", "Node-6"]
+
+
+def test_ids_of_thousands_are_made_at_once() -> None:
+    """An id costs the same however many routines of the class there are."""
+    graph = RoutineGraph()
+    began = time.perf_counter()
+    ids = [graph.add_routine(Routine()) for _ in range(20_000)]
+    assert time.perf_counter() - began < 5
+    assert (len(set(ids)), ids[-1]) == (20_000, "Routine-20000")
 
 
 def test_any_text_is_a_name() -> None:

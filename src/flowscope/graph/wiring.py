@@ -39,6 +39,8 @@ class Wiring:
         self.error_handler: ErrorHandler | None = None
         """What is done when a handler raises whose routine does not say."""
         self._routines: dict[str, Routine] = {}
+        self._free_numbers: dict[str, int] = {}
+        """By class name: the lowest number that may be free, for no id becomes free again."""
         self._receivers: dict[tuple[str, str], Receiver | None] = {}
         self._connections: list[Connection] = []
         self._from: dict[tuple[str, str], list[Route]] = {}
@@ -87,8 +89,11 @@ class Wiring:
             return made
 
     def _free_id(self, name: str) -> str:
-        numbered = (name if number == 1 else f"{name}-{number}" for number in range(1, len(self._routines) + 2))
-        return next(one for one in numbered if one not in self._routines)
+        number = self._free_numbers.get(name, 1)
+        while (made := name if number == 1 else f"{name}-{number}") in self._routines:
+            number += 1
+        self._free_numbers[name] = number
+        return made
 
     def connect(
         self,

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from datetime import UTC
 from typing import Any
 
@@ -238,6 +239,16 @@ def test_tasks_of_many_threads_are_all_recorded() -> None:
     assert len({t.task_id for t in tasks}) == 1600
     assert all(t.status is RunStatus.COMPLETED for t in tasks)
     assert made.durations().calls["add"].count == 1600
+
+
+async def test_a_task_costs_the_same_however_many_there_are() -> None:
+    """Ten thousand tasks of one gather are all recorded in a moment: none looks at the others."""
+    async with Flow[None]() as made:
+        began = time.perf_counter()
+        found = await asyncio.gather(*(add_later(n, 0) for n in range(10_000)))
+        assert time.perf_counter() - began < 5
+    assert found == list(range(10_000))
+    assert [t.execution_order for t in made.flow_run.tasks] == list(range(1, 10_001))
 
 
 def test_a_task_function_serves_many_flows_at_once() -> None:

@@ -49,6 +49,16 @@ async def test_a_future_may_be_awaited_again(place: Any, tasks: Tasks) -> None:
     assert len({id(error) for error in errors if error is not None}) == 1
 
 
+def test_results_wait_to_be_read() -> None:
+    """Of thousands of calls that have ended, each keeps its value, whenever and in whatever order it is asked for."""
+    with Flow[None]() as made:
+        futures = [submit(add, number) for number in range(3_000)]
+        assert [future.result() for future in reversed(futures)] == [number + 10 for number in reversed(range(3_000))]
+        assert all(future.done() for future in futures)
+        assert [future.result(0) for future in futures] == [number + 10 for number in range(3_000)]
+    assert len(made.flow_run.tasks) == 3_000
+
+
 async def test_several_await_one_future(gate: Gate) -> None:
     """Many awaits of one future, begun before its end, all get the value."""
     async with Flow[None]():

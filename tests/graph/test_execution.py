@@ -5,6 +5,8 @@
 
 import asyncio
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,42 @@ def test_execute_returns_a_job_that_is_final(strategy: Any) -> None:
     assert [one.event_name for one in job.get_execution_history("r7")] == ["start", "out", "completed"]
     assert job.flow_run.status == RunStatus.COMPLETED
     assert not job.pending_activations
+
+
+def test_a_chain_of_ten_thousand(tmp_path: Path) -> None:
+    """It runs, is drawn, checked, saved and loaded, without recursion."""
+    graph = chain(10_000)
+    jobs = [
+        graph.execute("r0", {"value": 0}, "sequential"),
+        graph.execute("r0", {"value": 0}, "concurrent"),
+        asyncio.run(graph.execute_async("r0", {"value": 0})),
+    ]
+    for job in jobs:
+        assert job.status == RunStatus.COMPLETED
+        assert values_of(job) == list(range(10_000))
+    assert [one.kind for one in graph.validate_graph()] == ["unheard_event"]
+    assert len(graph.dependencies()) == 10_000
+    assert graph.to_mermaid(jobs[0]).count("-->") == 9_999
+    assert JobState.load(jobs[0].save(tmp_path / "job")).execution_history == jobs[0].execution_history
+
+
+def test_a_long_chain_comes_back_from_its_spec() -> None:
+    """A graph with more routines in a row than Python has levels of recursion."""
+    graph = chain(2_000)
+    again = RoutineGraph.deserialize(graph.serialize().model_dump_json())
+    assert again.connections == graph.connections
+
+
+def test_nobody_polls_for_the_end() -> None:
+    """A thousand small jobs, waited for one after the other, have all run to the end in far less than 50 ms each."""
+    graph = chain(2)
+    began = time.perf_counter()
+    for _ in range(500):
+        started = graph.start("r0", {"value": 0})
+        assert graph.wait_for_completion(started)
+        for job in (started, graph.execute("r0", {"value": 0})):
+            assert values_of(job) == [0, 1]
+    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -197,6 +197,20 @@ async def test_generator_tasks_do_not_leak_into_their_consumer() -> None:
     assert [t.parent_task_id for t in run.flow_run.tasks] == [None] * 5
 
 
+async def test_a_thousand_flows_at_once_keep_their_tasks() -> None:
+    """Flows gathered in one loop do not wait for one another, and each records its own tasks alone."""
+
+    @flow
+    async def ten(base: int) -> int:
+        return sum([await anote(base + i) for i in range(10)])
+
+    runs = await asyncio.gather(*(ten(10 * i).execute_async() for i in range(1_000)))
+    for i, run in enumerate(runs):
+        expected = list(range(10 * i, 10 * i + 10))
+        assert run.return_value == sum(expected)
+        assert [t.return_value for t in run.flow_run.tasks] == expected
+
+
 async def test_nested_flows_side_by_side_keep_their_tasks() -> None:
     """Flows gathered inside a flow name it as parent, and each records its own tasks and prints alone."""
 

@@ -1,6 +1,7 @@
 """What a record has of inputs and return values, and what it leaves out when it is told to."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -34,6 +35,24 @@ def test_a_return_value_is_also_a_result(value: Any) -> None:
     assert found.value is record.return_value is value
     data = json.loads(record.model_dump_json())
     assert data["results"][0]["value"] == data["return_value"]
+
+
+def test_what_json_has_no_form_for_fails_nothing() -> None:
+    """A function that a task returns comes back as itself, and is described in the record."""
+
+    @task
+    def make() -> Callable[[], int]:
+        return lambda: 3
+
+    @flow
+    def making() -> Callable[[], int]:
+        return make()
+
+    made = making().execute()
+    assert made.succeeded
+    assert made.return_value() == 3
+    (called,) = json.loads(made.flow_run.model_dump_json())["tasks"]
+    assert "<lambda>" in called["return_value"]["__repr__"]
 
 
 def test_none_is_no_result() -> None:

@@ -1,9 +1,11 @@
 """`map_tasks`: lazy, ordered or by completion, sync or async."""
 
 import asyncio
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -286,6 +288,21 @@ async def test_two_readers_of_one_iteration() -> None:
             shared = aiter(chosen.as_completed())
             first, second = await asyncio.gather(read(shared), read(shared))
             assert sorted(first + second) == list(range(20))
+
+
+def test_threads_that_read_the_same_completions() -> None:
+    """Threads that read one iteration in the order of completion get each result once."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with Flow[None]():
+            shared = iter(map_tasks(echo, list(range(5_000)), limit=50).as_completed())
+            with ThreadPoolExecutor(4) as pool:
+                readers = [pool.submit(bind_context(lambda: list(shared))) for _ in range(4)]
+                found = [number for reader in readers for number in reader.result()]
+    finally:
+        sys.setswitchinterval(interval)
+    assert sorted(found) == list(range(5_000))
 
 
 def test_a_submitted_call_may_read_a_map(gate: Gate) -> None:

@@ -166,6 +166,15 @@ def _no_end(job: Job) -> RuntimeError:
     return RuntimeError(f"task {job.call.spec.name!r} raised {type(job.error).__name__}")
 
 
+def _oldest(jobs: OrderedDict[Job, None]) -> Job | None:
+    """The first one; None if there is none."""
+    while True:
+        try:
+            return next(iter(jobs), None)
+        except RuntimeError:
+            pass  # another thread that reads the same iteration has changed them just now
+
+
 class _Completed(_Ordered[T]):
     """One iteration in the order of completion."""
 
@@ -182,7 +191,7 @@ class _Completed(_Ordered[T]):
         job.when_settled(lambda: arrivals.add(job))
 
     def _next_job(self) -> Job | None:
-        oldest = next(iter(self._jobs), None)
+        oldest = _oldest(self._jobs)
         if oldest is not None and not self._arrivals.has_some:
             TaskFuture(oldest).check_wait()
         while not self._arrivals.has_some and self._helps_one(Job.help):
@@ -196,7 +205,7 @@ class _Completed(_Ordered[T]):
 
     def _helps_one(self, help_: Callable[[Job], bool]) -> bool:
         """Help the oldest that may need it; whether that was of use, so that the next may be helped."""
-        oldest = next(iter(self._unhelped), None)
+        oldest = _oldest(self._unhelped)
         if oldest is None or not help_(oldest):
             return False
         self._unhelped.pop(oldest, None)

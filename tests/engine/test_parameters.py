@@ -1,9 +1,11 @@
 """Arguments at the boundary: what is checked, coerced and refused, and when."""
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -279,6 +281,49 @@ def test_lazy_arguments_arrive_unconsumed() -> None:
         lazy = numbers()
         assert received(annotation, lazy) is lazy
         assert advanced == []
+
+
+def test_a_union_does_not_use_up_a_lazy_argument() -> None:
+    """Whatever else it may be, and in whatever order: a list alone is made of it where nothing lazy is wanted."""
+    annotations: list[Any] = [
+        list[int] | Iterable[int],
+        Iterable[int] | list[int],
+        set[int] | Iterator[int],
+        tuple[int, ...] | None | Iterable[int],
+        list[int] | Generator[int, None, None],
+        list[int] | Any,
+        list[int] | object,
+    ]
+    for annotation in annotations:
+        lazy = (n for n in range(3))
+        assert received(annotation, lazy) is lazy
+        assert list(lazy) == [0, 1, 2]
+    assert received(list[int] | None, (n for n in range(3))) == [0, 1, 2]
+    assert received(list[int] | Iterable[int], ["1"]) == [1]
+
+
+class Endless:
+    """Opens something at each iteration, which never ends."""
+
+    opened = 0
+
+    def __iter__(self) -> Iterator[int]:
+        self.opened += 1
+        return count()
+
+
+def test_an_iterable_is_not_opened_to_check_its_items() -> None:
+    """A cursor, a response or a long range arrives as it is; what is held in memory is checked."""
+    endless = Endless()
+    for annotation in (Iterable[int], Iterable[int] | None, list[int] | Iterable[int]):
+        assert received(annotation, endless) is endless
+    assert endless.opened == 0
+    assert received(Iterable[int], range(10**12)) == range(10**12)
+    for held, arrives in ((["1"], [1]), (("1", 2), [1, 2]), ({"1": 0}.keys(), [1]), (deque("12"), [1, 2])):
+        assert received(Iterable[int], held) == arrives
+    for bad in (["x"], {"x": 1}, {"x": 1}.keys(), 5):
+        with pytest.raises(ParameterError):
+            received(Iterable[int], bad)
 
 
 def test_functions_arrive_as_they_are() -> None:

@@ -3,7 +3,18 @@
 import inspect
 import warnings
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import (
+    Callable,
+    Generator,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    Sequence,
+    Set,
+    ValuesView,
+)
 from functools import cached_property
 from types import UnionType
 from typing import IO, Annotated, Any, BinaryIO, Final, TextIO, Union, get_args, get_origin
@@ -21,6 +32,10 @@ _SET: Any = Set
 _SEQUENCE: Any = (Sequence, deque)
 _TEXT: Any = (str, bytes, bytearray)
 _UNIONS: Any = (Union, UnionType)
+_LAZY: Final = frozenset({Iterable, Iterator, Generator, Any, object})
+"""Annotations that an iterable fits whose items nobody has made yet."""
+_HELD: Any = (list, tuple, set, frozenset, dict, deque, KeysView, ValuesView, ItemsView, *_TEXT)
+"""Iterables whose items are all there, so that looking at them changes nothing."""
 _UNCHECKED: Final[tuple[Any, ...]] = (Any, object, IO, TextIO, BinaryIO, Unpack)
 
 
@@ -120,12 +135,15 @@ class _Checker:
         self._hint = hint
         self._named = parameter.kind is parameter.VAR_KEYWORD
         self._adapter = adapter
+        self._takes_streams = _takes_streams(hint)
 
     def check(self, value: Any, function: str) -> Any:
         """The value itself if it is valid as it is, else what it is coerced to."""
+        if self._takes_streams and _is_stream(value):
+            return value
         try:
             checked = self._adapter.validate_python(value)
-            if _is_lazy(checked) and not hasattr(value, "__next__"):
+            if _is_lazy(checked) and not _is_stream(value):
                 items = list(checked)
                 return value if _match(list(value), items, _alike) else items
         except ValidationError as error:
@@ -185,6 +203,17 @@ def _adapter(hint: Any) -> TypeAdapter[Any] | None:
     except Exception:
         return None
     return adapter
+
+
+def _takes_streams(hint: Any) -> bool:
+    """Whether an annotation, or one choice of a union, says no more of an iterable than its items."""
+    kind = get_origin(hint) or hint
+    return any(map(_takes_streams, get_args(hint))) if kind in _UNIONS else kind in _LAZY
+
+
+def _is_stream(value: object) -> bool:
+    """Whether to look at the items of an iterable may use them up, or never end: a generator, a cursor, a response."""
+    return isinstance(value, Iterable) and not isinstance(value, _HELD)
 
 
 def _is_lazy(checked: object) -> bool:

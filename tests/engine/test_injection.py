@@ -9,6 +9,7 @@ import pytest
 from flowscope import (
     INJECTED,
     Flow,
+    Inject,
     InjectionError,
     RunStatus,
     Task,
@@ -229,6 +230,24 @@ def test_partials_methods_and_callable_objects_are_injected() -> None:
         assert task(Tool())() is made
     own = Flow[Any]().setup(Tool()).execute()
     assert own.return_value is own
+
+
+def test_what_a_partial_has_given_is_not_replaced() -> None:
+    """By name, by type or by what is provided; a later argument wins, and a marker is filled."""
+
+    def look(x: int, flow_data: Any = None, who: Task | None = None, db: object = None) -> object:
+        return flow_data, who, db
+
+    given = partial(partial(look, 1, flow_data="data"), who=None, db="mine")
+    made = flow(given)().provide(db="theirs", x=2).execute()
+    assert made.return_value == ("data", None, "mine")
+    assert made.flow_run.params == {"flow_data": "data", "who": None, "db": "mine"}
+    assert flow(given)(db="explicit").provide(db="theirs").execute().return_value == ("data", None, "explicit")
+    step = task(given)
+    assert flow(lambda: step())().provide(db="theirs").execute().return_value == ("data", None, "mine")
+    marked = flow(partial(look, 1, db=Inject(lambda: "made")))().execute()
+    assert marked.return_value == (marked.flow_data, None, "made")
+    assert marked.flow_run.params == {"who": None}
 
 
 def test_without_injection_a_missing_argument_is_an_ordinary_error() -> None:

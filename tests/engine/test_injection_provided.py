@@ -108,6 +108,55 @@ def test_injected_values_are_no_inputs() -> None:
     assert [(t.input_args, t.input_kwargs) for t in made.flow_run.tasks] == [([1], {"flow_data": None}), ([1], {})]
 
 
+def test_a_default_is_no_input_where_something_else_was_provided() -> None:
+    """The record shows what was passed, and the defaults that the function got; before, during and after the run."""
+
+    @flow
+    def look(x: int, db: object = None, y: int = 2) -> object:
+        return db
+
+    made = look(1).provide(db=5, other=6)
+    assert made.flow_run.params == {"x": 1, "y": 2}
+    assert made.execute().flow_run.params == {"x": 1, "y": 2}
+    assert look(1, None).provide(db=5).execute().flow_run.params == {"x": 1, "db": None, "y": 2}
+    assert look(1).execute().flow_run.params == {"x": 1, "db": None, "y": 2}
+
+    class Hooked(Flow[object]):
+        n: int = 3
+
+        def task_dependencies(self) -> dict[str, Any]:
+            return {"db": 9}
+
+        def run(self, db: object = None) -> object:
+            return db
+
+    hooked = Hooked().setup().execute()
+    assert hooked.return_value == 9
+    assert hooked.flow_run.params == {"n": 3}
+
+
+def test_what_is_provided_in_a_block_reaches_the_execution_in_it() -> None:
+    """It is the same run; the hook is asked once, and what the block was given is gone after it."""
+    asked: list[int] = []
+
+    class Hooked(Flow[object]):
+        def task_dependencies(self) -> dict[str, Any]:
+            asked.append(1)
+            return {"url": "u"}
+
+        def run(self, db: object = None, url: object = None) -> object:
+            return db, url
+
+    made = Hooked().setup()
+    with made:
+        made.provide(db=7)
+        made.execute()
+    assert made.return_value == (7, "u")
+    assert made.flow_run.params == {}
+    assert len(asked) == 1
+    assert made.execute().return_value == (None, "u")
+
+
 def test_providing_in_one_flow_does_not_reach_another() -> None:
     """What a flow provides is not injected in flows nested in it, nor in other flows of the same function."""
 

@@ -38,6 +38,8 @@ class Definition:
     """Parameter name to its annotation, where that can be resolved."""
     binds_self: bool
     """Whether the first positional argument is the object that a method belongs to."""
+    bound: frozenset[str]
+    """The parameters to which a partial has given a value by name."""
 
     @property
     def signature(self) -> inspect.Signature:
@@ -63,6 +65,7 @@ def define(target: Callable[..., Any], what: str) -> Definition:
         parameters=_parameters_of(target),
         hints=_hints_of(function),
         binds_self=_is_unbound_method(function) and target is function,
+        bound=_bound_by_partials(target),
     )
 
 
@@ -75,6 +78,15 @@ def _unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(inner, _PARTIAL):
         inner = inner.func
     return cast("Callable[..., Any]", inner)
+
+
+def _bound_by_partials(target: Callable[..., Any]) -> frozenset[str]:
+    inner: Any = target
+    names: frozenset[str] = frozenset()
+    while isinstance(inner, _PARTIAL):
+        names |= inner.keywords.keys()
+        inner = inner.func
+    return names
 
 
 def _is_named(target: Callable[..., Any]) -> bool:

@@ -72,9 +72,9 @@ class FlowState:
         """The present run."""
         return self.run if self.run is not None and not self.run.ended else None
 
-    def params_of(self, flow: Any) -> Mapping[str, Any]:
-        """What a record shows as the flow's inputs."""
-        params = NOTHING if self.bound is None else self.bound.params
+    def params_of(self, flow: Any, provided: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a record shows as the flow's inputs, beside what it is provided with."""
+        params = NOTHING if self.bound is None else self.bound.params(provided.keys())
         if not self.field_names:
             return params
         fields = {name: flow.__dict__[name] for name in self.field_names}
@@ -95,9 +95,13 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, 
         state.executing = executing
         run = live or _new_run(flow, state)
     run.run_params = given
-    if run.config.record_inputs:
-        run.params = state.params_of(flow)
+    _record_inputs(flow, state, run)
     return run
+
+
+def _record_inputs(flow: Any, state: FlowState, run: Run) -> None:
+    if run.config.record_inputs:
+        run.params = state.params_of(flow, run.handle.provided)
 
 
 def _new_run(flow: Any, state: FlowState) -> Run:
@@ -119,18 +123,22 @@ def _new_run(flow: Any, state: FlowState) -> Run:
     parent = current.get()
     if parent is not None and parent.handle.run is not None:
         run.parent_flow_id = parent.handle.flow_id
+    run.handle.provided = state.provided
     run.proxies = begin_capture(run)
     state.run = run
     return run
 
 
 def open_run(flow: Any, state: FlowState, run: Run) -> None:
-    """Announce a run, and find out what its tasks may be given; what this raises is the failure of the run."""
-    if not run.announced:
-        run.announced = True
-        run.outbox.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
+    """Announce a run, once, and ask what else it may be given; what this raises is the failure of the run."""
+    if run.announced:
+        return
+    run.announced = True
+    run.outbox.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
     hooked = flow.task_dependencies()
-    run.handle.provided = {**state.provided, **hooked} if hooked else state.provided
+    if hooked:
+        run.handle.provided = {**run.handle.provided, **hooked}
+        _record_inputs(flow, state, run)
 
 
 def conclude(run: Run, value: object, error: BaseException | None) -> BaseException | None:

@@ -34,6 +34,11 @@ class FlowTarget:
         }
 
     @property
+    def fillable(self) -> Set[str]:
+        """The parameters that may be provided."""
+        return self._plan.names
+
+    @property
     def is_async(self) -> bool:
         """Whether it has to be awaited."""
         return self._definition.kind is Kind.ASYNC
@@ -51,7 +56,7 @@ class FlowTarget:
         if self._validate and self._boundary.check(bound, flow_name):
             args, kwargs = bound.args, bound.kwargs
         params = self._boundary.inputs(bound, without=self._hidden)
-        return BoundTarget(self, args, kwargs, params)
+        return BoundTarget(self, args, kwargs, params, bound.arguments.keys())
 
     def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function in the run, as a sync one."""
@@ -71,16 +76,28 @@ class FlowTarget:
 class BoundTarget:
     """A flow's function with its arguments."""
 
-    __slots__ = ("_args", "_kwargs", "params", "target")
+    __slots__ = ("_args", "_given", "_kwargs", "_params", "target")
 
     def __init__(
-        self, target: FlowTarget, args: tuple[Any, ...], kwargs: dict[str, Any], params: Mapping[str, Any]
+        self,
+        target: FlowTarget,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Mapping[str, Any],
+        given: Set[str],
     ) -> None:
         self.target = target
-        self.params = params
-        """What a record shows of the arguments."""
         self._args = args
         self._kwargs = kwargs
+        self._params = params
+        self._given = given
+
+    def params(self, provided: Set[str]) -> Mapping[str, Any]:
+        """What a record shows of the arguments: no default in the place of what is provided."""
+        if not provided:
+            return self._params
+        filled = (self.target.fillable & provided) - self._given
+        return {name: value for name, value in self._params.items() if name not in filled}
 
     def call(self, handle: Handle) -> Any:
         """Call a sync function in the run."""

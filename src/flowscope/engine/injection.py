@@ -158,7 +158,7 @@ class Plan:
             parameter.name for parameter in fillable if parameter.kind is parameter.POSITIONAL_ONLY
         ]
         self._defaults = {parameter.name: parameter.default for parameter in fillable}
-        self.names = frozenset(self._positions)
+        self.names = frozenset(parameter.name for parameter in fillable if _is_open(definition, parameter))
         """What `provide()` may fill."""
 
     def absent(self, parameter: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -220,9 +220,15 @@ def plan_injection(definition: Definition, names: frozenset[str], live_types: Ma
         injection
         for parameter in definition.parameters
         if parameter.kind not in _VARIADIC
+        and _is_open(definition, parameter)
         and (injection := _injection(definition, parameter, names, live_types)) is not None
     ]
     return Plan(definition, tuple(injections))
+
+
+def _is_open(definition: Definition, parameter: inspect.Parameter) -> bool:
+    """Whether something may be injected: not where a partial has given a value."""
+    return parameter.name not in definition.bound or is_marker(parameter.default)
 
 
 def _injection(

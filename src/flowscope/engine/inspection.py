@@ -118,7 +118,8 @@ class FlowInspection(_Stateful, Generic[R]):
         if state.run is not None:
             return flow_run_of(state.run)
         self._name("Flow")
-        return pending_flow_run(self.flow_id, self.flow_name, self.flow_config, state.params_of(self), self.tags)
+        params = state.params_of(self, state.provided)
+        return pending_flow_run(self.flow_id, self.flow_name, self.flow_config, params, self.tags)
 
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""

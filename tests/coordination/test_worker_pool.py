@@ -12,7 +12,16 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from flowscope import DefinitionError, SerializationError, TaskTimeoutError, WorkerDiedError, current_flow_or_none, flow
+from flowscope import (
+    DefinitionError,
+    FlowEvent,
+    SerializationError,
+    TaskTimeoutError,
+    WorkerDiedError,
+    current_flow_or_none,
+    flow,
+    flow_events,
+)
 from flowscope.coordination import CoordinationError, FlowType, WorkerPool
 
 from . import flows
@@ -372,6 +381,18 @@ async def test_calls_are_in_no_flow_and_see_the_context(pool: WorkerPool) -> Non
     run = await outer()
     assert run.return_value == (None, "caller")
     assert list(run.executed_tasks) == []
+
+
+@pytest.mark.parametrize("flow_type", [THREAD, PROCESS])
+async def test_calls_are_told_to_nobody(pool: WorkerPool, flow_type: FlowType) -> None:
+    """A plain call is no task: listeners hear nothing, and its exception has no notes of tasks and flows."""
+    heard: list[FlowEvent] = []
+    with flow_events.subscribe(heard.append):
+        assert await pool.submit_task("a", flow_type, flows.triple, 1) == 3
+        with pytest.raises(LookupError) as caught:
+            await pool.submit_task("a", flow_type, flows.raising, "over there")
+    assert heard == []
+    assert [note for note in getattr(caught.value, "__notes__", []) if "flow" in note] == []
 
 
 async def test_stop_iteration_ends_the_call(pool: WorkerPool) -> None:

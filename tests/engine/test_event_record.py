@@ -1,8 +1,10 @@
 """Events that a run keeps in its record."""
 
+from typing import Any
+
 import pytest
 
-from flowscope import EventType, FlowConfig, FlowEvent, FlowRun, flow, flow_events, task
+from flowscope import ErrorInfo, EventType, FlowConfig, FlowEvent, FlowRun, flow, flow_events, task
 
 
 @task
@@ -55,6 +57,29 @@ def test_kept_events_survive_json() -> None:
         (e.event_id, e.sequence, e.event_type, e.timestamp) for e in record.events
     ]
     assert len(again.events) == 6
+
+
+def test_errors_in_kept_events_survive_json() -> None:
+    """The error of a retry, a task and a flow is an `ErrorInfo` again, and the records are equal."""
+
+    @task(retries=1, retry_delay=0)
+    def fail() -> None:
+        raise ValueError("no")
+
+    @flow(flow_config=FlowConfig(capture_events=True, raise_flow_error=False))
+    def failing() -> None:
+        fail()
+
+    record = failing().execute().flow_run
+    again = FlowRun[Any].model_validate_json(record.model_dump_json())
+    assert again == record
+    assert FlowRun[Any].model_validate(record.model_dump()) == record
+    told = [e.event_type for e in again.events if isinstance(e.event_data.data.get("error"), ErrorInfo)]
+    assert told == [EventType.TASK_RETRY, EventType.TASK_STOP, EventType.FLOW_STOP]
+    stop = again.events[-1]
+    plain = stop.model_dump()
+    assert FlowEvent.model_validate(plain) == stop
+    assert isinstance(plain["event_data"]["data"]["error"], dict)
 
 
 @pytest.mark.parametrize(("limit", "first"), [(0, 9), (1, 8), (3, 6), (8, 1), (100, 1), (None, 1)])

@@ -8,8 +8,8 @@ import threading
 from typing import Any, Final, NamedTuple
 
 from .._clock import tick
+from ..model.error_info import ErrorInfo
 from ..model.events import EventData, EventType, FlowEvent
-from ..model.records import ErrorInfo
 from .errors import one_line
 from .groups import FAILED, Group, Groups, Row
 

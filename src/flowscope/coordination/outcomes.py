@@ -9,7 +9,8 @@ from .._clock import anchor, tick, wall_time
 from ..engine.failure import Failure
 from ..engine.live import Flow
 from ..errors import CoordinationError, NotExecutedError
-from ..model.records import ErrorInfo, FlowRun, TaskRun
+from ..model.error_info import ErrorInfo
+from ..model.records import FlowRun, TaskRun
 from ..model.status import RunStatus
 from ..model.values import clean_text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from ..model.records import ErrorInfo
+from ..model.error_info import ErrorInfo
 from ..model.values import clean_text
 
 __all__ = ["Failure", "RemoteTraceback", "add_note", "message_of"]

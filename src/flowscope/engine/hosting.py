@@ -7,8 +7,8 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .._clock import anchor, tick
 from ..model.config import FlowConfig
+from ..model.error_info import ErrorInfo
 from ..model.events import EventType
-from ..model.records import ErrorInfo
 from ..model.status import RunStatus
 from .call import Call, call_at, inputs_of
 from .calls import CountedCalls

@@ -77,7 +77,7 @@ class Run:
         write_console: Callable[[str, LogSource], None],
     ) -> None:
         self.flow: Any = flow
-        """The flow, while it is running."""
+        """The flow, while it is running; None also for a plain call of no flow."""
         self.config = config
         self.tags = tuple(map(clean_text, tags))
         self.handle = handle

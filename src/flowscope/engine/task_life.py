@@ -154,7 +154,7 @@ def failed(call: Call, error: BaseException) -> Verdict:
     if run is None:
         return RAISE if raises else TOLERATE
     call.status = _status_after(call, error)
-    if raises:
+    if raises and run.flow is not None:
         handle = run.handle
         place = f"flow {handle.flow_name!r} ({handle.flow_id})"
         add_note(error, f"in task {spec.name!r} ({handle.task_id(call.order)}) of {place}")

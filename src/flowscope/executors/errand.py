@@ -11,6 +11,7 @@ from ..engine.context import Handle, enter, leave, outside
 from ..engine.definition import define
 from ..engine.live import LIVE_TYPES
 from ..engine.loops import run_in_new_loop
+from ..engine.outbox import Outbox
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
 from ..model.config import FlowConfig
@@ -34,7 +35,7 @@ def start_errand(
     timeout: float | None = None,
     **kwargs: Any,
 ) -> TaskFuture[T]:
-    """Let a function, sync or async, be called elsewhere, in no flow; nothing of it is recorded.
+    """Let a function, sync or async, be called elsewhere, in no flow; nothing of it is recorded or told.
 
     Cancelling, timeouts, dead workers and what cannot travel are as with a task of that name.
     """
@@ -60,8 +61,18 @@ async def _awaited(coroutine: Any) -> Any:
     return await coroutine
 
 
+class _Nowhere(Outbox):
+    """Tells nobody."""
+
+    __slots__ = ()
+
+    @property
+    def heard(self) -> bool:
+        return False
+
+
 def _silent_run(name: str) -> Run:
-    """A run that records nothing."""
+    """A run that records and tells nothing."""
     config = FlowConfig(
         add_task_to_self=False,
         logging_enabled=False,
@@ -70,4 +81,6 @@ def _silent_run(name: str) -> Run:
         record_return_values=False,
     )
     handle = Handle(f"errand-{new_token()}", name, new_token(), anchor(), lambda: None)
-    return Run(None, handle=handle, config=config, tags=(), listeners=[], write_console=write_console)
+    run = Run(None, handle=handle, config=config, tags=(), listeners=[], write_console=write_console)
+    run.outbox = _Nowhere(handle, [], None)
+    return run

@@ -16,7 +16,7 @@ from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..errors import SerializationError
 from ..model.anatomy import class_of
 from ..model.config import FlowConfig
-from ..model.records import ErrorInfo
+from ..model.error_info import ErrorInfo
 from ..model.status import RunStatus
 from ..model.values import to_json_value
 from .remote_errors import pack_error

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..engine.failure import RemoteTraceback
 from ..errors import RemoteTaskError
-from ..model.records import ErrorInfo
+from ..model.error_info import ErrorInfo
 
 __all__ = ["pack_error", "remote_error", "unpack_error"]
 

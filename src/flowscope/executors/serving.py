@@ -18,7 +18,7 @@ from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import LIVE_TYPES
 from ..engine.run import Run
 from ..engine.spec import TaskSpec, spec_of
-from ..model.records import ErrorInfo
+from ..model.error_info import ErrorInfo
 from .data import RemoteData, RemoteProvided
 from .parcel import (
     Entered,

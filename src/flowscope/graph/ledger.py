@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from .._clock import now
 from ..model.assembling import assembled
-from ..model.records import ErrorInfo
+from ..model.error_info import ErrorInfo
 from ..model.status import RunStatus
 from .state import ExecutionRecord, JobState, Measure, RoutineState, RoutineStatus
 

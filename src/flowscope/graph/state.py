@@ -24,7 +24,8 @@ from pydantic import (
 from .._clock import new_token, now
 from ..engine.loops import Opening
 from ..errors import GraphError
-from ..model.records import ErrorInfo, FlowRun
+from ..model.error_info import ErrorInfo
+from ..model.records import FlowRun
 from ..model.status import RunStatus
 from ..model.values import RECORDED
 from .codec import from_json_form, to_json_form

@@ -13,7 +13,8 @@ from ..engine.loops import Opening, is_cancelled_error, running_loop
 from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool
-from ..model.records import ErrorInfo, FlowRun
+from ..model.error_info import ErrorInfo
+from ..model.records import FlowRun
 from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations, enter_handler
 from .convoy import yield_while_taken

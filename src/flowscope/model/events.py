@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
+from .error_info import ErrorInfo
 from .values import RECORDED
 
 __all__ = ["EventData", "EventType", "FlowEvent"]
@@ -22,6 +23,10 @@ class EventType(StrEnum):
     FLOW_MESSAGE = "flow_message"
     NEW_ARTIFACT = "new_artifact"
     NEW_RESULT = "new_result"
+
+
+_ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.TASK_RETRY})
+"""What may tell an error."""
 
 
 class EventData(BaseModel, frozen=True):
@@ -55,3 +60,12 @@ class FlowEvent(BaseModel, frozen=True):
     timestamp: datetime
     """Aware, in UTC."""
     event_data: EventData
+
+    @model_validator(mode="after")
+    def _read_error(self) -> Self:
+        """The error of a payload is an `ErrorInfo` again, read from JSON."""
+        data = self.event_data.data
+        if self.event_type in _ERRORS and isinstance(data.get("error"), dict):
+            read = {**data, "error": ErrorInfo.model_validate(data["error"])}
+            object.__setattr__(self, "event_data", self.event_data.model_copy(update={"data": read}))
+        return self

@@ -18,34 +18,18 @@ from typing_extensions import TypeVar
 
 from .anatomy import INTERRUPTIONS
 from .config import FlowConfig
+from .error_info import ErrorInfo
 from .events import FlowEvent
 from .status import RunStatus
 from .values import RECORDED, to_json_value
 
-__all__ = ["Artifact", "Dropped", "ErrorInfo", "FlowRun", "LogEntry", "LogSource", "Result", "TaskRun"]
+__all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Result", "TaskRun"]
 
 R = TypeVar("R", default=Any)
 
 LogSource = Literal["log", "stdout", "stderr", "logging"]
 
 _LATE = ConfigDict(defer_build=True)
-
-
-class ErrorInfo(BaseModel, frozen=True):
-    """An exception, as text."""
-
-    model_config = _LATE
-
-    type: str
-    """The qualified name of its class."""
-    module: str
-    """The module of its class."""
-    message: str
-    traceback: str
-    """As Python prints it, causes included."""
-    notes: list[str] = []
-    cause: "ErrorInfo | None" = None
-    """Its `__cause__`, else its `__context__` unless that is suppressed."""
 
 
 class LogEntry(BaseModel, frozen=True):

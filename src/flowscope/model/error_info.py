@@ -1,0 +1,22 @@
+"""What is recorded of an exception."""
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["ErrorInfo"]
+
+
+class ErrorInfo(BaseModel, frozen=True):
+    """An exception, as text."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    type: str
+    """The qualified name of its class."""
+    module: str
+    """The module of its class."""
+    message: str
+    traceback: str
+    """As Python prints it, causes included."""
+    notes: list[str] = []
+    cause: "ErrorInfo | None" = None
+    """Its `__cause__`, else its `__context__` unless that is suppressed."""

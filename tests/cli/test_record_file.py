@@ -87,3 +87,17 @@ def test_a_pipe_is_written_to(directory: Path) -> None:
         record = FlowRun.model_validate_json((directory / "pipe").read_text("utf-8"))
     assert process.returncode == 0
     assert record.return_value == 4
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there is no file that is the standard output")
+def test_a_pipe_without_a_name_is_written_to(directory: Path) -> None:
+    """The standard output, where another command reads it, is one."""
+    run = subprocess.run(
+        [sys.executable, "-m", "flowscope.cli", "run", "flows:calculate", "--json", "/dev/stdout"],
+        cwd=directory,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+    assert b'"return_value": 4' in run.stdout

@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from pydantic import BaseModel, PrivateAttr, SecretStr
@@ -25,6 +26,26 @@ def read_in(where: str, pid: int, made: Callable[[], Any]) -> Any:
     if (os.getpid() == pid) is not (where == "here"):
         raise LookupError("it cannot be read on this side")
     return made()
+
+
+def shift(number: int, by: int = 1) -> int:
+    """A plain function, of which tasks are made under other names."""
+    return number + by
+
+
+@dataclass
+class Shift:
+    """A callable object, which is sent with its state."""
+
+    by: int
+
+    def __call__(self, number: int) -> int:
+        return number + self.by
+
+
+shifted_plain = task(task_name="shifted", validate=True)(shift)
+shifted_partial = task(partial(shift, by=10))
+shifted_object = task(Shift(100))
 
 
 @dataclass

@@ -370,6 +370,21 @@ def test_a_function_that_cannot_be_found_is_named(workers: Executor) -> None:
         check_healthy()
 
 
+def test_tasks_of_partials_objects_and_other_names_travel(workers: Executor) -> None:
+    """A task that is not found by its name is made again there of its target, with its name and its checks."""
+    text: Any = "1"
+    with Flow[None]() as flow, use_executor(workers):
+        assert submit(cargo.shifted_plain, text).result() == 2
+        assert submit(cargo.shifted_partial, 1).result() == 11
+        assert submit(cargo.shifted_object, 1).result() == 101
+    assert [(call.task_name, call.return_value) for call in flow.flow_run.tasks] == [
+        ("shifted", 2),
+        ("shift", 11),
+        ("Shift", 101),
+    ]
+    assert cargo.shifted_partial.__module__ == cargo.__name__
+
+
 def test_many_bad_calls_and_good_ones_do_not_mix(workers: Executor) -> None:
     """Calls that cannot travel among hundreds that can change nothing for the others."""
     with Flow[None](), use_executor(workers):

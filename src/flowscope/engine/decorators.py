@@ -11,7 +11,7 @@ from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overlo
 from typing_extensions import Unpack
 
 from ..model.config import FlowConfig
-from .definition import define
+from .definition import define, unwrap_partial
 from .drivers import caller_of
 from .elsewhere import ExecutorChoice
 from .flow_target import FlowTarget
@@ -210,6 +210,7 @@ def _looks_like(function: Callable[..., Any], wrapper: Callable[..., Any], name:
         )
         update_wrapper(wrapper, function, assigned=assigned, updated=())
         wrapper.__name__ = wrapper.__qualname__ = name
+        wrapper.__module__ = getattr(unwrap_partial(function), "__module__", wrapper.__module__)
     with suppress(ValueError):  # a builtin that does not tell
         wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return wrapper

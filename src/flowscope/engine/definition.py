@@ -9,7 +9,7 @@ from typing import Any, cast, get_type_hints
 
 from ..errors import DefinitionError
 
-__all__ = ["Definition", "Kind", "define", "kind_of"]
+__all__ = ["Definition", "Kind", "define", "kind_of", "unwrap_partial"]
 
 
 class Kind(Enum):
@@ -73,7 +73,8 @@ _WRAPPED_METHODS: Any = (classmethod, staticmethod)
 _PARTIAL: Any = partial
 
 
-def _unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
+def unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
+    """What is inside of partials."""
     inner: Any = target
     while isinstance(inner, _PARTIAL):
         inner = inner.func
@@ -90,16 +91,16 @@ def _bound_by_partials(target: Callable[..., Any]) -> frozenset[str]:
 
 
 def _is_named(target: Callable[..., Any]) -> bool:
-    return isinstance(getattr(_unwrap_partial(target), "__name__", None), str)
+    return isinstance(getattr(unwrap_partial(target), "__name__", None), str)
 
 
 def _class_name(target: Callable[..., Any]) -> str:
-    return type(_unwrap_partial(target)).__name__
+    return type(unwrap_partial(target)).__name__
 
 
 def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
     """The function that runs: inside partials, or a callable object's `__call__`."""
-    target = _unwrap_partial(target)
+    target = unwrap_partial(target)
     return target if inspect.isroutine(target) else type(target).__call__
 
 

@@ -40,7 +40,6 @@ def start_errand(
     Cancelling, timeouts, dead workers and what cannot travel are as with a task of that name.
     """
     spec = TaskSpec(define(_call_outside, "task"), LIVE_TYPES, task_name=name, timeout=timeout)
-    spec.find_function = lambda: _call_outside
     run = _silent_run(name)
     token = enter(run.root)
     try:

@@ -54,7 +54,9 @@ class Parcel(NamedTuple):
     """All that an attempt needs."""
 
     function: Callable[..., Any]
-    """The task function."""
+    """The task function, or its target."""
+    options: Mapping[str, Any] | None
+    """With what to make a task of the target; None if it is the task function."""
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     attempt: int

@@ -1,6 +1,8 @@
 """Packing an attempt for a worker."""
 
 import logging
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..engine.call import Call
@@ -21,13 +23,14 @@ def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Parc
     spec: TaskSpec = call.spec
     handle = call.handle
     run: Run | None = handle.run
-    function = spec.find_function()
-    if run is None or function is None:
+    if run is None:
         raise no_active_flow(f"task {spec.name!r}", None)
     flow = handle.find_flow()
     again = "" if call.attempt == 1 else f"r{call.attempt}"
+    function, options = _function_of(spec)
     return Parcel(
         function=function,
+        options=options,
         args=args,
         kwargs=kwargs,
         attempt=call.attempt,
@@ -42,6 +45,21 @@ def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Parc
         provided=pack_items(handle.provided),
         levels=_logging_levels(),
     )
+
+
+def _function_of(spec: TaskSpec) -> tuple[Callable[..., Any], Mapping[str, Any] | None]:
+    """The task function, if it is found where its name says; else its target, and how to make a task of that."""
+    function = spec.find_function()
+    if function is not None and _found(function.__module__, function.__qualname__) is function:
+        return function, None
+    return spec.target, {"task_name": spec.name, "validate": spec.validate}
+
+
+def _found(module: str, name: str) -> object:
+    found: object = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def positional_names(call: Call) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
         if isinstance(parcel, Probe):
             send(pack_message(_unreadable_part(parcel)))
             return
-        spec = spec_of(parcel.function) or TaskSpec(define(parcel.function, "task"), LIVE_TYPES)
+        spec = _spec_of(parcel)
     except Exception as error:
         send(pack_message(Unread("a call of a task", "function", _reason(error))))
         return
@@ -94,6 +94,11 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
     teller = _Teller(send)
     teller.tell(Started(tick(), anchor()))
     teller.end(_outcome(parcel, spec, teller))
+
+
+def _spec_of(parcel: Parcel) -> TaskSpec:
+    spec = spec_of(parcel.function) if parcel.options is None else None
+    return spec or TaskSpec(define(parcel.function, "task"), LIVE_TYPES, **parcel.options or {})
 
 
 def _unreadable_part(probe: Probe) -> Unread:

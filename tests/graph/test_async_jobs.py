@@ -5,7 +5,9 @@
 
 import asyncio
 import contextvars
+import gc
 import threading
+import weakref
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from typing import Any
@@ -55,6 +57,25 @@ def test_async_handlers_run_in_the_callers_loop_or_in_one_in_the_background() ->
     other.execute("a")
     assert len(seen) == 3
     assert len(set(map(id, seen))) == 1
+
+
+def test_a_job_does_not_hold_what_its_async_handlers_ran_in() -> None:
+    """The asyncio task of an activation is gone when the handler is through, however long the job is kept."""
+    seen: list[weakref.ref[Any]] = []
+
+    async def handler() -> None:
+        await asyncio.sleep(0)
+        seen.append(weakref.ref(asyncio.current_task()))
+        if len(seen) < 10:
+            routine.emit("out")
+
+    routine = called(handler, "out")
+    graph = graph_of(routine)
+    graph.connect("a", "out", "a", "trigger")
+    job = graph.execute("a")
+    gc.collect()
+    assert len(seen) == len(job.flow_run.tasks) == 10
+    assert [ref for ref in seen[:-1] if ref() is not None] == []
 
 
 def test_one_graph_serves_two_loops_at_once() -> None:

@@ -179,9 +179,12 @@ class Stretch:
             receiver.call(*args, **kwargs)
             return
         activation.task = task = LoopCall(receiver.call(*args, **kwargs), self._loop)
-        if self.job.status in FINAL:
-            task.cancel()
-        task.wait()
+        try:
+            if self.job.status in FINAL:
+                task.cancel()
+            task.wait()
+        finally:
+            activation.task = None  # the record holds the activation, and that would hold the asyncio task
 
     def _performed(self, activation: Activation, error: BaseException | None, spent: float) -> None:
         yield_while_taken(self._lock)
@@ -281,9 +284,9 @@ class Stretch:
             running = self._work.running
             self._end(status)
             closes = self._closes()
-        for activation in running:
-            if activation.task is not None:
-                activation.task.cancel()
+        for task in [activation.task for activation in running]:
+            if task is not None:
+                task.cancel()
         if closes:
             self._settle()
         else:

@@ -170,6 +170,13 @@ def test_control_is_of_one_job(mode: Any) -> None:
     assert sorted(values_of(other)) == list(range(10))
 
 
+def _error_of(job: JobState) -> tuple[str, str]:
+    """The type and message of what ended a job, which its record tells as well."""
+    assert job.error is not None
+    assert job.flow_run.error == job.error
+    return job.error.type, job.error.message
+
+
 def test_cancelling_is_at_once_and_final() -> None:
     """The job and those who wait are through while its handler still runs, which changes nothing any more."""
     gate = Gate()
@@ -183,6 +190,7 @@ def test_cancelling_is_at_once_and_final() -> None:
     assert job.status == job.flow_run.status == RunStatus.CANCELLED
     assert [one.data for one in job.pending_activations] == [{"value": 1}, {"value": 2}]
     assert [one.data for one in job.execution_history if one.event_name == "cancelled"] == [{"reason": "enough"}]
+    assert _error_of(job) == ("CancelledError", "enough")
     before = job.model_dump_json()
     gate.open()
     graph.cancel(job, "again")
@@ -232,6 +240,7 @@ def test_a_paused_job_can_be_cancelled(rests: bool) -> None:
     assert graph.wait_for_completion(job, 0)
     gate.open()
     assert [one.data for one in job.execution_history if one.event_name == "cancelled"] == [{"reason": "never mind"}]
+    assert _error_of(job) == ("CancelledError", "never mind")
     with pytest.raises(GraphError, match="cancelled"):
         graph.resume(job)
     assert [one.data["value"] for one in job.pending_activations][:2] == [1, 2]
@@ -439,6 +448,8 @@ def test_a_job_times_out_at_its_deadline(mode: Any) -> None:
         job = graph.execute("a", timeout=timeout)
         assert job.status == job.flow_run.status == RunStatus.TIMED_OUT
         assert [one.event_name for one in job.execution_history][-1] == "timed_out"
+        limit = 0.05 if timeout is None else timeout
+        assert _error_of(job) == ("TimeoutError", f"job {job.job_id!r} did not end within {limit} s")
         with pytest.raises(GraphError, match="timed_out"):
             graph.resume(job)
     patient = graph.start("a", timeout=3600)

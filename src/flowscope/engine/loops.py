@@ -131,11 +131,11 @@ def running_loop() -> object:
     return None if asyncio is None else asyncio._get_running_loop()  # noqa: SLF001 - documented, for this
 
 
-def cancelled_error() -> BaseException:
+def cancelled_error(*reason: str) -> BaseException:
     """The exception of a cancelled asyncio task."""
     import asyncio
 
-    return asyncio.CancelledError()
+    return asyncio.CancelledError(*reason)
 
 
 def current_asyncio_task() -> Any:

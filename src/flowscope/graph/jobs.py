@@ -105,7 +105,7 @@ class Jobs:
                 stretch = self.live(job)  # it may have paused meanwhile, and may have been resumed
                 if stretch is None and job.status not in FINAL:
                     ledger = Ledger(job)
-                    ledger.note("", RunStatus.CANCELLED.value, {"reason": reason})
+                    ledger.cancelled(reason)
                     ledger.change(RunStatus.CANCELLED)
 
     def refuse_inside(self, what: str) -> None:

@@ -3,6 +3,8 @@
 from typing import Any, Final
 
 from .._clock import now
+from ..engine.failure import Failure
+from ..engine.loops import cancelled_error
 from ..model.assembling import assembled
 from ..model.error_info import ErrorInfo
 from ..model.status import RunStatus
@@ -27,6 +29,17 @@ class Ledger:
         """Set the status."""
         self._job.status = status
         self._job.updated_at = now()
+
+    def cancelled(self, reason: str) -> None:
+        """Note that the job is not wanted any more."""
+        self.note("", RunStatus.CANCELLED.value, {"reason": reason})
+        self._job.error = Failure(cancelled_error(reason or "cancelled")).info()
+
+    def timed_out(self, limit: float | None) -> None:
+        """Note that the job has not ended within so many seconds."""
+        self.note("", RunStatus.TIMED_OUT.value, {"timeout": limit})
+        late = TimeoutError(f"job {self._job.job_id!r} did not end within {limit or 0:g} s")
+        self._job.error = Failure(late).info()
 
     def note(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         """Add to the history."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
+from ..model.error_info import ErrorInfo
 from ..model.events import FlowEvent
 from ..model.records import Dropped, FlowRun
 from ..model.status import RunStatus
@@ -22,20 +23,22 @@ def cut_off(run: FlowRun[Any]) -> FlowRun[Any]:
     return run.model_copy(update={"tasks": tasks})
 
 
-def joined(job_id: str, graph_id: str, status: RunStatus, runs: list[FlowRun[Any]]) -> FlowRun[Any]:
+def joined(
+    job_id: str, graph_id: str, status: RunStatus, error: ErrorInfo | None, runs: list[FlowRun[Any]]
+) -> FlowRun[Any]:
     """The record of a whole job; execution orders and the numbers of events go on from one stretch to the next."""
     if not runs:
-        return FlowRun(flow_id=job_id, flow_name=graph_id, status=status)
+        return FlowRun(flow_id=job_id, flow_name=graph_id, status=status, error=error)
     first, last = runs[0], runs[-1]
     if first is last:
-        return first.model_copy(update={"status": status})
+        return first.model_copy(update={"status": status, "error": first.error or error})
     tasks = list(chain.from_iterable(run.tasks for run in runs))
     return first.model_copy(
         update={
             "status": status,
             "end_time": last.end_time,
             "duration": sum(run.duration for run in runs),
-            "error": last.error,
+            "error": last.error or error,
             "tasks": [task.model_copy(update={"execution_order": order}) for order, task in enumerate(tasks, 1)],
             "logs": list(chain.from_iterable(run.logs for run in runs)),
             "events": list(_numbered_through(runs)),

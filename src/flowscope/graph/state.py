@@ -224,7 +224,7 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     created_at: datetime = Field(default_factory=now)
     updated_at: datetime = Field(default_factory=now)
     error: ErrorInfo | None = None
-    """What the job failed with."""
+    """What the job failed with; of a cancelled one the reason, of a late one its limit."""
     execution_strategy: ExecutionStrategy = "sequential"
     priority: TaskPriority = TaskPriority.NORMAL
     remaining_time: Annotated[float, Field(ge=0)] | None = None
@@ -242,7 +242,7 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     def flow_run(self) -> FlowRun[Any]:
         """The record of the job: its activations are tasks named `<routine_id>.<slot>`."""
         present = [] if self._live is None else self._live.records()
-        return joined(self.job_id, self.flow_id, self.status, [*self.finished_runs, *present])
+        return joined(self.job_id, self.flow_id, self.status, self.error, [*self.finished_runs, *present])
 
     def save(self, path: str | Path) -> Path:
         """Write the job to a file, at any moment, all or nothing; folders are made.

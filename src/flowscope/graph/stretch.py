@@ -100,7 +100,7 @@ class Stretch:
     def _begin(self) -> None:
         pending, deferred = self.job.pending_activations, self.job.deferred_events
         if self._time.is_over:
-            self._ledger.note("", RunStatus.TIMED_OUT.value, {"timeout": self._time.limit})
+            self._ledger.timed_out(self._time.limit)
             self._end(RunStatus.TIMED_OUT)
             return
         self.job.pending_activations, self.job.deferred_events = [], []
@@ -261,7 +261,7 @@ class Stretch:
 
     def cancel(self, reason: str) -> None:
         """End the job at once; sync handlers go on to their end, async ones are cancelled."""
-        self._end_early(FINAL, RunStatus.CANCELLED, {"reason": reason})
+        self._end_early(FINAL, RunStatus.CANCELLED, lambda: self._ledger.cancelled(reason))
 
     def interrupt(self, reason: str) -> None:
         """End the job, or pause it if it is saved while it runs; one that is paused, or has not begun, stays so."""
@@ -274,13 +274,14 @@ class Stretch:
             self.cancel(reason)
 
     def _time_out(self) -> None:
-        self._end_early(FINAL | {RunStatus.PAUSED}, RunStatus.TIMED_OUT, {"timeout": self._time.limit})
+        unless = FINAL | {RunStatus.PAUSED}
+        self._end_early(unless, RunStatus.TIMED_OUT, lambda: self._ledger.timed_out(self._time.limit))
 
-    def _end_early(self, unless: Set[RunStatus], status: RunStatus, data: dict[str, Any]) -> None:
+    def _end_early(self, unless: Set[RunStatus], status: RunStatus, note: Callable[[], None]) -> None:
         with self._lock:
             if self.job.status in unless or self.settled.is_done:
                 return
-            self._ledger.note("", status.value, data)
+            note()
             running = self._work.running
             self._end(status)
             closes = self._closes()

@@ -6,7 +6,7 @@
     ├── NotSetUpError (ValueError)            a flow executed before setup
     ├── NotExecutedError (RuntimeError)       a return value asked for before the execution
     ├── AlreadyRunningError (RuntimeError)    one flow or task object executed twice at once
-    ├── DefinitionError (TypeError)           something that cannot be a flow or a task
+    ├── DefinitionError (TypeError, ValueError)  what cannot be a flow or a task, or an option that cannot work
     ├── InjectionError (TypeError)            wiring that cannot work
     ├── ParameterError (ValueError)           an argument that does not fit its annotation
     ├── TaskTimeoutError (TimeoutError)       an attempt that passed its deadline
@@ -136,8 +136,8 @@ class AlreadyRunningError(FlowscopeError, RuntimeError):
         return f"{self.what} cannot be executed, it is {self.status} already. Make a new one for another execution."
 
 
-class DefinitionError(FlowscopeError, TypeError):
-    """Something was decorated, or an option given, that cannot work.
+class DefinitionError(FlowscopeError, TypeError, ValueError):
+    """Something was decorated, or an option given, that cannot work: of a wrong kind, or out of range.
 
     Attributes:
         what: What was defined, such as "task 'parse'".

@@ -45,10 +45,10 @@ def test_a_class_sets_itself_up() -> None:
 
 
 def test_inputs_are_checked_and_coerced_on_construction() -> None:
-    """Bad, missing and invalid inputs raise Pydantic's `ValidationError`; text that is a number becomes one."""
+    """Bad, missing, invalid and unknown inputs raise Pydantic's `ValidationError`; text that is a number becomes one."""
     given: Any = {"url": "u", "batch": "7"}
     assert Ingest(**given).batch == 7
-    for bad in ({}, {"url": 5}, {"url": "u", "batch": "many"}, {"url": "u", "batch": 0}):
+    for bad in ({}, {"url": 5}, {"url": "u", "batch": "many"}, {"url": "u", "batch": 0}, {"url": "u", "bach": 5}):
         arguments: Any = bad
         with pytest.raises(ValidationError):
             Ingest(**arguments)

@@ -28,7 +28,7 @@ class _Stateful(BaseModel):
 
     __slots__ = ("__weakref__", "_state")
 
-    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, defer_build=True)
+    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, extra="forbid", defer_build=True)
 
     @property
     def _live(self) -> FlowState:

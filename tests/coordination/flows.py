@@ -189,10 +189,15 @@ def keeping() -> str:
     return "kept"
 
 
+def make_lock() -> object:
+    """A value that cannot travel."""
+    return threading.Lock()
+
+
 @flow
 def returning_lock() -> object:
     """A flow whose value cannot travel."""
-    return threading.Lock()
+    return make_lock()
 
 
 @flow

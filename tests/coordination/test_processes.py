@@ -246,7 +246,7 @@ async def test_shared_data_that_cannot_travel_is_named(coordinator: FlowCoordina
 
 async def test_an_output_that_cannot_travel_fails_the_child(coordinator: FlowCoordinator) -> None:
     """A child in a process cannot be given what does not pickle, and says so."""
-    register_all(coordinator, named("lock", threading.Lock))
+    register_all(coordinator, named("lock", flows.make_lock))
     child = coordinator.register_flow(Summing(start=1), flow_type=PROCESS)
     coordinator.register_dependency("lock", child, DependencyType.OPTIONAL)
     records = await coordinator.execute_all()

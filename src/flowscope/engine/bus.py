@@ -9,13 +9,11 @@ import weakref
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self, final
+from typing import Final, Self, final
 
 from ..model.events import EventType, FlowEvent
 from .listening import Listener, remove
-
-if TYPE_CHECKING:  # it imports asyncio, which takes its time
-    from .stream import EventStream
+from .stream import EventStream
 
 __all__ = ["EventBus", "Listener", "Subscription", "flow_events", "notify"]
 
@@ -79,7 +77,7 @@ class EventBus:
         """
         return Subscription(self.event_listeners, listener, event_types, flow_name)
 
-    def stream(self, flow_id: str | None = None, *, max_pending: int = 10_000) -> "EventStream":
+    def stream(self, flow_id: str | None = None, *, max_pending: int = 10_000) -> EventStream:
         """The events from now on, for `async for`: of all flows, or of one, ending with its FLOW_STOP.
 
         Args:
@@ -87,8 +85,6 @@ class EventBus:
             max_pending: How many events may wait for the consumer. Beyond it the oldest are dropped, and counted in
                 the stream's `dropped`: a run never waits for its listeners.
         """
-        from .stream import EventStream  # noqa: PLC0415 - as above
-
         return EventStream(self.event_listeners, flow_id, max_pending)
 
 

@@ -1,6 +1,5 @@
 """Events for live consumers: `async for event in flow_events.stream()`."""
 
-import asyncio
 import threading
 import weakref
 from collections import deque
@@ -10,6 +9,7 @@ from typing import Self, final
 
 from ..model.events import EventType, FlowEvent
 from .listening import Listener, remove
+from .loops import new_waiter, waker
 
 __all__ = ["EventStream"]
 
@@ -50,8 +50,8 @@ class EventStream:
                     break
                 if self._closed:
                     raise StopAsyncIteration
-                arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._wake = _waker(arrival)
+                arrival = new_waiter()
+                self._wake = waker(arrival)
             await arrival
         if event.event_type is EventType.FLOW_STOP and self._flow_id is not None:
             await self.aclose()
@@ -114,17 +114,3 @@ class _Inlet:
 
     def close(self) -> None:
         remove(self, self._listeners)
-
-
-def _waker(arrival: "asyncio.Future[None]") -> Callable[[], None]:
-    loop = arrival.get_loop()
-
-    def settle() -> None:
-        if not arrival.done():
-            arrival.set_result(None)
-
-    def wake() -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle)
-
-    return wake

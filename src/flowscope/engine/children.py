@@ -4,7 +4,7 @@ import threading
 from typing import Protocol
 
 from .blocking import blocking
-from .loops import Opening
+from .opening import Opening
 
 __all__ = ["Child", "Children"]
 

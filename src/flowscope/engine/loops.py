@@ -12,7 +12,6 @@ from typing import Any, Protocol, TypeVar
 
 __all__ = [
     "Deadline",
-    "Opening",
     "ThreadTimeout",
     "call_later",
     "cancel_task",
@@ -23,8 +22,6 @@ __all__ = [
     "in_loop",
     "is_being_cancelled",
     "is_cancelled_error",
-    "loop_is_running",
-    "new_waiter",
     "run_in_new_loop",
     "run_in_thread",
     "running_loop",
@@ -32,9 +29,7 @@ __all__ = [
     "spawn",
     "start_loop_in_thread",
     "stop_loop_in_thread",
-    "wait_for",
     "wait_in_thread",
-    "waker",
 ]
 
 T = TypeVar("T")
@@ -66,63 +61,6 @@ def deadline_in(seconds: float) -> Deadline:
     import asyncio
 
     return asyncio.timeout(seconds)
-
-
-class Opening:
-    """Something that others wait for, in whatever event loop or thread they run.
-
-    It has but a plain lock: an interrupt of a thread that is about to enter a `threading.Condition` may leave it locked.
-    """
-
-    __slots__ = ("_callbacks", "_done", "_lock")
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._callbacks: list[Callable[[], object]] = []
-        self._done = False
-
-    async def wait(self) -> None:
-        """Wait until it is done; cancelling the wait cancels nothing else."""
-        waiter = new_waiter()
-        self._when_done(waker(waiter))
-        await waiter
-
-    def wait_here(self, timeout: float | None = None) -> bool:
-        """Block this thread until it is done; whether it is, after so many seconds."""
-        return self._done or wait_for(self._when_done, timeout)
-
-    @property
-    def is_done(self) -> bool:
-        """Whether it is done."""
-        return self._done
-
-    def _when_done(self, callback: Callable[[], object]) -> None:
-        with self._lock:
-            if not self._done:
-                self._callbacks.append(callback)
-                return
-        callback()
-
-    def done(self) -> None:
-        """Wake those who wait."""
-        with self._lock:
-            self._done = True
-            callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
-
-
-def wait_for(when_done: Callable[[Callable[[], object]], None], timeout: float | None) -> bool:
-    """Block this thread until `when_done` calls back; whether it has, after so many seconds."""
-    waiter = threading.Lock()
-    waiter.acquire()
-    when_done(waiter.release)
-    return waiter.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
-
-
-def loop_is_running() -> bool:
-    """Whether an event loop is running in this thread."""
-    return running_loop() is not None
 
 
 def running_loop() -> object:
@@ -236,30 +174,6 @@ def call_later(loop: Any, seconds: float, callback: Callable[[], object]) -> Cal
     return wanted.clear
 
 
-def new_waiter() -> Any:
-    """A future of the running loop."""
-    import asyncio
-
-    return asyncio.get_running_loop().create_future()
-
-
-def waker(waiter: Any) -> Callable[[], None]:
-    """A callback, for any thread, that ends the wait for an asyncio future."""
-    loop = waiter.get_loop()
-
-    def set_done() -> None:
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def wake() -> None:
-        if running_loop() is loop:
-            set_done()
-        else:
-            in_loop(loop, set_done)
-
-    return wake
-
-
 @cache
 def cancelled_error_type() -> type[BaseException]:
     """What is raised to those who wait without awaiting: caught as either library's `CancelledError`."""
@@ -302,7 +216,7 @@ def run_in_new_loop(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     It runs in this thread, or, where a loop is running here already, in a new one with a copy of this context. The
     loop that this thread may have set stays set.
     """
-    if loop_is_running():
+    if running_loop() is not None:
         return run_in_thread(lambda: _run_here(function))
     return _run_here(function)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ..errors import InjectionError
 from .definition import Kind
 from .injection import Plan, Provider, Site
-from .loops import Opening
+from .opening import Opening
 
 __all__ = ["Opened", "SharedProviders"]
 

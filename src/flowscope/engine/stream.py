@@ -9,7 +9,7 @@ from typing import Self, final
 
 from ..model.events import EventType, FlowEvent
 from .listening import Listener, remove
-from .loops import new_waiter, waker
+from .opening import new_waiter, waker
 
 __all__ = ["EventStream"]
 

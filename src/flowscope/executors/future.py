@@ -6,7 +6,8 @@ from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
 from ..engine.blocking import blocking
-from ..engine.loops import cancelled_error_type, is_cancelled_error, new_waiter, running_loop, waker
+from ..engine.loops import cancelled_error_type, is_cancelled_error, running_loop
+from ..engine.opening import new_waiter, waker
 from ..model.status import RunStatus
 from .job import Job
 

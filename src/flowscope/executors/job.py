@@ -19,13 +19,11 @@ from ..engine.loops import (
     cancelled_error,
     current_asyncio_task,
     is_cancelled_error,
-    new_waiter,
     run_in_new_loop,
     running_loop,
     spawn,
-    wait_for,
-    waker,
 )
+from ..engine.opening import new_waiter, wait_for, waker
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
 from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call

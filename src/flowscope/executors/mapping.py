@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iter
 from typing import Any, Generic, Self, TypeVar, overload
 
 from ..engine.blocking import blocking
-from ..engine.loops import new_waiter, waker
+from ..engine.opening import new_waiter, waker
 from ..errors import DefinitionError
 from .choosing import executor_for
 from .future import TaskFuture

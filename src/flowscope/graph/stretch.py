@@ -9,7 +9,8 @@ from typing import Any, Final
 from .._clock import seconds, tick
 from ..engine.failure import Failure
 from ..engine.loop_call import LoopCall
-from ..engine.loops import Opening, is_cancelled_error, running_loop
+from ..engine.loops import is_cancelled_error, running_loop
+from ..engine.opening import Opening
 from ..errors import GraphError
 from ..executors.aio import background_loop
 from ..executors.pool import Pool

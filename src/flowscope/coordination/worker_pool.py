@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from ..engine.definition import Kind, kind_of
 from ..engine.loops import in_loop
+from ..engine.opening import Opening
 from ..errors import CoordinationError, TaskTimeoutError
 from ..executors.errand import start_errand
 from ..executors.executor import Executor
 from ..executors.process import ProcessExecutor
 from ..executors.thread import ThreadExecutor
 from .kinds import FlowType
-from .waiting import Gate
 
 __all__ = ["WorkerPool"]
 
@@ -98,7 +98,7 @@ class WorkerPool:
     def _forget(self, job: "_Job") -> None:
         with self._lock:
             del self._jobs[job.task_id]
-        job.ended.open()
+        job.ended.done()
 
     async def _call(
         self, task_id: str, flow_type: FlowType, func: Callable[[T], object], input_data: T, timeout: float | None
@@ -116,7 +116,7 @@ class WorkerPool:
             job = self._jobs.get(task_id)
         if job is not None:
             job.cancel()
-            await job.ended.passed(None)
+            await job.ended.wait()
 
     async def wait_for_task(self, task_id: str, timeout: float | None = None) -> Any:
         """Wait for the end of a call, and return its value; None at once for an id that is not active.
@@ -134,7 +134,7 @@ class WorkerPool:
             job = self._jobs.get(task_id)
         if job is None:
             return None
-        if not await job.ended.passed(timeout):
+        if not await job.ended.wait(timeout):
             raise TimeoutError(f"task {task_id!r} has not ended after {timeout:g} s")
         return job.work.result()
 
@@ -150,7 +150,7 @@ class WorkerPool:
         for job in () if wait else jobs:
             job.cancel()
         for job in jobs:
-            await job.ended.passed(None)
+            await job.ended.wait()
         for executor in self._executors.values():
             executor.close(wait=False)
 
@@ -164,7 +164,7 @@ class _Job:
         self.task_id = task_id
         self._loop = asyncio.get_running_loop()
         self.work = self._loop.create_task(work, name=f"flowscope task {task_id}")
-        self.ended = Gate()
+        self.ended = Opening()
 
     def cancel(self) -> None:
         """Ask it to end."""

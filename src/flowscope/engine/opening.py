@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .loops import in_loop, running_loop
+from .loops import deadline_in, in_loop, running_loop
 
 __all__ = ["Opening", "new_waiter", "wait_for", "waker"]
 
@@ -22,11 +22,19 @@ class Opening:
         self._callbacks: list[Callable[[], object]] = []
         self._done = False
 
-    async def wait(self) -> None:
-        """Wait until it is done; cancelling the wait cancels nothing else."""
+    async def wait(self, seconds: float | None = None) -> bool:
+        """Wait until it is done; whether it is, after so many seconds. Cancelling the wait cancels nothing else."""
         waiter = new_waiter()
         self._when_done(waker(waiter))
-        await waiter
+        if seconds is None:
+            await waiter
+            return True
+        try:
+            async with deadline_in(seconds):
+                await waiter
+        except TimeoutError:
+            return self._done
+        return True
 
     def wait_here(self, timeout: float | None = None) -> bool:
         """Block this thread until it is done; whether it is, after so many seconds."""

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from ..engine.live import Flow
-from ..engine.loops import in_loop, run_in_new_loop
+from ..engine.loops import cancel_task, run_in_new_loop
 from .inner_flow import is_async
 from .outcomes import Outcome, Verdict, broken_off, ended
 
@@ -79,7 +79,7 @@ class _ThreadExecution:
         self._flow = flow
         self._outcome: Future[Outcome] = Future()
         self._outcome.set_running_or_notify_cancel()  # so that it cannot be cancelled by who waits
-        self._inner: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        self._task: asyncio.Task[Any] | None = None
         self._abandoned = False
 
     def start(self) -> Future[Outcome]:
@@ -102,9 +102,7 @@ class _ThreadExecution:
         self._outcome.set_result(outcome)
 
     async def _awaited(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._inner = asyncio.get_running_loop(), task
+        self._task = asyncio.current_task()
         if self._abandoned:
             raise asyncio.CancelledError
         await self._flow.execute_async()
@@ -112,6 +110,5 @@ class _ThreadExecution:
     def abandon(self) -> None:
         """Wait no more; an async flow is cancelled in its own loop, a sync one cannot be stopped."""
         self._abandoned = True
-        if self._inner is not None:
-            loop, task = self._inner
-            in_loop(loop, task.cancel)
+        if self._task is not None:
+            cancel_task(self._task)

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 from typing import Any
 
-from ..engine.loops import in_loop, running_loop
+from ..engine.loops import cancel_task
 from .attempts import run_flow
 from .inner_flow import is_async
 from .kinds import FlowType
@@ -42,10 +42,7 @@ class Runner:
 
     def stop(self) -> None:
         """Ask the flow to end, from any thread; one that cannot be interrupted is left behind."""
-        if running_loop() is self._loop:
-            self._task.cancel()
-        else:
-            in_loop(self._loop, self._task.cancel)
+        cancel_task(self._task)
         if self._blocks or not self._loop.is_running():  # then nobody hears of it before the function has ended
             self._settle(broken_off(self._registration.flow))
 

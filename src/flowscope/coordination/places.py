@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from ..engine.live import Flow
 from ..engine.loops import cancel_task, run_in_new_loop
+from ..model.anatomy import INTERRUPTIONS
 from .inner_flow import is_async
 from .outcomes import Outcome, Verdict, broken_off, ended
 
@@ -37,7 +38,7 @@ class Inline:
     async def _execute(self, flow: Flow[Any]) -> Outcome:
         try:
             await flow.execute_async()
-        except (KeyboardInterrupt, SystemExit) as error:
+        except INTERRUPTIONS as error:
             outcome = ended(flow, error)
             outcome.interrupt = error
         except BaseException as error:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self, final
 
+from ..model.anatomy import INTERRUPTIONS
 from ..model.events import EventType, FlowEvent
 from .listening import Listener, remove
 from .stream import EventStream
@@ -100,7 +101,7 @@ def notify(event: FlowEvent, listeners: Iterable[Listener]) -> list[tuple[Listen
     for listener in listeners:
         try:
             answer = listener(event)
-        except (KeyboardInterrupt, SystemExit):
+        except INTERRUPTIONS:
             raise
         except BaseException as error:
             complain(listener, error)

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from .._clock import seconds
-from ..model.status import RunStatus
+from ..model.status import FAILED, RunStatus
 
-__all__ = ["FAILED", "Group", "Groups", "Row"]
-
-FAILED: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
+__all__ = ["Group", "Groups", "Row"]
 
 MAX_GROUPS: Final = 200
 MAX_DEPTH: Final = 12

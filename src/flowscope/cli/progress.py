@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple
 from .._clock import tick
 from ..model.error_info import ErrorInfo
 from ..model.events import EventData, EventType, FlowEvent
+from ..model.status import FAILED
 from .errors import one_line
-from .groups import FAILED, Group, Groups, Row
+from .groups import Group, Groups, Row
 
 __all__ = ["Found", "Kept", "Progress"]
 

@@ -4,7 +4,7 @@ import asyncio
 
 from ..engine.live import Flow
 from ..errors import AlreadyRunningError
-from ..model.status import RunStatus
+from ..model.status import FAILED, RunStatus
 from .inner_flow import twin_of
 from .outcomes import ENDED, Outcome, Verdict, never_run, not_started
 from .places import Place
@@ -13,15 +13,13 @@ from .scheduling import Inputs
 
 __all__ = ["run_flow"]
 
-_WORTH_RETRYING = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
-
 
 async def run_flow(registration: Registration, inputs: Inputs, place: Place) -> Outcome:
     """Execute a flow, and again while it fails and has retries left."""
     flow = registration.flow
     outcome = await _attempt(flow, registration, inputs, place)
     for _ in range(registration.retries):
-        if outcome.status not in _WORTH_RETRYING or not await _may_go_on():
+        if outcome.status not in FAILED or not await _may_go_on():
             break
         if flow.status not in ENDED:  # it was left behind, or another process has run it
             flow = twin_of(flow)

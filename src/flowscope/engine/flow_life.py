@@ -9,7 +9,7 @@ from .._clock import anchor, new_token, seconds, tick
 from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
-from ..model.status import RunStatus
+from ..model.status import FAILED, RunStatus
 from ..model.values import safe_repr, to_json_value
 from .bus import Listener
 from .call import Call
@@ -21,7 +21,6 @@ from .locks import LOCKS
 from .loops import run_in_new_loop, wait_in_thread
 from .outbox import Notice
 from .run import Run
-from .tally import FAILED
 from .task_life import last_notices
 
 __all__ = [

@@ -1,16 +1,13 @@
 """How long calls took, by the name of their task: what is left of calls that are not kept."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from .._clock import seconds
 from ..model.durations import TaskTiming
-from ..model.status import RunStatus
+from ..model.status import FAILED, RunStatus
 from .call import Call
 
-__all__ = ["FAILED", "Tally"]
-
-FAILED: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
+__all__ = ["Tally"]
 
 
 class Tally:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from .._clock import seconds, tick
 from ..errors import TaskTimeoutError
 from ..model.events import EventType
-from ..model.status import RunStatus
+from ..model.status import FAILED, RunStatus
 from .bus import flow_events
 from .call import Call, inputs_of
 from .context import current, no_active_flow
@@ -19,7 +19,6 @@ from .failure import Failure, add_note, message_of
 from .outbox import Notice
 from .run import Run
 from .spec import TaskSpec
-from .tally import FAILED
 
 __all__ = [
     "RAISE",

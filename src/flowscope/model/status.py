@@ -1,8 +1,9 @@
 """The states of a run."""
 
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["RunStatus"]
+__all__ = ["FAILED", "RunStatus"]
 
 
 class RunStatus(StrEnum):
@@ -24,3 +25,7 @@ class RunStatus(StrEnum):
     """Still open when its flow ended."""
     SKIPPED = "skipped"
     """Not run, because something it needs was not there."""
+
+
+FAILED: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
+"""Ended with an exception, that of a deadline included."""

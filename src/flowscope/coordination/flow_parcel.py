@@ -10,7 +10,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from ..engine.failure import message_of
+from ..engine.failure import summary_of
 from ..engine.flow_target import FlowTarget
 from ..engine.live import LIVE_TYPES, Flow
 from ..errors import SerializationError
@@ -126,7 +126,7 @@ def _culprit(flow: Flow[Any], parcel: _FlowParcel, error: Exception) -> Serializ
 
 
 def _refusal(what: str, value: object, error: Exception) -> SerializationError:
-    return SerializationError(what, type(value).__qualname__, f"{type(error).__qualname__}: {message_of(error)}")
+    return SerializationError(what, type(value).__qualname__, summary_of(error))
 
 
 def run_packed(flow_name: str, packed: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..model.error_info import ErrorInfo
 from ..model.values import clean_text
 
-__all__ = ["Failure", "RemoteTraceback", "add_note", "message_of"]
+__all__ = ["Failure", "RemoteTraceback", "add_note", "message_of", "summary_of"]
 
 _OWN_FILES: Final = str(Path(__file__).parent.parent)
 _MAX_CAUSES: Final = 50
@@ -52,6 +52,11 @@ class Failure:
 def message_of(error: BaseException) -> str:
     """The exception's text; one whose `str` raises is reported instead."""
     return _safe_text(error)
+
+
+def summary_of(error: BaseException) -> str:
+    """The name of the exception's class, and its text."""
+    return f"{type(error).__qualname__}: {message_of(error)}"
 
 
 def add_note(error: BaseException, note: str) -> None:
@@ -113,7 +118,7 @@ def _format(error: BaseException, frames: TracebackType | None, notes: tuple[str
         _trim(shown)
         return clean_text("".join(shown.format()))
     except Exception:  # an exception that defends itself against being read
-        lines = [*traceback.format_tb(frames), f"{type(error).__qualname__}: {message_of(error)}\n"]
+        lines = [*traceback.format_tb(frames), f"{summary_of(error)}\n"]
         return clean_text("".join(lines))
 
 

@@ -15,7 +15,7 @@ from .bus import Listener
 from .call import Call
 from .capture import begin_capture, end_capture, write_console
 from .context import NOTHING, Handle, current
-from .failure import Failure, message_of
+from .failure import Failure
 from .flow_target import BoundTarget
 from .locks import LOCKS
 from .loops import run_in_new_loop, wait_in_thread
@@ -178,11 +178,7 @@ def _fail(run: Run, error: BaseException) -> None:
     run.journal.flush(None)
     run.failure = failure = Failure(error)
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
-    level = logging.ERROR if run.status in FAILED else logging.WARNING
-    told = f"{type(error).__qualname__}: {message_of(error)}"
-    run.journal.say(level, f"flow {run.handle.flow_name!r} {run.status}: {told}", None)
-    if run.config.print_error_stack_trace and run.status in FAILED:
-        run.journal.say(logging.ERROR, failure.text().rstrip(), None)
+    run.journal.say_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 
 
 def wind_up(run: Run, error: BaseException | None) -> BaseException | None:

@@ -11,9 +11,11 @@ from .._clock import tick, wall_time
 from ..model.config import FlowConfig
 from ..model.events import EventType
 from ..model.records import LogSource
+from ..model.status import FAILED, RunStatus
 from ..model.values import clean_text
 from .call import Call, call_at
 from .context import Handle, Scope
+from .failure import Failure, summary_of
 from .outbox import Outbox
 from .redaction import Redactor
 from .ring import Keeper, Kept, Ring
@@ -130,6 +132,14 @@ class Journal:
             self._write_console(self.format(line) + "\n", "stdout")
         if self._outbox.heard:
             self._tell(line, message, scope)
+
+    def say_failure(self, what: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
+        """Record how a task or flow has ended that has not completed; its traceback too, if that is asked for."""
+        has_failed = status in FAILED
+        level = logging.ERROR if has_failed else logging.WARNING
+        self.say(level, f"{what} {status}: {summary_of(failure.error)}", scope)
+        if has_failed and self._config.print_error_stack_trace:
+            self.say(logging.ERROR, failure.text().rstrip(), scope)
 
     def _text(self, message: object) -> object:
         """The message as it is recorded."""

@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import NoActiveFlowError
 from .call import Call
 from .context import Handle
-from .failure import message_of
+from .failure import summary_of
 
 __all__ = ["CallSite", "task_data"]
 
@@ -41,8 +41,7 @@ class CallSite:
         """Log an error that is not the call's own."""
         run = self._handle.run
         if run is not None:
-            text = f"{message}: {type(error).__qualname__}: {message_of(error)}"
-            run.journal.say(logging.ERROR, text, self._call)
+            run.journal.say(logging.ERROR, f"{message}: {summary_of(error)}", self._call)
 
 
 def task_data(call: Call) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ..model.status import FAILED, RunStatus
 from .bus import flow_events
 from .call import Call, inputs_of
 from .context import current, no_active_flow
-from .failure import Failure, add_note, message_of
+from .failure import Failure, add_note, summary_of
 from .outbox import Notice
 from .run import Run
 from .spec import TaskSpec
@@ -163,7 +163,7 @@ def failed(call: Call, error: BaseException) -> Verdict:
     call.ended = ended
     if run.waiting_prints:
         run.journal.flush(call)
-    _log_failure(run, call, failure)
+    run.journal.say_failure(f"task {spec.name!r}", call.status, failure, call)
     if run.attentive or flow_events.event_listeners:
         _announce_stop(run, call, failure)
     return RAISE if raises else TOLERATE
@@ -186,24 +186,14 @@ def _retry(run: Run | None, call: Call, error: BaseException) -> float:
     spec: TaskSpec = call.spec
     pause = spec.pause_after(call.attempt)
     if run is not None:
-        told = f"{type(error).__qualname__}: {message_of(error)}"
-        count = f"attempt {call.attempt} of {spec.retries + 1}"
-        run.journal.say(logging.WARNING, f"task {spec.name!r}: {count} failed, next in {pause:g} s: {told}", call)
+        told = f"attempt {call.attempt} of {spec.retries + 1} failed, next in {pause:g} s: {summary_of(error)}"
+        run.journal.say(logging.WARNING, f"task {spec.name!r}: {told}", call)
         if run.outbox.heard:
             data = {"attempt": call.attempt, "delay": pause, "error": Failure(error).info()}
             run.outbox.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
     call.attempt += 1
     call.status = _RUNNING
     return pause
-
-
-def _log_failure(run: Run, call: Call, failure: Failure) -> None:
-    error = failure.error
-    level = logging.ERROR if call.status in FAILED else logging.WARNING
-    told = f"{type(error).__qualname__}: {message_of(error)}"
-    run.journal.say(level, f"task {call.spec.name!r} {call.status}: {told}", call)
-    if run.config.print_error_stack_trace and call.status in FAILED:
-        run.journal.say(logging.ERROR, failure.text().rstrip(), call)
 
 
 def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from ..engine.failure import message_of
+from ..engine.failure import summary_of
 from ..errors import RemoteDataError, SerializationError
 from .parcel import Unsent, unpack
 
@@ -89,4 +89,4 @@ def _arrived(item: bytes | Unsent) -> Any:
     try:
         return unpack(item)
     except Exception as error:
-        return Unsent("bytes", f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}")
+        return Unsent("bytes", f"the worker cannot read it, {summary_of(error)}")

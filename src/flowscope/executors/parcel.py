@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ..engine.failure import Failure, message_of
+from ..engine.failure import Failure, message_of, summary_of
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..errors import SerializationError
 from ..model.anatomy import class_of
@@ -194,7 +194,7 @@ def try_pickle(value: object) -> bytes | Unsent:
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
-        return Unsent(type(value).__qualname__, f"{type(error).__qualname__}: {message_of(error)}")
+        return Unsent(type(value).__qualname__, summary_of(error))
 
 
 def pack_items(items: Mapping[str, object]) -> dict[str, bytes | Unsent]:

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from .._clock import anchor, tick
 from ..engine.call import Call
 from ..engine.definition import define
-from ..engine.failure import Failure, message_of
+from ..engine.failure import Failure, summary_of
 from ..engine.hosting import HostedAttempt, host
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import LIVE_TYPES
@@ -112,7 +112,7 @@ def _unreadable_part(probe: Probe) -> Unread:
 
 def _reason(error: Exception) -> str:
     return (
-        f"the worker cannot read it, {type(error).__qualname__}: {message_of(error)}; functions and classes have to be in "
+        f"the worker cannot read it, {summary_of(error)}; functions and classes have to be in "
         "modules that can be imported"
     )
 

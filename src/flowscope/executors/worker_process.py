@@ -11,7 +11,7 @@ from weakref import WeakSet
 
 from .._clock import seconds, tick
 from ..engine.call import Call
-from ..engine.failure import message_of
+from ..engine.failure import summary_of
 from ..engine.loops import cancelled_error
 from ..engine.spec import TaskSpec
 from ..engine.task_life import timed_out
@@ -221,7 +221,7 @@ def _value(answer: Outcome | Unread, task_name: str) -> Any:
         try:
             return unpack(answer.packed)
         except BaseException as error:  # whatever the value's class does when it is read
-            reason = f"it cannot be read here, {type(error).__qualname__}: {message_of(error)}"
+            reason = f"it cannot be read here, {summary_of(error)}"
             raise SerializationError(f"the return value of task {task_name!r}", answer.value_type, reason) from error
     failure = unpack_error(answer.packed, answer.info)
     try:

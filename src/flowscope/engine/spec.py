@@ -6,11 +6,11 @@ import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
-from threading import TIMEOUT_MAX
 from typing import Any, Final
 
 from ..errors import DefinitionError, InjectionError, ParameterError, SerializationError
 from ..model.values import clean_text
+from .backoff import backoff
 from .call import Rare
 from .definition import Definition, Kind
 from .injection import TASK_NAMES, Plan, plan_injection
@@ -135,13 +135,8 @@ class TaskSpec:
 
     def pause_after(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt: exponential backoff with proportional jitter."""
-        if not self.retry_delay:
-            return 0.0
         jitter = 1 + self.retry_jitter * random.random()  # noqa: S311 - spreads retries, guards nothing
-        try:
-            return min(self.retry_delay * self.retry_backoff ** (attempt - 1) * jitter, TIMEOUT_MAX)
-        except OverflowError:
-            return TIMEOUT_MAX
+        return backoff(self.retry_delay * jitter, self.retry_backoff, attempt)
 
 
 def _no_function() -> None:

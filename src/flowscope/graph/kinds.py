@@ -1,11 +1,11 @@
 """The words of a routine graph, and what happens when a handler raises."""
 
 from enum import IntEnum, StrEnum
-from threading import TIMEOUT_MAX
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..engine.backoff import backoff
 from .references import ExceptionTypes
 
 __all__ = ["ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
@@ -60,9 +60,4 @@ class ErrorHandler(BaseModel):
 
     def pause_after(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt."""
-        if self.retry_delay == 0:
-            return 0.0  # however large the factor has grown
-        try:
-            return min(self.retry_delay * self.retry_backoff ** (attempt - 1), TIMEOUT_MAX)
-        except OverflowError:
-            return TIMEOUT_MAX
+        return backoff(self.retry_delay, self.retry_backoff, attempt)

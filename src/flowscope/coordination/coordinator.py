@@ -286,7 +286,7 @@ def _check_param(flow: Flow[Any], flow_id: str, param: str) -> None:
         CoordinationError: There is no such parameter, or it takes something else.
     """
     definition = definition_of(flow)
-    takes = [one.name for one in definition.parameters if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}]
+    takes = [one.name for one in definition.named]
     if param == _UPSTREAM:
         reason = "takes all outputs together as 'upstream'. Choose another parameter for one of them."
     elif param not in takes:

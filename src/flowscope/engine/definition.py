@@ -5,11 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, cast, get_type_hints
+from typing import Any, Final, cast, get_type_hints
 
 from ..errors import DefinitionError
 
-__all__ = ["Definition", "Kind", "define", "kind_of", "unwrap_partial"]
+__all__ = ["VARIADIC", "Definition", "Kind", "define", "kind_of", "unwrap_partial"]
+
+VARIADIC: Final = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+"""The kinds of `*args` and `**kwargs`."""
 
 
 class Kind(Enum):
@@ -40,6 +43,11 @@ class Definition:
     """Whether the first positional argument is the object that a method belongs to."""
     bound: frozenset[str]
     """The parameters to which a partial has given a value by name."""
+
+    @property
+    def named(self) -> tuple[inspect.Parameter, ...]:
+        """The parameters that take one value each: all but `*args` and `**kwargs`."""
+        return tuple(parameter for parameter in self.parameters if parameter.kind not in VARIADIC)
 
     @property
     def signature(self) -> inspect.Signature:

@@ -124,9 +124,6 @@ class Injection(NamedTuple):
     """Whether the parameter has a default of its own to fall back on."""
 
 
-_VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-
-
 class Plan:
     """The injections of one function."""
 
@@ -149,7 +146,7 @@ class Plan:
             (injection.parameter, injection.provider) for injection in injections if injection.provider is not None
         )
         self._injections = tuple(injection for injection in injections if injection.provider is None)
-        fillable = [parameter for parameter in definition.parameters if parameter.kind not in _VARIADIC]
+        fillable = definition.named
         self._positions = {
             parameter.name: sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else position
             for position, parameter in enumerate(fillable)
@@ -218,9 +215,8 @@ def plan_injection(definition: Definition, names: frozenset[str], live_types: Ma
     """
     injections = [
         injection
-        for parameter in definition.parameters
-        if parameter.kind not in _VARIADIC
-        and _is_open(definition, parameter)
+        for parameter in definition.named
+        if _is_open(definition, parameter)
         and (injection := _injection(definition, parameter, names, live_types)) is not None
     ]
     return Plan(definition, tuple(injections))
@@ -279,9 +275,8 @@ def _check_provider(
         )
         raise InjectionError(definition.name, parameter.name, reason)
     provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
-    for needed in provider.definition.parameters:
-        variadic = needed.kind in _VARIADIC
-        if needed.default is needed.empty and not variadic and needed.name not in plan.parameters:
+    for needed in provider.definition.named:
+        if needed.default is needed.empty and needed.name not in plan.parameters:
             reason = f"its provider needs {needed.name!r}, which has neither a default nor a marker."
             raise InjectionError(definition.name, parameter.name, reason)
 

@@ -23,7 +23,7 @@ from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from typing_extensions import Unpack
 
 from ..errors import ParameterError
-from .definition import Definition, define
+from .definition import VARIADIC, Definition, define
 
 __all__ = ["Boundary"]
 
@@ -49,12 +49,7 @@ class Boundary:
         simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in definition.parameters)
         self._simple = len(definition.parameters) if simple else -1
         """How many positional arguments fill all parameters, if that is all there is to it."""
-        self._required = tuple(
-            parameter.name
-            for parameter in definition.parameters
-            if parameter.default is parameter.empty
-            and parameter.kind not in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
-        )
+        self._required = tuple(parameter.name for parameter in definition.named if parameter.default is parameter.empty)
 
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], provided: Set[str] | None = frozenset()
@@ -178,8 +173,7 @@ def _checker(parameter: inspect.Parameter, hint: Any) -> _Checker | None:
     adapter = _adapter(hint)
     if adapter is None:
         return None
-    collects = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
-    return (_ItemsChecker if collects else _Checker)(parameter, hint, adapter)
+    return (_ItemsChecker if parameter.kind in VARIADIC else _Checker)(parameter, hint, adapter)
 
 
 def _cannot_be_checked(hint: Any) -> bool:

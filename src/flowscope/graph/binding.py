@@ -1,6 +1,5 @@
 """How a handler takes a message: planned once, when its routine joins a graph."""
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -15,7 +14,6 @@ from ..errors import DefinitionError, GraphError, InjectionError
 __all__ = ["Receiver"]
 
 _UNRUN: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
-_VARIADIC: Final = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Bound(NamedTuple):
@@ -35,7 +33,7 @@ class Receiver:
     def __init__(self, handler: Callable[..., Any], task_name: str) -> None:
         definition, spec = _planned(handler, task_name)
         injected = spec.plan.parameters
-        taken = [one for one in definition.parameters if one.kind not in _VARIADIC and one.name not in injected]
+        taken = [one for one in definition.named if one.name not in injected]
         self.is_async = definition.kind is Kind.ASYNC
         caller = caller_of(spec)
         self.call: Callable[..., Any] = caller if self.is_async else _checking(caller, task_name)

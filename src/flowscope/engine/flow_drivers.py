@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextvars import Token
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import Any
 
 from ..model.status import RunStatus
 from .context import Scope, enter, leave
@@ -21,8 +21,6 @@ from .flow_life import (
 from .flow_target import BoundTarget
 from .loops import run_in_new_loop, running_loop
 from .run import Run
-
-T = TypeVar("T")
 
 _COROUTINE: Any = CoroutineType
 
@@ -54,8 +52,9 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         try:
             open_run(flow, state, run)
             value: Any = bound.call(run.handle)
-            if type(value) is _COROUTINE:
-                value = _run_coroutine(value)
+            if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
+                coroutine = value
+                value = run_in_new_loop(lambda: coroutine)
         except BaseException as error:
             outcome = conclude(run, None, wind_up(run, error))
         else:
@@ -69,8 +68,8 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         settle(run)
 
 
-async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> T:
-    """Run a flow to its end in the running event loop, and return it."""
+async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    """Run a flow to its end in the running event loop."""
     run = begin(flow, state, run_params, executing=True)
     if bound.target.is_async:
         run.loop = running_loop()
@@ -93,16 +92,6 @@ async def execute_async(flow: T, state: FlowState, bound: BoundTarget, run_param
         leave(token, run.root)
         end(state, run)
         await settle_async(run)
-    return flow
-
-
-def _run_coroutine(coroutine: Any) -> Any:
-    """A plain function in front of an async one has returned its coroutine."""
-
-    async def run() -> Any:
-        return await coroutine
-
-    return run_in_new_loop(run)
 
 
 def open_flow(flow: Any, state: FlowState) -> Run:

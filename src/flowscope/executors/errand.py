@@ -1,7 +1,6 @@
 """Plain calls, of no flow, in the threads and processes of executors."""
 
 from collections.abc import Callable
-from functools import partial
 from types import CoroutineType
 from typing import Any, Final, TypeVar
 
@@ -53,11 +52,7 @@ def start_errand(
 def _call_outside(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     with outside():
         value = function(*args, **kwargs)
-        return run_in_new_loop(partial(_awaited, value)) if type(value) is _COROUTINE else value
-
-
-async def _awaited(coroutine: Any) -> Any:
-    return await coroutine
+        return run_in_new_loop(lambda: value) if type(value) is _COROUTINE else value
 
 
 class _Nowhere(Outbox):

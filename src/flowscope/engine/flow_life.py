@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from .._clock import anchor, new_token, seconds, tick
+from .._clock import anchor, new_token
 from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
@@ -207,10 +207,8 @@ def end(state: FlowState, run: Run) -> None:
     try:
         run.journal.flush(None)
         if run.config.print_finished_message:
-            spent = seconds(run.started, tick())
-            run.journal.say(
-                logging.INFO, f"flow {run.handle.flow_name!r} finished: {run.status} in {spent:.6f} s", None
-            )
+            told = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
+            run.journal.say(logging.INFO, told, None)
         abandoned = run.close()
         run.outbox.finish(lambda told: _last_notices(run, told, abandoned))
     finally:
@@ -232,7 +230,7 @@ def _stop_data(run: Run) -> dict[str, Any]:
     tally = run.calls.tally()
     return {
         "status": run.status,
-        "duration": seconds(run.started, run.ended),
+        "duration": run.duration,
         "error": None if run.failure is None else run.failure.info(),
         "tasks": {"total": tally.count, "failed": tally.failed},
     }

@@ -102,9 +102,7 @@ class FlowInspection(_Stateful, Generic[R]):
     def status(self) -> RunStatus:
         """`pending` before the first execution, then the state of the latest one."""
         run = self._live.run
-        if run is None:
-            return RunStatus.PENDING
-        return run.status if run.ended else RunStatus.RUNNING
+        return RunStatus.PENDING if run is None else run.present_status
 
     @property
     def succeeded(self) -> bool:

@@ -41,10 +41,10 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
         flow_id=handle.flow_id,
         flow_name=handle.flow_name,
         parent_flow_id=run.parent_flow_id,
-        status=run.status if run.ended else RunStatus.RUNNING,
+        status=run.present_status,
         start_time=wall_time(run.started, handle.anchor),
         end_time=wall_time(run.ended, handle.anchor) if run.ended else None,
-        duration=seconds(run.started, run.ended or tick()),
+        duration=run.duration,
         config=mask(config),
         params=mask(dict(run.params)),
         run_params=mask(dict(run.run_params)),
@@ -188,8 +188,8 @@ def durations_of(run: Run) -> Durations:
     timings = run.calls.tally().timings()
     return Durations(
         flow_name=run.handle.flow_name,
-        flow_status=run.status if run.ended else RunStatus.RUNNING,
-        flow_duration=seconds(run.started, run.ended or tick()),
+        flow_status=run.present_status,
+        flow_duration=run.duration,
         flow_tasks={name: timing.total for name, timing in timings.items()},
         calls=timings,
     )
@@ -200,8 +200,8 @@ def task_durations_of(run: Run) -> TaskDurations:
     now = tick()
     return TaskDurations(
         flow_name=run.handle.flow_name,
-        flow_status=run.status if run.ended else RunStatus.RUNNING,
-        flow_duration=seconds(run.started, run.ended or now),
+        flow_status=run.present_status,
+        flow_duration=run.duration,
         flow_tasks={
             call.order: TaskDuration(
                 task_name=call.spec.name,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any
 
-from .._clock import tick
+from .._clock import seconds, tick
 from ..model.config import FlowConfig
 from ..model.events import FlowEvent
 from ..model.records import LogSource
@@ -124,6 +124,16 @@ class Run:
         """Whether its FLOW_START has been told."""
         self.started = tick()
         self.ended = 0
+
+    @property
+    def present_status(self) -> RunStatus:
+        """`running` until its very end, whatever its function has come to."""
+        return self.status if self.ended else RunStatus.RUNNING
+
+    @property
+    def duration(self) -> float:
+        """Seconds until its end, or until now."""
+        return seconds(self.started, self.ended or tick())
 
     def shared_providers(self) -> SharedProviders:
         """What makes and holds the values of `scope="flow"` providers."""

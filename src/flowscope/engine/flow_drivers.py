@@ -1,13 +1,13 @@
 """Executing flows: the sync and the async driver, and `with` blocks, around the decisions of `flow_life`."""
 
 from collections.abc import Mapping
-from contextvars import Token
 from types import CoroutineType
 from typing import Any
 
 from ..model.status import RunStatus
-from .context import Scope, enter, leave
+from .context import enter, leave
 from .flow_life import (
+    Block,
     FlowState,
     begin,
     conclude,
@@ -25,7 +25,6 @@ from .run import Run
 _COROUTINE: Any = CoroutineType
 
 __all__ = [
-    "Block",
     "close_flow",
     "enter_block",
     "execute",
@@ -116,16 +115,6 @@ def close_flow(state: FlowState, run: Run, error: BaseException | None, status: 
         settle(run)
 
 
-class Block:
-    """A `with flow:` block that is open."""
-
-    __slots__ = ("run", "token")
-
-    def __init__(self, run: Run, token: Token[Scope | None]) -> None:
-        self.run = run
-        self.token = token
-
-
 def enter_block(flow: Any, state: FlowState, loop: object) -> None:
     """Start a run that ends with the block; `loop` is the event loop of an `async with` block."""
     run = begin(flow, state, None, executing=False)
@@ -143,7 +132,7 @@ def enter_block(flow: Any, state: FlowState, loop: object) -> None:
 
 def exit_block(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
-    block: Block = state.blocks.pop()
+    block = state.blocks.pop()
     outcome = None if block.run.ended else wind_up(block.run, error)
     _leave_block(state, block, outcome)
     settle(block.run)
@@ -153,7 +142,7 @@ def exit_block(state: FlowState, error: BaseException | None) -> None:
 
 async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
-    block: Block = state.blocks.pop()
+    block = state.blocks.pop()
     outcome = None if block.run.ended else await wind_up_async(block.run, error)
     _leave_block(state, block, outcome)
     await settle_async(block.run)

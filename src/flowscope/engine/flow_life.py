@@ -3,6 +3,7 @@
 import logging
 import weakref
 from collections.abc import Iterator, Mapping
+from contextvars import Token
 from typing import Any, Final
 
 from .._clock import anchor, new_token
@@ -14,7 +15,7 @@ from ..model.values import safe_repr, to_json_value
 from .bus import Listener
 from .call import Call
 from .capture import begin_capture, end_capture, write_console
-from .context import NOTHING, Handle, current
+from .context import NOTHING, Handle, Scope, current
 from .failure import Failure
 from .flow_target import BoundTarget
 from .locks import LOCKS
@@ -24,6 +25,7 @@ from .run import Run
 from .task_life import last_notices
 
 __all__ = [
+    "Block",
     "FlowState",
     "begin",
     "conclude",
@@ -44,6 +46,16 @@ def new_flow_id() -> str:
     return _ID_PREFIX + new_token()
 
 
+class Block:
+    """A `with flow:` block that is open."""
+
+    __slots__ = ("run", "token")
+
+    def __init__(self, run: Run, token: Token[Scope | None]) -> None:
+        self.run = run
+        self.token = token
+
+
 class FlowState:
     """What a `Flow` carries from one execution to the next."""
 
@@ -58,8 +70,8 @@ class FlowState:
         """The present or the latest run."""
         self.executing = False
         """Whether its function is being called."""
-        self.blocks: list[Any] = []
-        """How to leave its `with` blocks: another one may be entered inside one whose run has ended."""
+        self.blocks: list[Block] = []
+        """Its open `with` blocks: another one may be entered inside one whose run has ended."""
         self.data: dict[str, Any] = {}
         self.seed: Mapping[str, Any] | None = None
         """What the user had put into the data before the first run."""

@@ -1,7 +1,6 @@
 """Sending a flow to a worker process, and its outcome back."""
 
-# ruff: noqa: S301, SLF001 - what is unpickled comes from a process that this library has started
-# pyright: reportPrivateUsage=false
+# ruff: noqa: S301 - what is unpickled comes from a process that this library has started
 import io
 import pickle
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from ..engine.failure import summary_of
 from ..engine.flow_target import FlowTarget
+from ..engine.inspection import state_of
 from ..engine.live import LIVE_TYPES, Flow
 from ..errors import SerializationError
 from ..model.records import FlowRun
@@ -58,14 +58,14 @@ def pack_flow(flow: Flow[Any]) -> bytes:
 
 
 def _parcel_of(flow: Flow[Any]) -> _FlowParcel:
-    state = flow._live
+    state = state_of(flow)
     bound = state.bound
     plain = type(flow).__pydantic_generic_metadata__["origin"] or type(flow)
     return _FlowParcel(
         flow={name: getattr(flow, name) for name in _PLAIN} if plain is Flow else flow,
         function=None if bound is None else definition_of(flow).target,
-        args=() if bound is None else bound._args,
-        kwargs={} if bound is None else bound._kwargs,
+        args=() if bound is None else bound.args,
+        kwargs={} if bound is None else bound.kwargs,
         provided=dict(state.provided),
         data=dict(state.data if state.seed is None else state.seed),
     )
@@ -150,7 +150,7 @@ def run_packed(flow_name: str, packed: bytes) -> bytes:
 
 def _flow_of(parcel: _FlowParcel) -> Flow[Any]:
     flow = parcel.flow if isinstance(parcel.flow, Flow) else Flow[Any](**parcel.flow)
-    state = flow._live
+    state = state_of(flow)
     if parcel.function is not None:
         target = FlowTarget(parcel.function, LIVE_TYPES, validate=False)
         state.bound = target.bind(parcel.args, dict(parcel.kwargs), None, flow.flow_name)

@@ -1,12 +1,11 @@
 """What coordination has to know of a flow that its public face does not tell."""
 
-# ruff: noqa: SLF001
-# pyright: reportPrivateUsage=false
 import copy
 from typing import Any
 
 from ..engine.definition import Definition, Kind, define
 from ..engine.flow_life import new_flow_id
+from ..engine.inspection import state_of
 from ..engine.live import Flow
 
 __all__ = ["definition_of", "is_async", "twin_of"]
@@ -14,8 +13,10 @@ __all__ = ["definition_of", "is_async", "twin_of"]
 
 def definition_of(flow: Flow[Any]) -> Definition:
     """The function that a flow runs; for a subclass that has not set itself up, the one that it will run."""
-    bound = flow._live.bound
-    return define(flow._own_target(), "flow") if bound is None else bound.target._definition
+    bound = state_of(flow).bound
+    if bound is not None:
+        return bound.target.definition
+    return define(flow._own_target(), "flow")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # hidden from users
 
 
 def is_async(flow: Flow[Any]) -> bool:
@@ -27,12 +28,12 @@ def twin_of(flow: Flow[Any]) -> Flow[Any]:
     """A flow with the same function, arguments and provisions, in place of one that cannot be executed again."""
     twin = copy.copy(flow)
     vars(twin)["flow_id"] = new_flow_id()
-    ours, theirs = flow._live, twin._live
+    ours, theirs = state_of(flow), state_of(twin)
     theirs.provided, theirs.listeners = ours.provided, ours.listeners
     theirs.data = dict(ours.data if ours.seed is None else ours.seed)
     target = definition_of(flow).target
     if getattr(target, "__self__", None) is not flow:
         theirs.bound = ours.bound
     elif ours.bound is not None:
-        twin.setup(getattr(twin, target.__name__), *ours.bound._args, **ours.bound._kwargs)
+        twin.setup(getattr(twin, target.__name__), *ours.bound.args, **ours.bound.kwargs)
     return twin

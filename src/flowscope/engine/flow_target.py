@@ -17,10 +17,10 @@ __all__ = ["BoundTarget", "FlowTarget"]
 class FlowTarget:
     """A function that can be a flow's; planned once."""
 
-    __slots__ = ("_boundary", "_definition", "_hidden", "_plain", "_plan", "_validate", "name")
+    __slots__ = ("_boundary", "_hidden", "_plain", "_plan", "_validate", "definition", "name")
 
     def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
-        self._definition = definition = define(function, "flow")
+        self.definition = definition = define(function, "flow")
         self.name = definition.name
         if definition.kind in {Kind.GENERATOR, Kind.ASYNC_GENERATOR}:
             reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
@@ -41,7 +41,7 @@ class FlowTarget:
     @property
     def is_async(self) -> bool:
         """Whether it has to be awaited."""
-        return self._definition.kind is Kind.ASYNC
+        return self.definition.kind is Kind.ASYNC
 
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None, flow_name: str
@@ -60,14 +60,14 @@ class FlowTarget:
 
     def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function in the run, as a sync one."""
-        function = self._definition.target
+        function = self.definition.target
         if self._plain and not handle.provided:
             return function(*args, **kwargs)
         return invoke(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
 
     def start(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function of either kind in the run; a coroutine has to be awaited."""
-        function = self._definition.target
+        function = self.definition.target
         if not self.is_async or (self._plain and not handle.provided):
             return self.call(handle, args, kwargs)
         return invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
@@ -76,7 +76,7 @@ class FlowTarget:
 class BoundTarget:
     """A flow's function with its arguments."""
 
-    __slots__ = ("_args", "_given", "_kwargs", "_params", "target")
+    __slots__ = ("_given", "_params", "args", "kwargs", "target")
 
     def __init__(
         self,
@@ -87,8 +87,8 @@ class BoundTarget:
         given: Set[str],
     ) -> None:
         self.target = target
-        self._args = args
-        self._kwargs = kwargs
+        self.args = args
+        self.kwargs = kwargs
         self._params = params
         self._given = given
 
@@ -101,8 +101,8 @@ class BoundTarget:
 
     def call(self, handle: Handle) -> Any:
         """Call a sync function in the run."""
-        return self.target.call(handle, self._args, self._kwargs)
+        return self.target.call(handle, self.args, self.kwargs)
 
     def start(self, handle: Handle) -> Any:
         """Call a function of either kind in the run; a coroutine has to be awaited."""
-        return self.target.start(handle, self._args, self._kwargs)
+        return self.target.start(handle, self.args, self.kwargs)

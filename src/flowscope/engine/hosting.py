@@ -17,6 +17,7 @@ from .context import Handle, Scope, enter, leave
 from .definition import Kind
 from .drivers import attempt_here, attempt_here_async
 from .flow_life import wind_up, wind_up_async
+from .inspection import state_of
 from .invocation import value_unless
 from .journal import FoundArtifact, FoundResult, Journal, Line
 from .live import Flow
@@ -128,7 +129,7 @@ def _run_of(told: HostedAttempt, flow: Flow[Any], sink: Sink) -> Run:
     journal.results = _Told(sink)
     run.waiting_prints = journal.partial
     run.proxies = begin_capture(run)
-    state = flow._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the two live objects of one run
+    state = state_of(flow)
     state.run = run
     state.data = told.data
     return run

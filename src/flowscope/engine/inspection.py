@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, Self
+from typing import Any, Final, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
@@ -17,7 +17,7 @@ from .capture import write_console
 from .flow_life import FlowState, new_flow_id
 from .projection import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
 
-__all__ = ["FlowInspection", "R"]
+__all__ = ["FlowInspection", "R", "state_of"]
 
 R = TypeVar("R", default=Any)
 """What a flow's function returns. A subclass uses the very same one: with another, Pydantic would build this model."""
@@ -41,6 +41,9 @@ class _Stateful(BaseModel):
 
 
 _stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
+
+state_of: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_live"].fget
+"""What a flow carries from one execution to the next: for this library, and hidden from users."""
 
 
 class FlowInspection(_Stateful, Generic[R]):

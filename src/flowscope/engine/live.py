@@ -19,7 +19,7 @@ from .definition import Kind, define
 from .drivers import caller_of
 from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
 from .flow_target import BoundTarget, FlowTarget
-from .inspection import FlowInspection, R
+from .inspection import FlowInspection, R, state_of
 from .loops import run_in_new_loop, running_loop
 from .recorder import Recorder
 from .run import Run
@@ -303,7 +303,7 @@ class Task(Recorder, Call):
         run = self._live_run()
         if run is None:
             flow: Flow[Any] | None = self.handle.find_flow()
-            run = None if flow is None else flow._live.run  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the two live objects of one run
+            run = None if flow is None else state_of(flow).run
         failure = run.failures.get(self.order) if run is not None and run.handle is self.handle else None
         return None if failure is None else failure.error
 

@@ -5,6 +5,7 @@ from typing import Any
 from ..engine.context import Handle
 from ..engine.flow_drivers import close_flow, open_flow
 from ..engine.flow_life import wind_up
+from ..engine.inspection import state_of
 from ..engine.live import Flow
 from ..engine.loops import cancelled_error
 from ..model.config import FlowConfig
@@ -19,7 +20,7 @@ class Recording:
 
     def __init__(self, name: str, config: FlowConfig) -> None:
         self._flow: Flow[Any] = Flow(flow_name=name, flow_config=config)
-        self._state = self._flow._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one flow
+        self._state = state_of(self._flow)
         self._run = open_flow(self._flow, self._state)
 
     @property

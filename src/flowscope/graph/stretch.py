@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from .._clock import seconds, tick
 from ..engine.failure import Failure
-from ..engine.loop_call import LoopCall
 from ..engine.loops import is_cancelled_error, running_loop
 from ..engine.opening import Opening
 from ..errors import GraphError
@@ -17,14 +16,15 @@ from ..executors.pool import Pool
 from ..model.error_info import ErrorInfo
 from ..model.records import FlowRun
 from ..model.status import RunStatus
-from .activation import Activation, enclosing_activations, enter_handler
+from .activation import Activation, enclosing_activations
 from .convoy import yield_while_taken
 from .delivery import Delivery
+from .handling import handle
 from .host import FINAL, Checkpoints, Host
 from .keeping import Keeper, activation_of, pending_of, unchanged_by_failure
 from .kinds import ErrorHandler
 from .ledger import Ledger
-from .merging import Merges, snapshot
+from .merging import Merges
 from .policy import Verdict, verdict_on
 from .recording import Recording
 from .routine import Routine
@@ -161,7 +161,7 @@ class Stretch:
         began = tick()
         error: BaseException | None = None
         try:
-            self._context.copy().run(self._handle, activation)
+            self._context.copy().run(handle, activation, self._host, self._recording.handle, self._loop)
         except BaseException as raised:
             error = raised
         activation.done = True
@@ -169,23 +169,6 @@ class Stretch:
             self._performed(activation, error, seconds(began, tick()))
         finally:
             del error
-
-    def _handle(self, activation: Activation) -> None:
-        enter_handler(activation, self._recording.handle)
-        receiver = self._host.receiver(activation.routine_id, activation.slot)
-        if receiver is None:
-            return  # a slot that only merges
-        args, kwargs = receiver.bind(snapshot(activation.data), activation.problem)
-        if not receiver.is_async:
-            receiver.call(*args, **kwargs)
-            return
-        activation.task = task = LoopCall(receiver.call(*args, **kwargs), self._loop)
-        try:
-            if self.job.status in FINAL:
-                task.cancel()
-            task.wait()
-        finally:
-            activation.task = None  # the record holds the activation, and that would hold the asyncio task
 
     def _performed(self, activation: Activation, error: BaseException | None, spent: float) -> None:
         yield_while_taken(self._lock)

@@ -2,11 +2,11 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from types import CodeType
-from typing import Any, Final, Protocol, cast, final
+from typing import Any, Final, Protocol, final
 
 from ..engine.decorators import flow
+from ..engine.definition import unwrap_partial
 from ..engine.injection import FLOW_NAMES, is_marker
 from ..engine.live import Flow
 from .errors import CommandError
@@ -112,10 +112,8 @@ _CODE: Final[CodeType] = getattr(_sample, "__code__")  # noqa: B009 - its type d
 
 
 def _is_flow_function(found: object) -> bool:
-    inner: Any = found
-    while isinstance(inner, partial):
-        inner = cast("Any", inner).func
-    return getattr(inner, "__code__", None) is _CODE
+    given: Any = found
+    return getattr(unwrap_partial(given), "__code__", None) is _CODE
 
 
 def _own_fields(kind: type[Flow[Any]]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from types import TracebackType
@@ -13,10 +12,11 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..engine.journal import clock, log_line
 from ..model.events import EventType, FlowEvent
 from .groups import Group, Row
 from .progress import Progress
-from .text import clock, duration
+from .text import duration
 
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "display_for"]
 
@@ -149,8 +149,7 @@ def _log_line(event: FlowEvent, log_level: int) -> str | None:
     data = event.event_data
     if event.event_type is not EventType.FLOW_MESSAGE or data.log_level < log_level:
         return None
-    level = logging.getLevelName(data.log_level)
-    return f"{clock(event.timestamp)} | {level:<8} | {data.data['message_data']['message_text']}"
+    return log_line(event.timestamp, data.log_level, data.data["message_data"]["message_text"])
 
 
 def _life_line(event: FlowEvent, group: Group) -> str | None:

@@ -1,13 +1,12 @@
-"""How times and values are written."""
+"""How durations and values are written."""
 
-from datetime import datetime
 from reprlib import Repr
 from typing import Final
 
 from ..model.values import clean_text, safe_repr
 from .errors import one_line
 
-__all__ = ["clock", "cut", "duration", "short"]
+__all__ = ["cut", "duration", "short"]
 
 MAX_LENGTH: Final = 200
 
@@ -26,12 +25,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.2f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
-
-
-def clock(moment: datetime) -> str:
-    """`HH:MM:SS.mmm`, in local time."""
-    local = moment.astimezone()
-    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
 
 
 def cut(text: str) -> str:

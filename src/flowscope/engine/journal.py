@@ -5,6 +5,7 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from .._clock import tick, wall_time
@@ -20,7 +21,7 @@ from .outbox import Outbox
 from .redaction import Redactor
 from .ring import Keeper, Kept, Ring
 
-__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "plain"]
+__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "clock", "log_line", "plain"]
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
 
@@ -165,10 +166,8 @@ class Journal:
             self.say(logging.INFO, text, scope, source, source)
 
     def format(self, line: Line) -> str:
-        """`HH:MM:SS.mmm | INFO     | text`, in local time."""
-        moment = wall_time(line.ticks, self._handle.anchor).astimezone()
-        name = logging.getLevelName(line.level)
-        return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d} | {name:<8} | {line.message}"
+        """The entry as text."""
+        return log_line(wall_time(line.ticks, self._handle.anchor), line.level, line.message)
 
     def add_artifact(
         self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None
@@ -211,6 +210,17 @@ class Journal:
         self.lines = self.lines.close()
         self.artifacts = self.artifacts.close()
         self.results = self.results.close()
+
+
+def clock(moment: datetime) -> str:
+    """`HH:MM:SS.mmm`, in local time."""
+    local = moment.astimezone()
+    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+def log_line(moment: datetime, level: int, message: object) -> str:
+    """`HH:MM:SS.mmm | INFO     | text`, in local time."""
+    return f"{clock(moment)} | {logging.getLevelName(level):<8} | {message}"
 
 
 def plain(text: str) -> str:

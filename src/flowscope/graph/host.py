@@ -13,7 +13,16 @@ from .ports import Route
 from .routine import Routine
 from .state import JobState
 
-__all__ = ["FINAL", "Checkpoints", "Host", "checked_count", "checked_timeout", "checkpoints"]
+__all__ = [
+    "FINAL",
+    "Checkpoints",
+    "Host",
+    "check_may_run",
+    "check_own",
+    "checked_count",
+    "checked_timeout",
+    "checkpoints",
+]
 
 FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
 
@@ -82,3 +91,25 @@ def checked_timeout(timeout: object) -> float | None:
     if not isinstance(timeout, int | float) or not timeout >= 0:
         raise GraphError(f"timeout is {timeout!r}, wanted seconds, or None for no limit.")
     return timeout
+
+
+def check_own(job: JobState, graph_id: str) -> None:
+    """Refuse the job of another graph.
+
+    Raises:
+        GraphError: It is one.
+    """
+    if job.flow_id != graph_id:
+        raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {graph_id!r}.")
+
+
+def check_may_run(job: JobState, *, runs: bool, is_open: bool) -> None:
+    """Refuse to run a job that `runs` already or has ended, or on a graph that is not open any more.
+
+    Raises:
+        GraphError: It cannot be run.
+    """
+    if runs or job.status in FINAL:
+        raise GraphError(f"job {job.job_id!r} is {job.status}; only a paused job can be resumed.")
+    if not is_open:
+        raise GraphError(f"graph {job.flow_id!r} has been shut down. Make a new one.")

@@ -8,7 +8,7 @@ from ..errors import GraphError
 from ..executors.pool import Pool
 from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations
-from .host import FINAL, Checkpoints, Host
+from .host import FINAL, Checkpoints, Host, check_may_run, check_own
 from .lanes import new_lane
 from .ledger import Ledger
 from .state import JobState
@@ -56,10 +56,7 @@ class Jobs:
         return stretch
 
     def _check_at_rest(self, job: JobState) -> None:
-        if self.live(job) is not None or job.status in FINAL:
-            raise GraphError(f"job {job.job_id!r} is {job.status}; only a paused job can be resumed.")
-        if not self._open:
-            raise GraphError(f"graph {self._host.flow_id!r} has been shut down. Make a new one.")
+        check_may_run(job, runs=self.live(job) is not None, is_open=self._open)
 
     def _admit(self, job: JobState, stretch: Stretch) -> None:
         with self._lock:
@@ -79,8 +76,7 @@ class Jobs:
         Raises:
             GraphError: It is the job of another graph.
         """
-        if job.flow_id != self._host.flow_id:
-            raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {self._host.flow_id!r}.")
+        check_own(job, self._host.flow_id)
         with self._lock:
             return self._stretches.get(id(job)) or _begun(job)
 

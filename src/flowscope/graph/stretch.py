@@ -20,7 +20,7 @@ from .activation import Activation, enclosing_activations
 from .convoy import yield_while_taken
 from .delivery import Delivery
 from .handling import handle
-from .host import FINAL, Checkpoints, Host
+from .host import FINAL, Checkpoints, Host, check_may_run
 from .keeping import Keeper, activation_of, pending_of, unchanged_by_failure
 from .kinds import ErrorHandler
 from .ledger import Ledger
@@ -84,10 +84,8 @@ class Stretch:
             if self._closing:
                 return  # ended by somebody else before it began
             other = self.job._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            if self.job.status in FINAL or not (other is None or other.settled.is_done):
-                raise GraphError(f"job {self.job.job_id!r} is {self.job.status}; only a paused job can be resumed.")
-            if not self._may_begin:
-                raise GraphError(f"graph {self._host.flow_id!r} has been shut down. Make a new one.")
+            runs = other is not None and not other.settled.is_done
+            check_may_run(self.job, runs=runs, is_open=self._may_begin)
             self._host.check_work(self.job)
             self._time = TimeLimit(self.job.remaining_time)
             self._delivery.merges = Merges(self.job.merges)

@@ -11,6 +11,7 @@ from .._clock import new_token
 from ..errors import GraphError
 from ..model.config import FlowConfig
 from .binding import Receiver
+from .host import check_own
 from .kinds import ErrorHandler, ExecutionStrategy
 from .mermaid import mermaid_of
 from .ports import Connection, Route, Slot, checked_name
@@ -189,8 +190,8 @@ class Wiring:
         Raises:
             GraphError: It is the job of another graph.
         """
-        if job is not None and job.flow_id != self.flow_id:
-            raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {self.flow_id!r}.")
+        if job is not None:
+            check_own(job, self.flow_id)
         with self._lock:
             return mermaid_of(self, job)
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from .kinds import ErrorHandler, ErrorStrategy
 
-__all__ = ["Verdict", "verdict_on"]
+__all__ = ["Verdict", "handler_of", "verdict_on"]
 
 
 class Verdict(Enum):
@@ -20,19 +20,20 @@ class Verdict(Enum):
 _STOP: Final = ErrorHandler()
 
 
-def verdict_on(
-    error: BaseException, attempt: int, own: ErrorHandler | None, shared: ErrorHandler | None, *, optional: bool
-) -> Verdict:
+def handler_of(own: ErrorHandler | None, shared: ErrorHandler | None) -> ErrorHandler:
+    """The error handler that is asked: the routine's own, else that of the graph, else one that stops the job."""
+    return own or shared or _STOP
+
+
+def verdict_on(error: BaseException, attempt: int, handler: ErrorHandler, *, optional: bool) -> Verdict:
     """What follows.
 
     Args:
-        error: What the handler raised.
+        error: What was raised.
         attempt: Which attempt that was, from 1.
-        own: The routine's error handler.
-        shared: The graph's, which is asked where the routine has none.
+        handler: The error handler that is asked.
         optional: Whether the routine is optional.
     """
-    handler = own or shared or _STOP
     if not isinstance(error, Exception):
         return Verdict.FAIL_JOB
     if handler.retries_after(attempt, error):

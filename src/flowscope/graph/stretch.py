@@ -22,10 +22,9 @@ from .delivery import Delivery
 from .handling import handle
 from .host import FINAL, Checkpoints, Host, check_may_run
 from .keeping import Keeper, activation_of, pending_of, unchanged_by_failure
-from .kinds import ErrorHandler
 from .ledger import Ledger
 from .merging import Merges
-from .policy import Verdict, verdict_on
+from .policy import Verdict, handler_of, verdict_on
 from .recording import Recording
 from .routine import Routine
 from .run_record import cut_off
@@ -197,13 +196,13 @@ class Stretch:
 
     def _fail(self, activation: Activation, error: BaseException, emitted: Emitted) -> None:
         routine: Routine = activation.routine
-        own, shared = routine.error_handler, self._host.error_handler
-        verdict = verdict_on(error, activation.attempt, own, shared, optional=routine.is_optional)
+        handler = handler_of(routine.error_handler, self._host.error_handler)
+        verdict = verdict_on(error, activation.attempt, handler, optional=routine.is_optional)
         info = Failure(error).info()
         self._ledger.note(activation.routine_id, verdict.value, {"error": info.model_dump()})
         if verdict is Verdict.RETRY:
             self._ledger.set_state(activation.routine_id, "running", info, retries=1)
-            self._retry_later(activation, (own or shared or ErrorHandler()).pause_after(activation.attempt))
+            self._retry_later(activation, handler.pause_after(activation.attempt))
         elif verdict is Verdict.FAIL_JOB:
             self._ledger.set_state(activation.routine_id, "failed", info)
             self._fail_job(error, info)

@@ -10,7 +10,7 @@ from .._clock import anchor, new_token
 from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
-from ..model.status import FAILED, RunStatus
+from ..model.status import RunStatus
 from ..model.values import safe_repr, to_json_value
 from .bus import Listener
 from .call import Call
@@ -22,7 +22,7 @@ from .locks import LOCKS
 from .loops import run_in_new_loop, wait_in_thread
 from .outbox import Notice
 from .run import Run
-from .task_life import last_notices
+from .task_life import last_notices, stop_level
 
 __all__ = [
     "Block",
@@ -234,8 +234,7 @@ def end(state: FlowState, run: Run) -> None:
 
 def _last_notices(run: Run, told: Mapping[int, Call], abandoned: list[Call]) -> Iterator[Notice]:
     yield from last_notices(run, told, abandoned)
-    level = logging.ERROR if run.status in FAILED else logging.INFO
-    yield run.outbox.notice(EventType.FLOW_STOP, _stop_data(run), None, level=level)
+    yield run.outbox.notice(EventType.FLOW_STOP, _stop_data(run), None, level=stop_level(run.status))
 
 
 def _stop_data(run: Run) -> dict[str, Any]:

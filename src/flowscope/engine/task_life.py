@@ -30,7 +30,9 @@ __all__ = [
     "failed",
     "last_notices",
     "start",
+    "stop_level",
     "timed_out",
+    "waiting_call",
 ]
 
 _MARK: Final = "_task_id"
@@ -200,7 +202,7 @@ def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
     duration = seconds(call.started, call.ended)
     if run.config.print_finished_message:
         run.journal.say(logging.INFO, f"task {call.spec.name!r} finished: {call.status} in {duration:.6f} s", call)
-    run.outbox.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=_level(call))
+    run.outbox.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
 
 
 def _stop_data(call: Call, failure: Failure | None) -> dict[str, Any]:
@@ -212,8 +214,9 @@ def _stop_data(call: Call, failure: Failure | None) -> dict[str, Any]:
     }
 
 
-def _level(call: Call) -> int:
-    return logging.ERROR if call.status in FAILED else logging.INFO
+def stop_level(status: RunStatus) -> int:
+    """The level of the event that tells the end of a task or flow."""
+    return logging.ERROR if status in FAILED else logging.INFO
 
 
 def last_notices(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) -> Iterator[Notice]:
@@ -233,4 +236,4 @@ def last_notices(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) 
         if order not in told:
             yield notice(EventType.TASK_START, _start_data(run, call), call)
         failure = run.failures.get(order)
-        yield notice(EventType.TASK_STOP, _stop_data(call, failure), call, level=_level(call))
+        yield notice(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Self
 
 from ..engine.live import Flow
 from ..errors import CoordinationError
+from ..executors.thread import default_threads
 from ..model.records import FlowRun
 from .execution import Execution
 from .graph import Dependency
@@ -60,11 +61,10 @@ class FlowCoordinator:
         for name, number in given.items():
             if number is not None and number < 1:
                 raise CoordinationError(name, f"cannot be {number!r}. Give a number from 1, or None for the default.")
-        processors = os.cpu_count() or 1
         self._limit = max_concurrency
         self._limits = {
-            FlowType.THREAD: max_threads or min(32, processors + 4),
-            FlowType.PROCESS: max_processes or processors,
+            FlowType.THREAD: max_threads or default_threads(),
+            FlowType.PROCESS: max_processes or os.cpu_count() or 1,
         }
         self._start_afresh()
 

@@ -9,7 +9,7 @@ from .executor import Executor
 from .job import Job
 from .pool import Pool
 
-__all__ = ["ThreadExecutor", "checked_workers"]
+__all__ = ["ThreadExecutor", "checked_workers", "default_threads"]
 
 
 class ThreadExecutor(Executor):
@@ -28,7 +28,7 @@ class ThreadExecutor(Executor):
     name = "thread"
 
     def __init__(self, max_workers: int | None = None) -> None:
-        size = checked_workers("ThreadExecutor", max_workers, min(32, (os.cpu_count() or 1) + 4))
+        size = checked_workers("ThreadExecutor", max_workers, default_threads())
         self._pool: Pool[Job] = Pool(size, "flowscope-thread", _Hand)
         finalize(self, self._pool.close, wait=False).atexit = False
 
@@ -61,6 +61,11 @@ class _Hand:
         job.run()
 
     def close(self) -> None: ...
+
+
+def default_threads() -> int:
+    """How many threads there are at once, if nobody says: four more than processors, at most 32."""
+    return min(32, (os.cpu_count() or 1) + 4)
 
 
 def checked_workers(what: str, wanted: int | None, default: int) -> int:

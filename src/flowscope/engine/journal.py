@@ -6,10 +6,10 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, get_args
 
 from .._clock import tick, wall_time
-from ..model.config import FlowConfig
+from ..model.config import FlowConfig, LogLevel
 from ..model.events import EventType
 from ..model.records import LogSource
 from ..model.status import FAILED, RunStatus
@@ -23,7 +23,7 @@ from .ring import Keeper, Kept, Ring
 
 __all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "clock", "log_line", "plain"]
 
-LEVELS: Final = {name: int(getattr(logging, name)) for name in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")}
+LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
 _ANSI: Final = re.compile(
     r"""\x1b(?:
@@ -243,7 +243,7 @@ class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
             self.setdefault(key, []).append(rest)
         return [line.removesuffix("\r") for line in lines]
 
-    def take(self, order: int | None = None) -> list[tuple[int, LogSource, str]]:
+    def take(self, order: int | None) -> list[tuple[int, LogSource, str]]:
         """What waits, of one task or (None) of all, as lines; it waits no more."""
         keys = [key for key in tuple(self) if order is None or key[0] == order]
         return [(key[0], key[1], "".join(parts)) for key in keys if (parts := self.pop(key, None))]

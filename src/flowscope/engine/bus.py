@@ -16,7 +16,7 @@ from ..model.events import EventType, FlowEvent
 from .listening import Listener, remove
 from .stream import EventStream
 
-__all__ = ["EventBus", "Listener", "Subscription", "flow_events", "notify"]
+__all__ = ["EventBus", "Listener", "Subscription", "complain", "flow_events", "notify"]
 
 _log = logging.getLogger("flowscope")
 

@@ -163,14 +163,14 @@ def pack(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> bytes:
 
 def _culprit(parcel: Parcel, task_name: str, parameters: tuple[str, ...], error: Exception) -> SerializationError:
     """Find out what cannot be pickled."""
-    for what, value in parts_of(parcel, task_name, parameters):
-        sent = try_pickle(value)
+    for what, value in _parts_of(parcel, task_name, parameters):
+        sent = _try_pickle(value)
         if isinstance(sent, Unsent):
             return SerializationError(what, *sent)
     return SerializationError(f"a call of task {task_name!r}", type(parcel).__qualname__, message_of(error))
 
 
-def parts_of(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
+def _parts_of(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
     """What may be the matter with a parcel, by name."""
     names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(parcel.args)))]
     return [
@@ -185,12 +185,12 @@ def probe_for(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> by
     """A probe for a parcel that could not be read."""
     parts = [
         (what, type(value).__qualname__, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-        for what, value in parts_of(parcel, task_name, parameters)
+        for what, value in _parts_of(parcel, task_name, parameters)
     ]
     return pickle.dumps(Probe(parts), pickle.HIGHEST_PROTOCOL)
 
 
-def try_pickle(value: object) -> bytes | Unsent:
+def _try_pickle(value: object) -> bytes | Unsent:
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
@@ -199,14 +199,14 @@ def try_pickle(value: object) -> bytes | Unsent:
 
 def pack_items(items: Mapping[str, object]) -> dict[str, bytes | Unsent]:
     """Pickle each of the values, as far as that is possible."""
-    return {name: try_pickle(value) for name, value in dict(items).items()}
+    return {name: _try_pickle(value) for name, value in dict(items).items()}
 
 
 def pack_outcome(value: object, error: BaseException | None, info: ErrorInfo | None, task_name: str) -> bytes:
     """Pickle the outcome of an attempt; an error that does not pickle is told as text."""
     if error is not None:
         return pickle.dumps(Outcome(pack_error(error), type(error).__qualname__, info), pickle.HIGHEST_PROTOCOL)
-    packed = try_pickle(value)
+    packed = _try_pickle(value)
     if isinstance(packed, Unsent):
         refusal = SerializationError(f"the return value of task {task_name!r}", *packed)
         return pack_outcome(None, refusal, Failure(refusal).info(), task_name)
@@ -251,7 +251,7 @@ _VALUES: Final[dict[type, tuple[str, ...]]] = {
 
 def _cargo(value: Any) -> _Cargo:
     kind = class_of(value)
-    sent = try_pickle(value)
+    sent = _try_pickle(value)
     if isinstance(sent, Unsent):
         shown = to_json_value(value)
         sent = pickle.dumps(tuple(shown) if kind is tuple else shown, pickle.HIGHEST_PROTOCOL)

@@ -19,7 +19,7 @@ from .future import TaskFuture
 from .job import Job
 from .surroundings import in_worker
 
-__all__ = ["submit", "task_of"]
+__all__ = ["start_job", "submit", "task_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -20,9 +20,8 @@ class RecordFile:
             CommandError: Nothing can be written there.
         """
         self.path = path
-        self._real = (
-            path if path.exists() and not path.is_file() else path.resolve()
-        )  # a pipe may have no name of its own
+        is_special = path.exists() and not path.is_file()  # a pipe may have no name of its own
+        self._real = path if is_special else path.resolve()
         folder = self._real.parent
         if not folder.is_dir():
             raise CommandError(f"cannot write {str(path)!r}: there is no directory {str(folder)!r}")

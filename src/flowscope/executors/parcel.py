@@ -216,21 +216,18 @@ def pack_outcome(value: object, error: BaseException | None, info: ErrorInfo | N
 def pack_message(message: Message) -> bytes:
     """Pickle what comes back; values that a task has recorded by themselves, so that the message is read in any case."""
     told: Any = message
-    kind: Any = class_of(told)
-    names = _VALUES.get(kind)
-    if names is not None:
-        message = told._replace(**{name: _cargo(getattr(told, name)) for name in names})
-    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    names = _VALUES.get(class_of(told), ())
+    if names:
+        told = told._replace(**{name: _cargo(getattr(told, name)) for name in names})
+    return pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
 
 
 def unpack_message(packed: bytes) -> Message:
     """The message; a value in it that cannot be read here is described."""
-    message = unpack(packed)
-    kind: Any = class_of(message)
-    names = _VALUES.get(kind)
-    if names is None:
-        return message  # type: ignore[no-any-return] # what was packed
-    return message._replace(**{name: _unloaded(getattr(message, name)) for name in names})  # type: ignore[no-any-return]
+    told = unpack(packed)
+    names = _VALUES.get(class_of(told), ())
+    message: Message = told._replace(**{name: _unloaded(getattr(told, name)) for name in names}) if names else told
+    return message
 
 
 class _Cargo(NamedTuple):

@@ -176,8 +176,9 @@ class WorkerProcess:
             return
 
     def _answer_to_probe(self) -> Unread:
-        message: Any = self._receive(None)
-        return message  # type: ignore[no-any-return] # it was asked for that
+        message = self._receive(None)
+        assert isinstance(message, Unread)
+        return message
 
     def _receive(self, deadline: int | None) -> Message:
         """The next message.

@@ -28,6 +28,11 @@ class Kind(Enum):
         """Whether it may await."""
         return self in {Kind.ASYNC, Kind.ASYNC_GENERATOR}
 
+    @property
+    def yields(self) -> bool:
+        """Whether it is a generator."""
+        return self in {Kind.GENERATOR, Kind.ASYNC_GENERATOR}
+
 
 @dataclass(frozen=True, slots=True)
 class Definition:

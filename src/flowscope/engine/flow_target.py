@@ -22,7 +22,7 @@ class FlowTarget:
     def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
         self.definition = definition = define(function, "flow")
         self.name = definition.name
-        if definition.kind in {Kind.GENERATOR, Kind.ASYNC_GENERATOR}:
+        if definition.kind.yields:
             reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
             raise DefinitionError(f"flow {self.name!r}", reason)
         self._plan = plan_injection(definition, FLOW_NAMES, live_types)

@@ -6,19 +6,17 @@ import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 from ..errors import DefinitionError, InjectionError, ParameterError, SerializationError
 from ..model.values import clean_text
 from .backoff import backoff
 from .call import Rare
-from .definition import Definition, Kind
+from .definition import Definition
 from .injection import TASK_NAMES, Plan, plan_injection
 from .parameters import Boundary
 
 __all__ = ["TaskSpec", "remember_spec", "spec_of"]
-
-_GENERATORS: Final = (Kind.GENERATOR, Kind.ASYNC_GENERATOR)
 
 
 class TaskSpec:
@@ -98,9 +96,9 @@ class TaskSpec:
         self._check()
 
     def _check(self) -> None:
-        if self.kind in _GENERATORS and (self.retries or self.timeout is not None):
+        if self.kind.yields and (self.retries or self.timeout is not None):
             self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
-        if self.kind in _GENERATORS and self.executor is not None:
+        if self.kind.yields and self.executor is not None:
             self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
         if self.retries < 0 or self.retries != int(self.retries):
             self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")

@@ -61,7 +61,7 @@ def task_of(task_fn: Callable[..., Any]) -> tuple[TaskSpec, tuple[object, ...]]:
     spec = spec_of(function)
     if spec is None:
         raise DefinitionError("submit", f"{safe_repr(task_fn)} is no task. Decorate the function with @task.")
-    if spec.kind not in {Kind.SYNC, Kind.ASYNC}:
+    if spec.kind.yields:
         reason = "a generator runs where it is iterated over, and cannot be submitted. Submit tasks that it calls."
         raise DefinitionError(f"task {spec.name!r}", reason)
     return spec, bound

@@ -91,7 +91,7 @@ def _planned(handler: Callable[..., Any], task_name: str) -> tuple[Definition, T
     what = f"handler {task_name!r}"
     try:
         definition = _definition(handler)
-        if definition.kind not in {Kind.SYNC, Kind.ASYNC}:
+        if definition.kind.yields:
             raise GraphError(f"{what} is a generator. Make it a function, and emit what it would yield.")
         spec = TaskSpec(definition, LIVE_TYPES, task_name=task_name)
     except (DefinitionError, InjectionError) as error:

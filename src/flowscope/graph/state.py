@@ -189,7 +189,7 @@ class LiveJob(Protocol):
     settled: Opening
     """Done when it runs no more."""
 
-    def records(self) -> list[FlowRun[Any]]:
+    def record(self) -> FlowRun[Any]:
         """The record of the present stretch."""
         ...
 
@@ -241,7 +241,7 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     @property
     def flow_run(self) -> FlowRun[Any]:
         """The record of the job: its activations are tasks named `<routine_id>.<slot>`."""
-        present = [] if self._live is None else self._live.records()
+        present = [] if self._live is None else [self._live.record()]
         return joined(self.job_id, self.flow_id, self.status, self.error, [*self.finished_runs, *present])
 
     def save(self, path: str | Path) -> Path:

@@ -354,9 +354,9 @@ class Stretch:
                 "Await execute_async() or resume_async(), or wait with a timeout."
             )
 
-    def records(self) -> list[FlowRun[Any]]:
+    def record(self) -> FlowRun[Any]:
         """The record of this stretch."""
-        return [self._recording.record()]
+        return self._recording.record()
 
     def snapshot(self) -> dict[str, Any]:
         """What of the job differs if all work that is not finished counts as pending."""

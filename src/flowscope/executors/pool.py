@@ -67,10 +67,10 @@ class Pool(Generic[J]):
         self._name = name
         self._make_worker = make_worker
         self._idle_seconds = idle
-        self._renew()
+        self.renew()
         _pools.add(self)
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
         """Start anew: in a forked process the threads do not exist."""
         self._jobs: Queue[J] = self._make_queue()
         self._lock = threading.RLock()
@@ -208,7 +208,7 @@ _pools: Final["WeakSet[Pool[Any]]"] = WeakSet()
 
 def _renew_in_child() -> None:
     for pool in list(_pools):
-        pool._renew()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # of this module
+        pool.renew()
 
 
 if hasattr(os, "register_at_fork"):

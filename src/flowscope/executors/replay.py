@@ -63,7 +63,7 @@ class Replay:
             case Retried():
                 call = self._call(message.order)
                 call.attempt = message.data["attempt"] + 1
-                run.outbox.emit(EventType.TASK_RETRY, message.data, call, level=30)
+                run.outbox.emit(EventType.TASK_RETRY, message.data, call, level=logging.WARNING)
             case Left():
                 self._leave(message)
             case _:

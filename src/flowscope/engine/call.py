@@ -6,7 +6,7 @@ from typing import Any
 from ..model.status import RunStatus
 from .context import NOTHING, Handle, Scope
 
-__all__ = ["Call", "Inputs", "Rare", "call_at", "inputs_of"]
+__all__ = ["Call", "Inputs", "Rare", "call_at", "inputs_of", "order_at"]
 
 
 class _Mixed:
@@ -114,3 +114,8 @@ class Call(Scope):
 def call_at(scope: Scope | None, handle: Handle) -> Call | None:
     """The call that a place belongs to, if it is one of that run."""
     return scope if isinstance(scope, Call) and scope.handle is handle else None
+
+
+def order_at(scope: Scope | None, handle: Handle) -> int:
+    """The execution order of the call that a place belongs to, if it is one of that run; else 0."""
+    return scope.order if isinstance(scope, Call) and scope.handle is handle else 0

@@ -14,7 +14,7 @@ from ..model.events import EventType
 from ..model.records import LogSource
 from ..model.status import FAILED, RunStatus
 from ..model.values import clean_text
-from .call import Call, call_at
+from .call import Call, order_at
 from .context import Handle, Scope
 from .failure import Failure, summary_of
 from .outbox import Outbox
@@ -123,10 +123,8 @@ class Journal:
         """Record a log entry, if its level is recorded; `at` is its tick, if that is not now."""
         if level < self.threshold:
             return
-        call = call_at(scope, self._handle)
-        line = Line(
-            at or tick(), level, self._text(message), clean_text(logger), source, 0 if call is None else call.order
-        )
+        order = order_at(scope, self._handle)
+        line = Line(at or tick(), level, self._text(message), clean_text(logger), source, order)
         if self._config.log_to_memory:
             self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
@@ -153,8 +151,7 @@ class Journal:
 
     def take_print(self, text: str, scope: Scope, source: LogSource) -> None:
         """Record printed text: complete lines now, the rest when it is complete or the task ends."""
-        call = call_at(scope, self._handle)
-        for line in self.partial.add(0 if call is None else call.order, source, text):
+        for line in self.partial.add(order_at(scope, self._handle), source, text):
             self.say(logging.INFO, line, scope, source, source)
 
     def flush(self, call: Call | None) -> None:
@@ -177,7 +174,7 @@ class Journal:
 
     def keep_artifact(self, told: FoundArtifact, scope: Scope | None) -> FoundArtifact:
         """Record an artifact that was found here or elsewhere."""
-        found = told._replace(order=self._order(scope))
+        found = told._replace(order=order_at(scope, self._handle))
         self.artifacts.append(found)
         if self._outbox.heard:
             masked = self._redactor.mask_named(found.key, found.data)
@@ -191,17 +188,13 @@ class Journal:
 
     def keep_result(self, told: FoundResult, scope: Scope | None) -> FoundResult:
         """Record a result that was found here or elsewhere."""
-        found = told._replace(order=self._order(scope))
+        found = told._replace(order=order_at(scope, self._handle))
         self.results.append(found)
         if self._outbox.heard:
             masked = self._redactor.mask_named(found.key, found.value)
             payload = {"key": found.key, "description": found.description, "value": masked}
             self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
         return found
-
-    def _order(self, scope: Scope | None) -> int:
-        call = call_at(scope, self._handle)
-        return 0 if call is None else call.order
 
     def close(self) -> None:
         """Take nothing any more."""

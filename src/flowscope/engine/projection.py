@@ -94,14 +94,14 @@ class _TaskProjection:
     def _record(self, call: Call) -> TaskRun:
         handle, spec = self._handle, call.spec
         mask = self._run.redactor.mask
-        ended, kwargs, parent = call.ended, call.kwargs, call.parent
+        ended, kwargs = call.ended, call.kwargs
         failure: Failure | None = self._run.failures.get(call.order)
         return assembled(
             TaskRun,
             self._fields,
             task_id=handle.task_id(call.order),
             task_name=spec.name,
-            parent_task_id=handle.task_id(parent.order) if isinstance(parent, Call) else None,
+            parent_task_id=handle.task_id(call.parent_order),
             execution_order=call.order,
             status=call.status,
             start_time=wall_time(call.started, handle.anchor),

@@ -110,7 +110,7 @@ def _announce_start(run: Run, call: Call) -> None:
 
 
 def _start_data(run: Run, call: Call) -> dict[str, Any]:
-    return {"parent_task_id": run.handle.task_id(call.parent.order) if isinstance(call.parent, Call) else None}
+    return {"parent_task_id": run.handle.task_id(call.parent_order)}
 
 
 def complete(call: Call, value: object) -> None:

@@ -170,11 +170,10 @@ class _Teller:
     def entered(self, call: Call) -> None:
         """A task called by the hosted one begins."""
         run: Run = call.handle.run
-        parent = call.parent.order if isinstance(call.parent, Call) else 1
         self.tell(
             Entered(
                 order=call.order,
-                parent=parent,
+                parent=call.parent_order or 1,
                 task_id=call.handle.task_id(call.order) or "",
                 task_name=call.spec.name,
                 tags=call.spec.tags,

@@ -67,7 +67,7 @@ def _parcel_of(flow: Flow[Any]) -> _FlowParcel:
         args=() if bound is None else bound.args,
         kwargs={} if bound is None else bound.kwargs,
         provided=dict(state.provided),
-        data=dict(state.data if state.seed is None else state.seed),
+        data=state.given_data,
     )
 
 

@@ -83,6 +83,11 @@ class FlowState:
         """The present run."""
         return self.run if self.run is not None and not self.run.ended else None
 
+    @property
+    def given_data(self) -> dict[str, Any]:
+        """A copy of the data as the user has put it in, without what runs have made of it."""
+        return dict(self.data if self.seed is None else self.seed)
+
     def params_of(self, flow: Any, provided: Mapping[str, Any]) -> Mapping[str, Any]:
         """What a record shows as the flow's inputs, beside what it is provided with."""
         params = NOTHING if self.bound is None else self.bound.params(provided.keys())

@@ -6,10 +6,10 @@ from .activation import Activation, enter_handler
 from .host import FINAL, Host
 from .merging import snapshot
 
-__all__ = ["handle"]
+__all__ = ["call_handler"]
 
 
-def handle(activation: Activation, host: Host, flow: Handle, loop: object) -> None:
+def call_handler(activation: Activation, host: Host, flow: Handle, loop: object) -> None:
     """Call the handler to its end, in this context: as a task of the job's flow, and in the loop, if it is async.
 
     Raises:

@@ -19,7 +19,7 @@ from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations
 from .convoy import yield_while_taken
 from .delivery import Delivery
-from .handling import handle
+from .handling import call_handler
 from .host import FINAL, Checkpoints, Host, check_may_run
 from .keeping import Keeper, activation_of, pending_of, unchanged_by_failure
 from .ledger import Ledger
@@ -158,7 +158,7 @@ class Stretch:
         began = tick()
         error: BaseException | None = None
         try:
-            self._context.copy().run(handle, activation, self._host, self._recording.handle, self._loop)
+            self._context.copy().run(call_handler, activation, self._host, self._recording.handle, self._loop)
         except BaseException as raised:
             error = raised
         activation.done = True

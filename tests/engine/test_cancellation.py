@@ -133,6 +133,7 @@ async def test_a_cancelled_task_does_not_cancel_its_flow() -> None:
     made = await run()
     assert made.return_value == "went on"
     assert [t.status for t in made.flow_run.tasks] == [RunStatus.CANCELLED]
+    assert "task 'forever' cancelled: CancelledError" in [entry.message for entry in made.captured_logs()]
 
 
 async def test_a_failing_sibling_cancels_the_others_of_a_group() -> None:

@@ -4,11 +4,11 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from flowscope import DefinitionError, Flow, FlowConfig, flow, task
+from flowscope import DefinitionError, Flow, FlowConfig, Inject, flow, task
 
 
 def add(x: int, y: int = 1) -> int:
@@ -157,6 +157,23 @@ def test_what_is_no_function_is_refused(decorator: Any, target: object) -> None:
     assert isinstance(caught.value, TypeError)
 
 
+@pytest.mark.parametrize(
+    ("define", "told"),
+    [
+        (lambda: task(dict), "Give one of its methods"),
+        (lambda: Inject(object), "Give a function that makes an object of it"),
+        (lambda: task(cast("Any", add(1))), "not what a call of it returns"),
+        (lambda: Inject(cast("Any", iter([1]))), "not what a call of it returns"),
+        (lambda: flow(cast("Any", "nightly")), "by keyword, such as flow_name='nightly'"),
+        (lambda: task(cast("Any", "fetch")), "by keyword, such as task_name='fetch'"),
+    ],
+)
+def test_what_is_no_function_is_refused_with_advice(define: Callable[[], object], told: str) -> None:
+    """The error says what to give instead of a class, of what a call has returned, and of a bare name."""
+    with pytest.raises(DefinitionError, match=told):
+        define()
+
+
 def test_generators_cannot_be_flows() -> None:
     """A generator function of either kind cannot be a flow, and the error says what to do instead."""
 
@@ -197,6 +214,15 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
     """Negative numbers, a timeout that is over at once, and retries of interrupts are refused at decoration."""
     with pytest.raises(DefinitionError, match="add"):
         task(**options)(add)
+
+
+@pytest.mark.parametrize("kinds", [[ValueError], ValueError("x"), (OSError, [ValueError])], ids=repr)
+def test_what_cannot_be_retried_on_is_named(kinds: Any) -> None:
+    """The error about `retry_on` shows what is no class of exceptions, and what is wanted."""
+    with pytest.raises(
+        DefinitionError, match=r"retry_on has .*ValueError.*, wanted a subclass of Exception, or a tuple"
+    ):
+        task(retry_on=kinds)(add)
 
 
 async def test_an_infinite_timeout_is_refused_or_is_no_limit() -> None:

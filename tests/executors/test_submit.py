@@ -235,9 +235,14 @@ def test_partials_and_wrapped_functions_are_no_tasks() -> None:
     undecorated: Any = add.__wrapped__  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess]
     wrong: Any
     with Flow[None]():
-        for wrong in (functools.partial(add, 1), wrapper, undecorated, Counter(1), Flow, flow(add)):
-            with pytest.raises(DefinitionError, match="is no task"):
+        for wrong in (functools.partial(add, 1), wrapper, undecorated, Flow, flow(add)):
+            with pytest.raises(
+                DefinitionError, match="is no task. Decorate the function with @task; of a flow, submit"
+            ):
                 submit(wrong, 1)
+        for wrong in (add(1), Counter(1), "add", None):
+            with pytest.raises(DefinitionError, match="is no task. Give the task itself, and after it its arguments"):
+                submit(wrong)
 
 
 def test_submitting_needs_a_flow() -> None:

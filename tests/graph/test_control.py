@@ -43,7 +43,7 @@ def test_pausing_keeps_queued_work_and_resuming_does_it_once(mode: Any) -> None:
     assert sorted(values_of(job)) == list(range(20))
     assert len(job.flow_run.tasks) == 41
     assert [task.execution_order for task in job.flow_run.tasks] == list(range(1, 42))
-    with pytest.raises(GraphError, match="completed"):
+    with pytest.raises(GraphError, match=r"is completed; only a paused job can be resumed\. Begin a new one"):
         graph.resume(job)
     assert len(job.flow_run.tasks) == 41
 
@@ -601,7 +601,7 @@ def test_the_job_of_another_graph_is_refused(act: str) -> None:
     graph, other = graph_of(Hold(gate)), graph_of(Hold(gate))
     job = graph.start("a")
     gate.wait_entered()
-    with pytest.raises(GraphError, match="belongs to graph"):
+    with pytest.raises(GraphError, match="belongs to graph .* Give the graph that flow_id"):
         getattr(other, act)(job)
     assert job.status == RunStatus.RUNNING
     gate.open()

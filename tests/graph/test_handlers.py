@@ -318,7 +318,7 @@ def test_handlers_are_injected_like_tasks() -> None:
 def test_emit_and_job_work_inside_handlers_alone() -> None:
     """Outside, and for an event that does not exist, the error says so; the running job is the very one returned."""
     routine = Scale()
-    with pytest.raises(GraphError, match="handlers"):
+    with pytest.raises(GraphError, match=r"'scaled' of Scale is for its own handlers.*Begin a job with graph.execute"):
         routine.emit("scaled", value=1)
     with pytest.raises(GraphError, match="handlers"):
         _ = routine.job
@@ -327,6 +327,11 @@ def test_emit_and_job_work_inside_handlers_alone() -> None:
     job = graph_of(bad).execute("a")
     assert job.error is not None
     assert "nothing" in job.error.message
+    stranger = Routine()
+    stranger.define_slot("trigger", lambda: routine.emit("scaled", value=1))
+    job = graph_of(stranger).execute("a")
+    assert job.error is not None
+    assert job.error.message.endswith("the one that is running here is of Routine. Connect the two.")
     seen: list[JobState] = []
     good = Routine()
     good.define_slot("trigger", lambda: seen.append(good.job))

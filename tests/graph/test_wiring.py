@@ -122,6 +122,16 @@ def test_what_is_refused_changes_nothing(attempt: Callable[[Any], object], said:
     assert _log(graph.execute("a"), "value") == [0, 1]
 
 
+def test_an_entry_needs_a_trigger() -> None:
+    """A job cannot begin with a routine that has none, and the error says how to give it one."""
+    graph = RoutineGraph("g")
+    graph.add_routine(Routine(), "a")
+    with pytest.raises(
+        GraphError, match=r"routine 'a' cannot be the entry.*Give it one: a method `trigger` with @slot"
+    ):
+        graph.execute("a")
+
+
 def test_a_long_list_of_names_is_cut_short() -> None:
     """An error in a graph of a thousand routines is still read."""
     graph = RoutineGraph()

@@ -60,6 +60,17 @@ class Definition:
         return inspect.Signature(self.parameters)
 
 
+def _advice(target: object, what: str) -> str:
+    """What to do instead with something that is no function."""
+    if isinstance(target, _WRAPPED_METHODS):
+        return f"Put @{type(target).__name__} above the decorator."
+    if isinstance(target, type):
+        return "Give a function that makes an object of it." if what == "provider" else "Give one of its methods."
+    if isinstance(target, str) and what in {"flow", "task"}:
+        return f"Options are given by keyword, such as {what}_name={target!r}."
+    return "Give the function itself, not what a call of it returns."
+
+
 def define(target: Callable[..., Any], what: str) -> Definition:
     """Describe a callable; `what` ("flow", "task") is for the error.
 
@@ -67,9 +78,9 @@ def define(target: Callable[..., Any], what: str) -> Definition:
         DefinitionError: `target` is a class or cannot be called.
     """
     if isinstance(target, (type, *_WRAPPED_METHODS)) or not callable(target):
-        name = type(target).__name__
-        hint = f" Put @{name} above the decorator." if isinstance(target, _WRAPPED_METHODS) else ""
-        raise DefinitionError(f"{what} {target!r}", f"wanted a function, found {name}.{hint}")
+        raise DefinitionError(
+            f"{what} {target!r}", f"wanted a function, found {type(target).__name__}. {_advice(target, what)}"
+        )
     function = _function_of(target)
     return Definition(
         target=target,

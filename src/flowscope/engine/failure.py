@@ -55,8 +55,9 @@ def message_of(error: BaseException) -> str:
 
 
 def summary_of(error: BaseException) -> str:
-    """The name of the exception's class, and its text."""
-    return f"{type(error).__qualname__}: {message_of(error)}"
+    """The exception in one line, as Python ends its traceback: the class, and the text if there is one."""
+    name, message = type(error).__qualname__, message_of(error)
+    return f"{name}: {message}" if message else name
 
 
 def add_note(error: BaseException, note: str) -> None:

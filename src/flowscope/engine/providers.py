@@ -85,7 +85,7 @@ class Opened:
     def _remember(self, provider: Provider, generator: Any, value: object) -> None:
         name = provider.definition.name
         if value is _MISSING:
-            raise InjectionError(name, "yield", "the provider ended without yielding a value.")
+            raise InjectionError(name, "yield", "the provider ended without yielding a value. Let it yield once.")
         self._generators.append((name, generator))
 
     @property
@@ -131,7 +131,9 @@ def _close(name: str, generator: Generator[Any, Any, Any], error: BaseException 
     except BaseException as raised:
         return raised
     generator.close()
-    return InjectionError(name, "yield", "the provider yielded more than once.")
+    return InjectionError(
+        name, "yield", "the provider yielded more than once. Let it yield the value once, and clean up after that."
+    )
 
 
 async def _close_async(
@@ -147,7 +149,9 @@ async def _close_async(
     except BaseException as raised:
         return raised
     await generator.aclose()
-    return InjectionError(name, "yield", "the provider yielded more than once.")
+    return InjectionError(
+        name, "yield", "the provider yielded more than once. Let it yield the value once, and clean up after that."
+    )
 
 
 async def _first(generator: AsyncGenerator[Any, Any]) -> Any:

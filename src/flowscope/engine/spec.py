@@ -108,8 +108,9 @@ class TaskSpec:
         if self.timeout is not None and not (isfinite(self.timeout) and self.timeout > 0):
             self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
         kinds: tuple[Any, ...] = self.retry_on
-        if not all(isinstance(kind, type) and issubclass(kind, Exception) for kind in kinds):
-            self._refuse(f"retry_on is {self.retry_on!r}, wanted subclasses of Exception.")
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, Exception)):
+                self._refuse(f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them.")
 
     def _refuse(self, reason: str) -> None:
         raise DefinitionError(f"task {self.name!r}", reason)

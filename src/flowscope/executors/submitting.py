@@ -60,11 +60,18 @@ def task_of(task_fn: Callable[..., Any]) -> tuple[TaskSpec, tuple[object, ...]]:
         function, bound = task_fn.__func__, (task_fn.__self__,)
     spec = spec_of(function)
     if spec is None:
-        raise DefinitionError("submit", f"{safe_repr(task_fn)} is no task. Decorate the function with @task.")
+        raise DefinitionError("submit", f"{safe_repr(task_fn)} is no task. {_advice(task_fn)}")
     if spec.kind.yields:
         reason = "a generator runs where it is iterated over, and cannot be submitted. Submit tasks that it calls."
         raise DefinitionError(f"task {spec.name!r}", reason)
     return spec, bound
+
+
+def _advice(found: object) -> str:
+    """What to do instead with something that is no task."""
+    if callable(found):
+        return "Decorate the function with @task; of a flow, submit a task that executes it."
+    return "Give the task itself, and after it its arguments."
 
 
 def start_job(executor: Executor, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:

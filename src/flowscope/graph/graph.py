@@ -173,7 +173,9 @@ class RoutineGraph(Wiring):
     ) -> Stretch:
         entry = self.routine(entry_id)
         if "trigger" not in entry.slots:
-            raise GraphError(f"routine {entry_id!r} cannot be the entry of a job: it has no slot 'trigger'.")
+            raise GraphError(
+                f"routine {entry_id!r} cannot be the entry of a job: it has no slot 'trigger'. Give it one: a method `trigger` with @slot."
+            )
         self.receiver(entry_id, "trigger")
         job = JobState(
             flow_id=self.flow_id,

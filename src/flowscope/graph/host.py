@@ -100,7 +100,9 @@ def check_own(job: JobState, graph_id: str) -> None:
         GraphError: It is one.
     """
     if job.flow_id != graph_id:
-        raise GraphError(f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {graph_id!r}.")
+        raise GraphError(
+            f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {graph_id!r}. Give the graph that flow_id."
+        )
 
 
 def check_may_run(job: JobState, *, runs: bool, is_open: bool) -> None:
@@ -110,6 +112,8 @@ def check_may_run(job: JobState, *, runs: bool, is_open: bool) -> None:
         GraphError: It cannot be run.
     """
     if runs or job.status in FINAL:
-        raise GraphError(f"job {job.job_id!r} is {job.status}; only a paused job can be resumed.")
+        raise GraphError(
+            f"job {job.job_id!r} is {job.status}; only a paused job can be resumed. Begin a new one with execute()."
+        )
     if not is_open:
         raise GraphError(f"graph {job.flow_id!r} has been shut down. Make a new one.")

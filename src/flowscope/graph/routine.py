@@ -152,7 +152,12 @@ class Routine(BaseModel):
     def _activation(self, wanted: str) -> Activation:
         activation = activation_here()
         if activation is None or activation.routine is not self:
-            raise GraphError(f"{wanted!r} of {type(self).__name__} is for its handlers, while a job runs them.")
+            here = (
+                "none is running here. Begin a job with graph.execute(); run a thread of your own in a copy_context()."
+                if activation is None
+                else f"the one that is running here is of {type(activation.routine).__name__}. Connect the two."
+            )
+            raise GraphError(f"{wanted!r} of {type(self).__name__} is for its own handlers, and {here}")
         return activation
 
     def __copy__(self) -> Self:

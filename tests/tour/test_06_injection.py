@@ -75,8 +75,10 @@ def test_a_provider_opens_and_closes_a_resource() -> None:
 
     def connect() -> Iterator[str]:
         happened.append("open")
-        yield "connection"
-        happened.append("close")
+        try:
+            yield "connection"
+        finally:
+            happened.append("close")
 
     @task
     def query(text: str, connection: str = Inject(connect)) -> str:
@@ -97,8 +99,10 @@ def test_one_resource_for_the_whole_run() -> None:
 
     def connect() -> Iterator[str]:
         happened.append("open")
-        yield "connection"
-        happened.append("close")
+        try:
+            yield "connection"
+        finally:
+            happened.append("close")
 
     @task
     def query(text: str, connection: str = Inject(connect, scope="flow")) -> None:

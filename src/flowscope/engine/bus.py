@@ -82,7 +82,8 @@ class EventBus:
         """The events from now on, for `async for`: of all flows, or of one, ending with its FLOW_STOP.
 
         Args:
-            flow_id: The run to follow; None follows all, without an end.
+            flow_id: The run to follow; None follows all, without an end. The stream of a run that has ended already
+                waits for ever.
             max_pending: How many events may wait for the consumer. Beyond it the oldest are dropped, and counted in
                 the stream's `dropped`: a run never waits for its listeners.
         """

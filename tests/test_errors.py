@@ -230,6 +230,7 @@ def test_attributes_tell_what_the_error_is_about() -> None:
     assert 'raise Delicate("a vase was dropped")' in far.traceback
     died = found[WorkerDiedError]
     assert (died.task_name, died.exit_code, died.ready) == ("die", 3, True)
+    assert "it has to be a file" in str(WorkerDiedError("die", 1, ready=False))
 
 
 def test_a_bad_argument_is_not_in_the_error() -> None:

@@ -292,7 +292,7 @@ class WorkerDiedError(FlowscopeError, RuntimeError):
         if not self.ready:
             return (
                 f"the worker process for task {self.task_name!r} ended{code} before it was ready. Workers import the main "
-                "module: does it start its flows below `if __name__ == '__main__':`?"
+                "module: it has to be a file, and start its flows below `if __name__ == '__main__':` only."
             )
         return (
             f"the worker process that ran task {self.task_name!r} died{code}. It may have been killed, have run out of "

@@ -82,7 +82,10 @@ def test_a_name_nobody_provides_raises_at_the_call() -> None:
     @flow(flow_config=FlowConfig(raise_flow_error=False))
     def run(tool: str = INJECTED) -> None: ...
 
-    with Flow[None]() as made, pytest.raises(InjectionError, match=r"using.*'tool'.*provide") as caught:
+    with (
+        Flow[None]() as made,
+        pytest.raises(InjectionError, match=r"using.*'tool'.*provide.*or make it with Inject") as caught,
+    ):
         using()
     assert isinstance(caught.value, TypeError)
     assert made.flow_run.tasks[0].status is RunStatus.FAILED

@@ -179,7 +179,9 @@ class Plan:
     def _fill_one(self, injection: Injection, site: Site, values: dict[str, Any]) -> None:
         if injection.name is None:
             raise InjectionError(
-                self.function, injection.parameter, "nobody provides it. Call flow.provide(name=value) before the run."
+                self.function,
+                injection.parameter,
+                "nobody provides it. Call flow.provide(name=value) before the run, or make it with Inject(provider).",
             )
         value = site.named(injection.name)
         if injection.wanted_type is None or isinstance(value, injection.wanted_type):

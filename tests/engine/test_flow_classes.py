@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import Field, ValidationError, field_validator
 
-from flowscope import INJECTED, Flow, FlowConfig, NotSetUpError, RunStatus, Task, current_flow, task
+from flowscope import INJECTED, DefinitionError, Flow, FlowConfig, NotSetUpError, RunStatus, Task, current_flow, task
 
 
 class Ingest(Flow[int]):
@@ -67,6 +67,22 @@ def test_inputs_are_checked_and_coerced_on_assignment() -> None:
     made.batch = text
     assert made.batch == 8
     assert made.execute().flow_run.params["batch"] == 8
+
+
+@pytest.mark.filterwarnings("ignore:Field name .* shadows an attribute:UserWarning")
+@pytest.mark.parametrize("name", ["status", "setup", "flow_data", "log_info"])
+def test_a_field_cannot_hide_what_every_flow_has(name: str) -> None:
+    """Such a field would be lost, or a method; the class is refused."""
+    with pytest.raises(DefinitionError, match=f"'Hiding'.*{name!r}.*Rename"):
+        type("Hiding", (Flow,), {"__annotations__": {name: str}, name: "x", "__module__": __name__})
+
+
+def test_a_flow_shows_its_state_and_not_its_inputs() -> None:
+    """They may be long, or secret."""
+    made = Ingest(url="https://me:secret@example.org", flow_id="flow-1")
+    assert repr(made) == "Ingest(flow_name='Ingest', flow_id='flow-1', status='pending')"
+    assert "secret" not in str(made.execute())
+    assert "completed" in repr(made)
 
 
 def test_methods_are_tasks() -> None:

@@ -6,10 +6,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from flowscope import (
+    DefinitionError,
     EventType,
     Flow,
     FlowConfig,
@@ -293,3 +295,18 @@ def test_at_the_stop_the_record_is_final() -> None:
     made.execute()
     assert found == [made.flow_run.model_dump_json()]
     assert made.return_value == 1
+
+
+def test_a_subscription_that_could_hear_nothing_is_refused() -> None:
+    """What cannot be called, and a type of event that there is not; nobody is subscribed then."""
+    wrong: Any = 3
+    unknown: Any = "task_stopp"
+    known: Any = "task_stop"
+    with pytest.raises(DefinitionError, match="3 cannot be called"):
+        flow_events.subscribe(wrong)
+    with pytest.raises(ValueError, match="task_stopp"):
+        flow_events.subscribe(print, unknown)
+    with pytest.raises(DefinitionError):
+        Flow[None]().add_listener(wrong)
+    assert flow_events.event_listeners == []
+    flow_events.subscribe(print, known).close()

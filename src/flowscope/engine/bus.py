@@ -11,8 +11,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Final, Self, final
 
+from ..errors import DefinitionError
 from ..model.anatomy import INTERRUPTIONS
 from ..model.events import EventType, FlowEvent
+from ..model.values import safe_repr
 from .listening import Listener, remove
 from .stream import EventStream
 
@@ -34,10 +36,12 @@ class Subscription:
         event_types: tuple[EventType, ...],
         flow_name: str | None = None,
     ) -> None:
+        if not callable(listener):
+            raise DefinitionError("listener", f"{safe_repr(listener)} cannot be called. Pass a function of one event.")
         self._listeners = listeners
         self.listener = listener
         """Who is called."""
-        self._event_types = frozenset(event_types)
+        self._event_types = frozenset(map(EventType, event_types))
         self._flow_name = flow_name
         listeners.append(self)
 
@@ -75,6 +79,10 @@ class EventBus:
 
         A listener may be async: it is then awaited, in order, by the flow's end. One that raises is logged (logger
         "flowscope", WARNING) once per type of error, and hurts neither the run nor other listeners.
+
+        Raises:
+            DefinitionError: `listener` cannot be called.
+            ValueError: There is no such type of event.
         """
         return Subscription(self.event_listeners, listener, event_types, flow_name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -63,6 +63,11 @@ class FlowInspection(_Stateful, Generic[R]):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Like `copy.copy`, with copies of the fields' values."""
         return self._renewed(super().__deepcopy__(memo))
+
+    def __repr_args__(self) -> Iterable[tuple[str, object]]:
+        """What tells it from others; its inputs may be long, or secret."""
+        known = vars(self)
+        return [("flow_name", known.get("flow_name")), ("flow_id", known.get("flow_id")), ("status", str(self.status))]
 
     def _renewed(self, made: Self) -> Self:
         if "flow_id" not in self.model_fields_set:

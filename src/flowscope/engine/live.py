@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Self
 
 from .._clock import seconds, tick
-from ..errors import AlreadyRunningError, NotSetUpError
+from ..errors import AlreadyRunningError, DefinitionError, NotSetUpError
 from ..model.events import EventType
 from ..model.records import Artifact, Result
 from ..model.status import RunStatus
@@ -35,6 +35,18 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
     Functions decorated with `@flow` return one. A subclass declares typed inputs as fields and the work as `run()`,
     and is executed without `setup()`. Two flows are equal if they are the same object.
     """
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a field that would hide what every flow has.
+
+        Raises:
+            DefinitionError: There is one.
+        """
+        super().__pydantic_init_subclass__(**kwargs)
+        for name in cls.__pydantic_fields__.keys() - FlowInspection.__pydantic_fields__.keys():
+            if any(name in vars(part) for part in (Flow, Recorder, FlowInspection)):
+                raise DefinitionError(f"flow class {cls.__name__!r}", f"a flow has {name!r} already. Rename the field.")
 
     def _live_run(self) -> Run | None:
         return self._live.live_run

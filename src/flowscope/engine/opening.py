@@ -2,11 +2,17 @@
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from math import inf
+from typing import Any, Final
 
+from .._clock import tick
 from .loops import deadline_in, in_loop, running_loop
 
 __all__ = ["Opening", "new_waiter", "wait_for", "waker"]
+
+
+_SLICE: Final = 1.0
+"""Seconds that the main thread waits at once: an interrupt in the moment before it blocks is noticed after that."""
 
 
 class Opening:
@@ -66,7 +72,12 @@ def wait_for(when_done: Callable[[Callable[[], object]], None], timeout: float |
     waiter = threading.Lock()
     waiter.acquire()
     when_done(waiter.release)
-    return waiter.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
+    longest = _SLICE if threading.current_thread() is threading.main_thread() else threading.TIMEOUT_MAX
+    ends = inf if timeout is None else tick() + timeout * 1e9
+    while not waiter.acquire(timeout=min(max((ends - tick()) / 1e9, 0.0), longest)):
+        if tick() >= ends:
+            return False
+    return True
 
 
 def new_waiter() -> Any:

@@ -11,7 +11,7 @@ from .loops import deadline_in, in_loop, running_loop
 __all__ = ["Opening", "new_waiter", "wait_for", "waker"]
 
 
-_SLICE: Final = 1.0
+_SLICE: Final = 0.25
 """Seconds that the main thread waits at once: an interrupt in the moment before it blocks is noticed after that."""
 
 

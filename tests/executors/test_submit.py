@@ -241,7 +241,9 @@ def test_partials_and_wrapped_functions_are_no_tasks() -> None:
             ):
                 submit(wrong, 1)
         for wrong in (add(1), Counter(1), "add", None):
-            with pytest.raises(DefinitionError, match="is no task. Give the task itself, and after it its arguments"):
+            with pytest.raises(
+                DefinitionError, match="is no task. Give what @task has made, and after it its arguments"
+            ):
                 submit(wrong)
 
 

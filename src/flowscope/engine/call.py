@@ -63,12 +63,6 @@ class Call(Scope):
     """None for one at its first attempt, without `task_data` and deadline."""
 
     @property
-    def parent_order(self) -> int:
-        """The execution order of the task that called it; 0 for the flow."""
-        parent = self.parent
-        return parent.order if isinstance(parent, Call) else 0
-
-    @property
     def args(self) -> tuple[Any, ...]:
         """Its positional arguments."""
         inputs = self.inputs

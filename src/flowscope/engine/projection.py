@@ -13,7 +13,7 @@ from ..model.durations import Durations, TaskDuration, TaskDurations
 from ..model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from ..model.status import RunStatus
 from ..model.values import clean_text, safe_repr
-from .call import Call
+from .call import Call, order_at
 from .failure import Failure
 from .journal import FoundArtifact, FoundResult, Line
 from .redaction import redactor_for
@@ -101,7 +101,7 @@ class _TaskProjection:
             self._fields,
             task_id=handle.task_id(call.order),
             task_name=spec.name,
-            parent_task_id=handle.task_id(call.parent_order),
+            parent_task_id=handle.task_id(order_at(call.parent, handle)),
             execution_order=call.order,
             status=call.status,
             start_time=wall_time(call.started, handle.anchor),

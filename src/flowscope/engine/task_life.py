@@ -13,7 +13,7 @@ from ..errors import TaskTimeoutError
 from ..model.events import EventType
 from ..model.status import FAILED, RunStatus
 from .bus import flow_events
-from .call import Call, inputs_of
+from .call import Call, inputs_of, order_at
 from .context import current, no_active_flow
 from .failure import Failure, add_note, summary_of
 from .outbox import Notice
@@ -110,7 +110,7 @@ def _announce_start(run: Run, call: Call) -> None:
 
 
 def _start_data(run: Run, call: Call) -> dict[str, Any]:
-    return {"parent_task_id": run.handle.task_id(call.parent_order)}
+    return {"parent_task_id": run.handle.task_id(order_at(call.parent, run.handle))}
 
 
 def complete(call: Call, value: object) -> None:

@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import Any, Final, Protocol
 
 from .._clock import anchor, tick
-from ..engine.call import Call
+from ..engine.call import Call, order_at
 from ..engine.definition import define
 from ..engine.failure import Failure, summary_of
 from ..engine.hosting import HostedAttempt, host
@@ -173,7 +173,7 @@ class _Teller:
         self.tell(
             Entered(
                 order=call.order,
-                parent=call.parent_order or 1,
+                parent=order_at(call.parent, call.handle) or 1,
                 task_id=call.handle.task_id(call.order) or "",
                 task_name=call.spec.name,
                 tags=call.spec.tags,

@@ -71,7 +71,7 @@ def _advice(found: object) -> str:
     """What to do instead with something that is no task."""
     if callable(found):
         return "Decorate the function with @task; of a flow, submit a task that executes it."
-    return "Give the task itself, and after it its arguments."
+    return "Give what @task has made, and after it its arguments."
 
 
 def start_job(executor: Executor, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:

@@ -190,7 +190,7 @@ def test_ctrl_c_while_workers_start(start: Start, gate: Gate, method: str) -> No
 
 
 def test_ctrl_c_at_any_moment(start: Start, gate: Gate) -> None:
-    """Interrupts that come while the main thread submits, begins to wait, waits and cancels never leave it hanging."""
+    """Interrupts while the main thread submits, begins to wait, waits and cancels leave it neither hanging nor in a flow."""
     body = """
     import faulthandler, random, signal, time
 
@@ -219,12 +219,14 @@ def test_ctrl_c_at_any_moment(start: Start, gate: Gate) -> None:
                     count += 1
             several().execute()
             executor.close()
-        sys.__stdout__.write(f"{count}")
+        sys.__stdout__.write(f"{count} {current_flow_or_none()}")
     """
     program = start(body, "spawn")
     output, errors = program.communicate(timeout=50)
     assert program.returncode == 0, errors
-    assert int(output) > 1_980, errors  # Python itself only reports an interrupt that comes inside a finaliser
+    count, flow = output.split()
+    assert flow == "None"
+    assert int(count) > 1_980, errors  # Python itself only reports an interrupt that comes inside a finaliser
 
 
 @METHODS

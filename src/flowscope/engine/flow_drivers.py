@@ -5,7 +5,7 @@ from types import CoroutineType
 from typing import Any
 
 from ..model.status import RunStatus
-from .context import enter, leave
+from .context import current, enter, leave
 from .flow_life import (
     Block,
     FlowState,
@@ -45,9 +45,10 @@ def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping
 
 def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     run = begin(flow, state, run_params, executing=True)
-    token = enter(run.root)
+    outside = current.get()
     outcome: BaseException | None = None
     try:
+        enter(run.root)
         try:
             open_run(flow, state, run)
             value: Any = bound.call(run.handle)
@@ -61,8 +62,8 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         if outcome is not None:
             raise outcome
     finally:
+        current.set(outside)  # before all else, where no interrupt comes in between
         del outcome  # it would hold this frame, and this frame it
-        leave(token, run.root)
         end(state, run)
         settle(run)
 

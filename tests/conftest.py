@@ -1,8 +1,14 @@
 """What all tests share."""
 
 import gc
+import signal
 
 import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:  # noqa: ARG001 - pytest names it
+    """Let interrupts be heard, here and in the programs that tests start: a shell has what it runs in the background ignore them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:  # noqa: ARG001 - pytest names it

@@ -307,6 +307,11 @@ class Endless:
 
     opened = 0
 
+    @property  # type: ignore[misc] # hostile on purpose
+    def __class__(self) -> type:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """It does not tell what it is."""
+        raise RuntimeError
+
     def __iter__(self) -> Iterator[int]:
         self.opened += 1
         return count()

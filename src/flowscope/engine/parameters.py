@@ -207,7 +207,8 @@ def _takes_streams(hint: Any) -> bool:
 
 def _is_stream(value: object) -> bool:
     """Whether to look at the items of an iterable may use them up, or never end: a generator, a cursor, a response."""
-    return isinstance(value, Iterable) and not isinstance(value, _HELD)
+    kind = type(value)
+    return issubclass(kind, Iterable) and not issubclass(kind, _HELD)
 
 
 def _is_lazy(checked: object) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 from collections.abc import Iterable
 
-from ..engine.loops import in_loop
+from ..concurrency.event_loops import in_loop
 from .inside import enter, refuse_waiting_for_itself
 from .ledger import Ledger
 from .outcomes import Verdict

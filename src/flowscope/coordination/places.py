@@ -7,8 +7,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Protocol
 
+from ..concurrency.event_loops import cancel_task, run_in_new_loop
 from ..engine.live import Flow
-from ..engine.loops import cancel_task, run_in_new_loop
 from ..model.anatomy import INTERRUPTIONS
 from .inner_flow import is_async
 from .outcomes import Outcome, Verdict, broken_off, ended

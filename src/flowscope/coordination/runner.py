@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 from typing import Any
 
-from ..engine.loops import cancel_task
+from ..concurrency.event_loops import cancel_task
 from .attempts import run_flow
 from .inner_flow import is_async
 from .kinds import FlowType

@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 
-from ..engine.opening import Opening
+from ..concurrency.latch import Opening
 
 __all__ = ["Waiting"]
 

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TextIO, final
 
+from ..concurrency.process_locks import LOCKS
 from ..model.records import LogSource
 from ..model.values import safe_repr
 from .context import Handle, current
 from .failure import Failure
-from .locks import LOCKS
 from .run import Run
 
 __all__ = ["begin_capture", "end_capture", "write_console"]

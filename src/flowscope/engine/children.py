@@ -3,8 +3,8 @@
 import threading
 from typing import Protocol
 
-from .blocking import blocking
-from .opening import Opening
+from ..concurrency.blocking import blocking
+from ..concurrency.latch import Opening
 
 __all__ = ["Child", "Children"]
 

@@ -5,13 +5,13 @@ from functools import partial
 from typing import Any
 
 from .._clock import sleep, tick
+from ..concurrency.event_loops import ThreadTimeout, deadline_in, run_in_thread
+from ..concurrency.event_loops import sleep as sleep_async
 from .call import Call
 from .context import current, enter, leave
 from .definition import Kind
 from .elsewhere import elsewhere
 from .invocation import invoke, invoke_async
-from .loops import ThreadTimeout, deadline_in, run_in_thread
-from .loops import sleep as sleep_async
 from .providers import Opened
 from .run import Run, opened_at
 from .spec import TaskSpec

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import CoroutineType
 from typing import Any
 
+from ..concurrency.event_loops import run_in_new_loop, running_loop
 from ..model.status import RunStatus
 from .context import current, enter, leave
 from .flow_life import (
@@ -19,7 +20,6 @@ from .flow_life import (
     wind_up_async,
 )
 from .flow_target import BoundTarget
-from .loops import run_in_new_loop, running_loop
 from .run import Run
 
 _COROUTINE: Any = CoroutineType

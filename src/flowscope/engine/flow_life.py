@@ -7,6 +7,8 @@ from contextvars import Token
 from typing import Any, Final
 
 from .._clock import anchor, new_token
+from ..concurrency.event_loops import run_in_new_loop, wait_in_thread
+from ..concurrency.process_locks import LOCKS
 from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
@@ -18,8 +20,6 @@ from .capture import begin_capture, end_capture, write_console
 from .context import NOTHING, Handle, Scope, current
 from .failure import Failure
 from .flow_target import BoundTarget
-from .locks import LOCKS
-from .loops import run_in_new_loop, wait_in_thread
 from .outbox import Notice
 from .run import Run
 from .task_life import last_notices, stop_level

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from .._clock import anchor, tick
+from ..concurrency.buffers import Keeper
+from ..concurrency.event_loops import run_in_new_loop, running_loop
 from ..model.config import FlowConfig
 from ..model.error_info import ErrorInfo
 from ..model.events import EventType
@@ -21,9 +23,7 @@ from .inspection import state_of
 from .invocation import value_unless
 from .journal import FoundArtifact, FoundResult, Journal, Line
 from .live import Flow
-from .loops import run_in_new_loop, running_loop
 from .outbox import LastWords, Outbox
-from .ring import Keeper
 from .run import Run
 from .spec import TaskSpec
 

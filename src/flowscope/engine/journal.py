@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, get_args
 
 from .._clock import tick, wall_time
+from ..concurrency.buffers import Keeper, Kept, Ring
 from ..model.config import FlowConfig, LogLevel
 from ..model.events import EventType
 from ..model.records import LogSource
@@ -19,7 +20,6 @@ from .context import Handle, Scope
 from .failure import Failure, summary_of
 from .outbox import Outbox
 from .redaction import Redactor
-from .ring import Keeper, Kept, Ring
 
 __all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "clock", "log_line", "plain"]
 

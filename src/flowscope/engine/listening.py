@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from ..concurrency.process_locks import LOCKS
 from ..model.events import FlowEvent
-from .locks import LOCKS
 
 __all__ = ["Listener", "remove"]
 

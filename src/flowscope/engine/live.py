@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Self
 
 from .._clock import seconds, tick
+from ..concurrency.event_loops import run_in_new_loop, running_loop
 from ..errors import AlreadyRunningError, DefinitionError, NotSetUpError
 from ..model.events import EventType
 from ..model.records import Artifact, Result
@@ -20,7 +21,6 @@ from .drivers import caller_of
 from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
 from .flow_target import BoundTarget, FlowTarget
 from .inspection import FlowInspection, R, state_of
-from .loops import run_in_new_loop, running_loop
 from .recorder import Recorder
 from .run import Run
 from .site import task_data

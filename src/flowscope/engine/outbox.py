@@ -12,13 +12,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from .._clock import tick, wall_time
+from ..concurrency.buffers import Keeper
+from ..concurrency.event_loops import is_being_cancelled, is_cancelled_error
+from ..concurrency.process_locks import LOCKS
 from ..model.events import EventData, EventType, FlowEvent
 from .bus import Listener, complain, flow_events, notify
 from .call import Call, call_at
 from .context import Handle, Scope, outside
-from .locks import LOCKS
-from .loops import is_being_cancelled, is_cancelled_error
-from .ring import Keeper
 
 __all__ = ["LastWords", "Notice", "Outbox"]
 

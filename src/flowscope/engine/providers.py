@@ -5,10 +5,10 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Final
 
+from ..concurrency.latch import Opening
 from ..errors import InjectionError
 from .definition import Kind
 from .injection import Plan, Provider, Site
-from .opening import Opening
 
 __all__ = ["Opened", "SharedProviders"]
 

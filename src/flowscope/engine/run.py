@@ -7,6 +7,8 @@ from itertools import count
 from typing import Any
 
 from .._clock import seconds, tick
+from ..concurrency.buffers import Keeper, Kept, Ring
+from ..concurrency.process_locks import LOCKS
 from ..model.config import FlowConfig
 from ..model.events import FlowEvent
 from ..model.records import LogSource
@@ -20,11 +22,9 @@ from .context import NOTHING, Handle, Scope
 from .failure import Failure
 from .injection import Plan
 from .journal import Journal
-from .locks import LOCKS
 from .outbox import Outbox
 from .providers import Opened, SharedProviders
 from .redaction import redactor_for
-from .ring import Keeper, Kept, Ring
 from .site import CallSite
 
 __all__ = ["Run", "opened_at"]

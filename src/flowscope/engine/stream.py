@@ -7,9 +7,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, final
 
+from ..concurrency.latch import new_waiter, waker
 from ..model.events import EventType, FlowEvent
 from .listening import Listener, remove
-from .opening import new_waiter, waker
 
 __all__ = ["EventStream"]
 

@@ -6,8 +6,8 @@ import threading
 from functools import partial
 from typing import Final
 
+from ..concurrency.event_loops import running_loop, start_loop_in_thread, stop_loop_in_thread
 from ..engine.call import Call
-from ..engine.loops import running_loop, start_loop_in_thread, stop_loop_in_thread
 from ..engine.run import Run
 from .executor import Executor
 from .job import Job

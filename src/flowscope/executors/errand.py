@@ -5,11 +5,11 @@ from types import CoroutineType
 from typing import Any, Final, TypeVar
 
 from .._clock import anchor, new_token
+from ..concurrency.event_loops import run_in_new_loop
 from ..engine.capture import write_console
 from ..engine.context import Handle, enter, leave, outside
 from ..engine.definition import define
 from ..engine.live import LIVE_TYPES
-from ..engine.loops import run_in_new_loop
 from ..engine.outbox import Outbox
 from ..engine.run import Run
 from ..engine.spec import TaskSpec

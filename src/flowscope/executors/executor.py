@@ -5,7 +5,7 @@ from threading import Thread
 from types import TracebackType
 from typing import ClassVar, Self
 
-from ..engine.loops import wait_in_thread
+from ..concurrency.event_loops import wait_in_thread
 from .job import Job
 
 __all__ = ["Executor"]

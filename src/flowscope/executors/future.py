@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
-from ..engine.blocking import blocking
-from ..engine.loops import cancelled_error_type, is_cancelled_error, running_loop
-from ..engine.opening import new_waiter, waker
+from ..concurrency.blocking import blocking
+from ..concurrency.event_loops import cancelled_error_type, is_cancelled_error, running_loop
+from ..concurrency.latch import new_waiter, waker
 from ..model.status import RunStatus
 from .job import Job
 

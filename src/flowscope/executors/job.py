@@ -8,13 +8,8 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Final
 
-from ..engine.blocking import lend_here
-from ..engine.call import Call
-from ..engine.children import Children
-from ..engine.context import enter, no_active_flow
-from ..engine.definition import Kind
-from ..engine.drivers import Attempt, sync_caller, waiting_caller
-from ..engine.loops import (
+from ..concurrency.blocking import lend_here
+from ..concurrency.event_loops import (
     cancel_task,
     cancelled_error,
     current_asyncio_task,
@@ -23,7 +18,12 @@ from ..engine.loops import (
     running_loop,
     spawn,
 )
-from ..engine.opening import new_waiter, wait_for, waker
+from ..concurrency.latch import new_waiter, wait_for, waker
+from ..engine.call import Call
+from ..engine.children import Children
+from ..engine.context import enter, no_active_flow
+from ..engine.definition import Kind
+from ..engine.drivers import Attempt, sync_caller, waiting_caller
 from ..engine.run import Run
 from ..engine.spec import TaskSpec
 from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call

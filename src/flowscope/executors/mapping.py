@@ -7,8 +7,8 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, overload
 
-from ..engine.blocking import blocking
-from ..engine.opening import new_waiter, waker
+from ..concurrency.blocking import blocking
+from ..concurrency.latch import new_waiter, waker
 from ..errors import DefinitionError
 from .choosing import executor_for
 from .future import TaskFuture

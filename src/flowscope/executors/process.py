@@ -6,10 +6,10 @@ from functools import partial
 from typing import Final, Literal
 from weakref import finalize
 
+from ..concurrency.thread_pool import Pool, Worker
 from ..errors import DefinitionError
 from .executor import Executor
 from .job import Job
-from .pool import Pool, Worker
 from .thread import checked_workers
 
 __all__ = ["ProcessExecutor", "StartMethod"]

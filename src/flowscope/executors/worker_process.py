@@ -10,9 +10,9 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from .._clock import seconds, tick
+from ..concurrency.event_loops import cancelled_error
 from ..engine.call import Call
 from ..engine.failure import summary_of
-from ..engine.loops import cancelled_error
 from ..engine.spec import TaskSpec
 from ..engine.task_life import timed_out
 from ..errors import SerializationError, WorkerDiedError

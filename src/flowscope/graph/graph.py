@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args
 
-from ..engine.loops import running_loop
+from ..concurrency.event_loops import running_loop
 from ..errors import GraphError
 from ..model.config import FlowConfig
 from .host import Checkpoints, checked_count, checked_timeout, checkpoints

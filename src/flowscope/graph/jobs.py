@@ -4,8 +4,8 @@ import threading
 from typing import Final
 
 from .._clock import seconds, tick
+from ..concurrency.thread_pool import Pool
 from ..errors import GraphError
-from ..executors.pool import Pool
 from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations
 from .host import FINAL, Checkpoints, Host, check_may_run, check_own

@@ -4,7 +4,7 @@ import logging
 from collections import deque
 from typing import Final
 
-from ..executors.pool import Pool
+from ..concurrency.thread_pool import Pool
 from .activation import Activation
 from .kinds import TaskPriority
 

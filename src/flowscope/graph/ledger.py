@@ -3,8 +3,8 @@
 from typing import Any, Final
 
 from .._clock import now
+from ..concurrency.event_loops import cancelled_error
 from ..engine.failure import Failure
-from ..engine.loops import cancelled_error
 from ..model.assembling import assembled
 from ..model.error_info import ErrorInfo
 from ..model.status import RunStatus

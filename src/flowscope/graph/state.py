@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from .._clock import new_token, now
-from ..engine.opening import Opening
+from ..concurrency.latch import Opening
 from ..errors import GraphError
 from ..model.error_info import ErrorInfo
 from ..model.records import FlowRun

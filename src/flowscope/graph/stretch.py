@@ -7,17 +7,18 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from .._clock import seconds, tick
+from ..concurrency.event_loops import is_cancelled_error, running_loop
+from ..concurrency.latch import Opening
+from ..concurrency.lock_convoy import yield_while_taken
+from ..concurrency.thread_pool import Pool
+from ..concurrency.timer import TimeLimit
 from ..engine.failure import Failure
-from ..engine.loops import is_cancelled_error, running_loop
-from ..engine.opening import Opening
 from ..errors import GraphError
 from ..executors.aio import background_loop
-from ..executors.pool import Pool
 from ..model.error_info import ErrorInfo
 from ..model.records import FlowRun
 from ..model.status import RunStatus
 from .activation import Activation, enclosing_activations
-from .convoy import yield_while_taken
 from .delivery import Delivery
 from .handling import call_handler
 from .host import FINAL, Checkpoints, Host, check_may_run
@@ -29,7 +30,6 @@ from .recording import Recording
 from .routine import Routine
 from .run_record import cut_off
 from .state import JobState, PausePoint
-from .time_limit import TimeLimit
 from .work import Emitted, Work
 
 __all__ = ["Stretch"]

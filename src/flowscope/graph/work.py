@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-from ..engine.loops import call_later
+from ..concurrency.event_loops import call_later
+from ..concurrency.thread_pool import Pool
 from ..executors.aio import background_loop
-from ..executors.pool import Pool
 from .activation import Activation
 
 __all__ = ["Emitted", "Work"]

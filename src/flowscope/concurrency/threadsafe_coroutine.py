@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any
 
-from .loops import cancelled_error, in_loop
+from .event_loops import cancelled_error, in_loop
 
 __all__ = ["LoopCall"]
 

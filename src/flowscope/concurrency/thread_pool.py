@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-from ..engine.blocking import work_in_pool
+from .blocking import work_in_pool
 
 __all__ = ["Pool", "Queue", "Worker"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from .._clock import seconds, tick
-from ..engine.loops import call_later
 from ..executors.aio import background_loop
+from .event_loops import call_later
 
 __all__ = ["TimeLimit"]
 

@@ -6,7 +6,7 @@ from math import inf
 from typing import Any, Final
 
 from .._clock import tick
-from .loops import deadline_in, in_loop, running_loop
+from .event_loops import deadline_in, in_loop, running_loop
 
 __all__ = ["Opening", "new_waiter", "wait_for", "waker"]
 

@@ -1,0 +1,1 @@
+"""Thread and event loop primitives, which know nothing of flows."""

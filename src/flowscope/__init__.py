@@ -32,10 +32,10 @@ from .executors.submitting import submit
 from .executors.thread import ThreadExecutor
 from .model.config import FlowConfig
 from .model.durations import Durations, TaskDuration, TaskDurations, TaskTiming
-from .model.error_info import ErrorInfo
 from .model.events import EventData, EventType, FlowEvent
 from .model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from .model.status import RunStatus
+from .serialization.error_info import ErrorInfo
 
 __all__ = [
     "AlreadyRunningError",

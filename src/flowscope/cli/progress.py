@@ -8,9 +8,9 @@ import threading
 from typing import Any, Final, NamedTuple
 
 from .._clock import tick
-from ..model.error_info import ErrorInfo
 from ..model.events import EventData, EventType, FlowEvent
 from ..model.status import FAILED
+from ..serialization.error_info import ErrorInfo
 from .errors import one_line
 from .groups import Group, Groups, Row
 

@@ -3,7 +3,7 @@
 from reprlib import Repr
 from typing import Final
 
-from ..model.values import clean_text, safe_repr
+from ..serialization.json_values import clean_text, safe_repr
 from .errors import one_line
 
 __all__ = ["cut", "duration", "short"]

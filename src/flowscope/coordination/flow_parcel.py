@@ -9,13 +9,13 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from ..engine.failure import summary_of
 from ..engine.flow_target import FlowTarget
 from ..engine.inspection import state_of
 from ..engine.live import LIVE_TYPES, Flow
 from ..errors import SerializationError
 from ..model.records import FlowRun
 from ..model.status import RunStatus
+from ..serialization.exception_snapshot import summary_of
 from .inner_flow import definition_of
 from .outcomes import Outcome, Verdict, ended
 

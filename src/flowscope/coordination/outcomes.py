@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any, Final
 
 from .._clock import anchor, tick, wall_time
-from ..engine.failure import Failure
 from ..engine.live import Flow
 from ..errors import CoordinationError, NotExecutedError
-from ..model.error_info import ErrorInfo
 from ..model.records import FlowRun, TaskRun
 from ..model.status import RunStatus
-from ..model.values import clean_text
+from ..serialization.error_info import ErrorInfo
+from ..serialization.exception_snapshot import Failure
+from ..serialization.json_values import clean_text
 
 __all__ = ["ENDED", "Outcome", "Verdict", "broken_off", "ended", "never_run", "not_started"]
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from ..concurrency.event_loops import cancel_task, run_in_new_loop
 from ..engine.live import Flow
-from ..model.anatomy import INTERRUPTIONS
+from ..serialization.introspection import INTERRUPTIONS
 from .inner_flow import is_async
 from .outcomes import Outcome, Verdict, broken_off, ended
 

@@ -12,9 +12,9 @@ from types import TracebackType
 from typing import Final, Self, final
 
 from ..errors import DefinitionError
-from ..model.anatomy import INTERRUPTIONS
 from ..model.events import EventType, FlowEvent
-from ..model.values import safe_repr
+from ..serialization.introspection import INTERRUPTIONS
+from ..serialization.json_values import safe_repr
 from .listening import Listener, remove
 from .stream import EventStream
 

@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, TextIO, final
 
 from ..concurrency.process_locks import LOCKS
 from ..model.records import LogSource
-from ..model.values import safe_repr
+from ..serialization.exception_snapshot import Failure
+from ..serialization.json_values import safe_repr
 from .context import Handle, current
-from .failure import Failure
 from .run import Run
 
 __all__ = ["begin_capture", "end_capture", "write_console"]

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from ..errors import NoActiveFlowError
-from ..model.values import clean_text
+from ..serialization.json_values import clean_text
 
 __all__ = ["NOTHING", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
 

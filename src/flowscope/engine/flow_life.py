@@ -13,12 +13,12 @@ from ..errors import AlreadyRunningError
 from ..model.config import FlowConfig
 from ..model.events import EventType
 from ..model.status import RunStatus
-from ..model.values import safe_repr, to_json_value
+from ..serialization.exception_snapshot import Failure
+from ..serialization.json_values import safe_repr, to_json_value
 from .bus import Listener
 from .call import Call
 from .capture import begin_capture, end_capture, write_console
 from .context import NOTHING, Handle, Scope, current
-from .failure import Failure
 from .flow_target import BoundTarget
 from .outbox import Notice
 from .run import Run

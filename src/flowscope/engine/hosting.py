@@ -9,9 +9,9 @@ from .._clock import anchor, tick
 from ..concurrency.buffers import Keeper
 from ..concurrency.event_loops import run_in_new_loop, running_loop
 from ..model.config import FlowConfig
-from ..model.error_info import ErrorInfo
 from ..model.events import EventType
 from ..model.status import RunStatus
+from ..serialization.error_info import ErrorInfo
 from .call import Call, call_at, inputs_of
 from .calls import CountedCalls
 from .capture import begin_capture, end_capture, write_console

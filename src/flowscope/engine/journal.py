@@ -14,12 +14,12 @@ from ..model.config import FlowConfig, LogLevel
 from ..model.events import EventType
 from ..model.records import LogSource
 from ..model.status import FAILED, RunStatus
-from ..model.values import clean_text
+from ..serialization.exception_snapshot import Failure, summary_of
+from ..serialization.json_values import clean_text
+from ..serialization.redaction import Redactor
 from .call import Call, order_at
 from .context import Handle, Scope
-from .failure import Failure, summary_of
 from .outbox import Outbox
-from .redaction import Redactor
 
 __all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "clock", "log_line", "plain"]
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from .._clock import seconds, tick, wall_time
-from ..model.assembling import assembled
 from ..model.config import FlowConfig
 from ..model.durations import Durations, TaskDuration, TaskDurations
 from ..model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from ..model.status import RunStatus
-from ..model.values import clean_text, safe_repr
+from ..serialization.exception_snapshot import Failure
+from ..serialization.fast_construct import assembled
+from ..serialization.json_values import clean_text, safe_repr
+from ..serialization.redaction import redactor_for
 from .call import Call, order_at
-from .failure import Failure
 from .journal import FoundArtifact, FoundResult, Line
-from .redaction import redactor_for
 from .run import Run
 from .spec import TaskSpec
 

@@ -13,18 +13,18 @@ from ..model.config import FlowConfig
 from ..model.events import FlowEvent
 from ..model.records import LogSource
 from ..model.status import RunStatus
-from ..model.values import clean_text
+from ..serialization.exception_snapshot import Failure
+from ..serialization.json_values import clean_text
+from ..serialization.redaction import redactor_for
 from .bus import Listener
 from .call import Call
 from .calls import CallStore, CountedCalls, KeptCalls
 from .children import Children
 from .context import NOTHING, Handle, Scope
-from .failure import Failure
 from .injection import Plan
 from .journal import Journal
 from .outbox import Outbox
 from .providers import Opened, SharedProviders
-from .redaction import redactor_for
 from .site import CallSite
 
 __all__ = ["Run", "opened_at"]

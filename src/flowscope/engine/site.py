@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..errors import NoActiveFlowError
+from ..serialization.exception_snapshot import summary_of
 from .call import Call
 from .context import Handle
-from .failure import summary_of
 
 __all__ = ["CallSite", "task_data"]
 

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from ..errors import DefinitionError, InjectionError, ParameterError, SerializationError
-from ..model.values import clean_text
+from ..serialization.json_values import clean_text
 from .backoff import backoff
 from .call import Rare
 from .definition import Definition

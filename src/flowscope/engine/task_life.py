@@ -12,10 +12,10 @@ from .._clock import seconds, tick
 from ..errors import TaskTimeoutError
 from ..model.events import EventType
 from ..model.status import FAILED, RunStatus
+from ..serialization.exception_snapshot import Failure, add_note, summary_of
 from .bus import flow_events
 from .call import Call, inputs_of, order_at
 from .context import current, no_active_flow
-from .failure import Failure, add_note, summary_of
 from .outbox import Notice
 from .run import Run
 from .spec import TaskSpec

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from ..engine.failure import summary_of
 from ..errors import RemoteDataError, SerializationError
+from ..serialization.exception_snapshot import summary_of
 from .parcel import Unsent, unpack
 
 __all__ = ["RemoteData", "RemoteProvided"]

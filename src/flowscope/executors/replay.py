@@ -9,15 +9,15 @@ from .._clock import anchor, tick
 from ..engine.call import Call
 from ..engine.capture import write_console
 from ..engine.context import enter, leave, outside
-from ..engine.failure import Failure
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import Task
 from ..engine.run import Run
 from ..engine.task_life import begin, end_elsewhere, start
 from ..model.events import EventType
 from ..model.status import RunStatus
+from ..serialization.exception_snapshot import Failure
+from ..serialization.exception_transport import remote_error
 from .parcel import Entered, Left, Message, Retried, Started
-from .remote_errors import remote_error
 
 __all__ = ["Replay"]
 

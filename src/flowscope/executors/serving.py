@@ -12,13 +12,13 @@ from typing import Any, Final, Protocol
 from .._clock import anchor, tick
 from ..engine.call import Call, order_at
 from ..engine.definition import define
-from ..engine.failure import Failure, summary_of
 from ..engine.hosting import HostedAttempt, host
 from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import LIVE_TYPES
 from ..engine.run import Run
 from ..engine.spec import TaskSpec, spec_of
-from ..model.error_info import ErrorInfo
+from ..serialization.error_info import ErrorInfo
+from ..serialization.exception_snapshot import Failure, summary_of
 from .data import RemoteData, RemoteProvided
 from .parcel import (
     Entered,

@@ -11,7 +11,7 @@ from ..engine.drivers import async_caller, sync_caller
 from ..engine.elsewhere import install_elsewhere
 from ..engine.spec import TaskSpec, spec_of
 from ..errors import DefinitionError
-from ..model.values import safe_repr
+from ..serialization.json_values import safe_repr
 from .aio import AsyncioExecutor
 from .choosing import check_executor, executor_for
 from .executor import Executor

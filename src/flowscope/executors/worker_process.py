@@ -12,13 +12,13 @@ from weakref import WeakSet
 from .._clock import seconds, tick
 from ..concurrency.event_loops import cancelled_error
 from ..engine.call import Call
-from ..engine.failure import summary_of
 from ..engine.spec import TaskSpec
 from ..engine.task_life import timed_out
 from ..errors import SerializationError, WorkerDiedError
+from ..serialization.exception_snapshot import summary_of
+from ..serialization.exception_transport import unpack_error
 from .job import Job
 from .parcel import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
-from .remote_errors import unpack_error
 from .replay import Replay
 from .sending import parcel_of, positional_names
 from .serving import serve

@@ -11,11 +11,11 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
 from ..errors import GraphError
-from ..model.anatomy import class_of
-from ..model.values import safe_repr
-from .codec import from_json_form, to_json_form
+from ..serialization.exact_json import from_json_form, to_json_form
+from ..serialization.import_references import FROM_SPEC, find_reference, is_reference, reference_to
+from ..serialization.introspection import class_of
+from ..serialization.json_values import safe_repr
 from .expressions import expression
-from .references import FROM_SPEC, find_reference, is_reference, reference_to
 
 __all__ = ["Condition", "holds"]
 

@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from typing import Final
 
 from .._clock import tick
-from ..engine.failure import Failure
-from ..executors.remote_errors import remote_error
+from ..serialization.exception_snapshot import Failure
+from ..serialization.exception_transport import remote_error
 from .activation import Activation, Carrier
 from .host import Checkpoints
 from .routine import Routine

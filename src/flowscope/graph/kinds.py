@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..engine.backoff import backoff
-from .references import ExceptionTypes
+from ..serialization.import_references import ExceptionTypes
 
 __all__ = ["ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
 

@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from .._clock import now
 from ..concurrency.event_loops import cancelled_error
-from ..engine.failure import Failure
-from ..model.assembling import assembled
-from ..model.error_info import ErrorInfo
 from ..model.status import RunStatus
+from ..serialization.error_info import ErrorInfo
+from ..serialization.exception_snapshot import Failure
+from ..serialization.fast_construct import assembled
 from .state import ExecutionRecord, JobState, Measure, RoutineState, RoutineStatus
 
 __all__ = ["Ledger"]

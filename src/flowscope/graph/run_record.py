@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final
 
-from ..model.error_info import ErrorInfo
 from ..model.events import FlowEvent
 from ..model.records import Dropped, FlowRun
 from ..model.status import RunStatus
+from ..serialization.error_info import ErrorInfo
 
 __all__ = ["cut_off", "joined"]
 

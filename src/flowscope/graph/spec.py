@@ -14,10 +14,10 @@ from pydantic_core import from_json
 
 from ..errors import GraphError
 from ..model.config import FlowConfig
+from ..serialization.import_references import FROM_SPEC, find_reference, reference_to
 from .config_form import check_same, config_of
 from .kinds import ErrorHandler, ExecutionStrategy
 from .ports import Event, MergeStrategy, Slot
-from .references import FROM_SPEC, find_reference, reference_to
 from .routine import Routine
 from .wiring import Wiring
 

@@ -24,11 +24,11 @@ from pydantic import (
 from .._clock import new_token, now
 from ..concurrency.latch import Opening
 from ..errors import GraphError
-from ..model.error_info import ErrorInfo
 from ..model.records import FlowRun
 from ..model.status import RunStatus
-from ..model.values import RECORDED
-from .codec import from_json_form, to_json_form
+from ..serialization.error_info import ErrorInfo
+from ..serialization.exact_json import from_json_form, to_json_form
+from ..serialization.json_values import RECORDED
 from .job_file import read_job, write_atomically
 from .kinds import ExecutionStrategy, TaskPriority
 from .run_record import joined

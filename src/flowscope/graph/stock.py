@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from ..model.anatomy import class_of, type_name
+from ..serialization.import_references import ModelType
+from ..serialization.introspection import class_of, type_name
 from .conditions import Condition, holds
 from .merging import Groups
 from .ports import event, slot
-from .references import ModelType
 from .routine import Routine
 
 __all__ = ["Aggregator", "Batcher", "ConditionalRouter", "Filter", "Mapper", "SchemaValidator", "Splitter"]

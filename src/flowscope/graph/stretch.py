@@ -12,12 +12,12 @@ from ..concurrency.latch import Opening
 from ..concurrency.lock_convoy import yield_while_taken
 from ..concurrency.thread_pool import Pool
 from ..concurrency.timer import TimeLimit
-from ..engine.failure import Failure
 from ..errors import GraphError
 from ..executors.aio import background_loop
-from ..model.error_info import ErrorInfo
 from ..model.records import FlowRun
 from ..model.status import RunStatus
+from ..serialization.error_info import ErrorInfo
+from ..serialization.exception_snapshot import Failure
 from .activation import Activation, enclosing_activations
 from .delivery import Delivery
 from .handling import call_handler

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from .error_info import ErrorInfo
-from .values import RECORDED
+from ..serialization.error_info import ErrorInfo
+from ..serialization.json_values import RECORDED
 
 __all__ = ["EventData", "EventType", "FlowEvent"]
 

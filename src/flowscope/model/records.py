@@ -16,12 +16,12 @@ from pydantic import (
 )
 from typing_extensions import TypeVar
 
-from .anatomy import INTERRUPTIONS
+from ..serialization.error_info import ErrorInfo
+from ..serialization.introspection import INTERRUPTIONS
+from ..serialization.json_values import RECORDED, to_json_value
 from .config import FlowConfig
-from .error_info import ErrorInfo
 from .events import FlowEvent
 from .status import RunStatus
-from .values import RECORDED, to_json_value
 
 __all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Result", "TaskRun"]
 

@@ -3,9 +3,9 @@
 import pickle
 from typing import Any, NamedTuple
 
-from ..engine.failure import RemoteTraceback
 from ..errors import RemoteTaskError
-from ..model.error_info import ErrorInfo
+from .error_info import ErrorInfo
+from .exception_snapshot import RemoteTraceback
 
 __all__ = ["pack_error", "remote_error", "unpack_error"]
 

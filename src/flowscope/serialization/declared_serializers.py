@@ -8,8 +8,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import SchemaSerializer
 from typing_extensions import is_typeddict
 
-from .anatomy import INTERRUPTIONS, bases_of, has_base
-from .rewriting import serializer_from
+from .introspection import INTERRUPTIONS, bases_of, has_base
+from .schema_rewriting import serializer_from
 
 __all__ = ["declared_serializer"]
 

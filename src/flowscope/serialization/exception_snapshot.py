@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from ..model.error_info import ErrorInfo
-from ..model.values import clean_text
+from .error_info import ErrorInfo
+from .json_values import clean_text
 
 __all__ = ["Failure", "RemoteTraceback", "add_note", "message_of", "summary_of"]
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import GraphError
-from ..model.anatomy import class_of, type_name
-from ..model.values import safe_repr
-from .marks import MARKS
+from .exact_types import MARKS
+from .introspection import class_of, type_name
+from .json_values import safe_repr
 
 __all__ = ["from_json_form", "to_json_form"]
 

@@ -21,9 +21,9 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretBytes, Se
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaSerializer, core_schema, to_json, to_jsonable_python
 
-from .anatomy import BY_ALIAS, INTERRUPTIONS, MASK, Form, class_of, has_base, parts_of, shape_of, type_name
-from .declared import declared_serializer
-from .rewriting import part_writer, write_part
+from .declared_serializers import declared_serializer
+from .introspection import BY_ALIAS, INTERRUPTIONS, MASK, Form, class_of, has_base, parts_of, shape_of, type_name
+from .schema_rewriting import part_writer, write_part
 
 __all__ = ["RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
 

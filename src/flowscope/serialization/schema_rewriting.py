@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from pydantic_core import PydanticSerializationUnexpectedValue, SchemaSerializer, core_schema
 
-from .anatomy import MASK, class_of, has_base
+from .introspection import MASK, class_of, has_base
 
 __all__ = ["part_writer", "serializer_from", "write_part"]
 

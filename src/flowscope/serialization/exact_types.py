@@ -11,7 +11,7 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ..model.anatomy import type_name
+from .introspection import type_name
 
 __all__ = ["MARKS", "Mark"]
 

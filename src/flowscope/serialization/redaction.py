@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from ..model.anatomy import (
+from .introspection import (
     INTERRUPTIONS,
     MASK,
     Form,
@@ -25,7 +25,7 @@ from ..model.anatomy import (
     shape_of,
     type_name,
 )
-from ..model.values import json_key
+from .json_values import json_key
 
 __all__ = ["Redactor", "redactor_for"]
 

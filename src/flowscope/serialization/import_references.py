@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
 from ..errors import GraphError
-from ..model.values import safe_repr
+from .json_values import safe_repr
 
 __all__ = ["FROM_SPEC", "ExceptionTypes", "ModelType", "find_reference", "is_reference", "reference_to"]
 

@@ -1,10 +1,10 @@
 """A rich execution context for ordinary Python functions."""
 
-from .engine.access import bind_context, current_flow, current_flow_or_none, current_task, current_task_or_none
-from .engine.bus import EventBus, Subscription, flow_events
+from .engine.current import bind_context, current_flow, current_flow_or_none, current_task, current_task_or_none
 from .engine.decorators import flow, task
-from .engine.injection import INJECTED, Inject
-from .engine.listening import Listener
+from .engine.definitions.injection_plan import INJECTED, Inject
+from .engine.events.bus import EventBus, Subscription, flow_events
+from .engine.events.listeners import Listener
 from .engine.live import Flow, Task
 from .errors import (
     AlreadyRunningError,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from rich.console import Console
 
-from ..engine.bus import flow_events
+from ..engine.events.bus import flow_events
 from ..engine.live import Flow
 from ..model.events import EventType
 from ..model.status import RunStatus

@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ..engine.journal import clock, log_line
+from ..engine.run.log import clock, log_line
 from ..model.events import EventType, FlowEvent
 from .groups import Group, Row
 from .progress import Progress

@@ -6,8 +6,8 @@ from types import CodeType
 from typing import Any, Final, Protocol, final
 
 from ..engine.decorators import flow
-from ..engine.definition import unwrap_partial
-from ..engine.injection import FLOW_NAMES, is_marker
+from ..engine.definitions.callables import unwrap_partial
+from ..engine.definitions.injection_plan import FLOW_NAMES, is_marker
 from ..engine.live import Flow
 from .errors import CommandError
 

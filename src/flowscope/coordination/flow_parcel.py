@@ -9,8 +9,8 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from ..engine.flow_target import FlowTarget
-from ..engine.inspection import state_of
+from ..engine.flow_base import state_of
+from ..engine.lifecycle.flow_definition import FlowTarget
 from ..engine.live import LIVE_TYPES, Flow
 from ..errors import SerializationError
 from ..model.records import FlowRun

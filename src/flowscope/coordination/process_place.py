@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from .._clock import anchor, seconds, tick, wall_time
-from ..engine.access import current_flow_or_none
+from ..engine.current import current_flow_or_none
 from ..engine.live import Flow
 from ..errors import SerializationError, TaskTimeoutError
 from ..executors.errand import start_errand

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..concurrency.event_loops import in_loop
 from ..concurrency.latch import Opening
-from ..engine.definition import Kind, kind_of
+from ..engine.definitions.callables import Kind, kind_of
 from ..errors import CoordinationError, TaskTimeoutError
 from ..executors.errand import start_errand
 from ..executors.executor import Executor

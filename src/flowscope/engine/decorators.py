@@ -11,12 +11,12 @@ from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overlo
 from typing_extensions import Unpack
 
 from ..model.config import FlowConfig
-from .definition import define, unwrap_partial
-from .drivers import caller_of
-from .elsewhere import ExecutorChoice
-from .flow_target import FlowTarget
+from .definitions.callables import define, unwrap_partial
+from .definitions.task_definition import TaskSpec, remember_spec
+from .lifecycle.executor_hook import ExecutorChoice
+from .lifecycle.flow_definition import FlowTarget
+from .lifecycle.task_drivers import caller_of
 from .live import LIVE_TYPES, Flow
-from .spec import TaskSpec, remember_spec
 
 __all__ = ["flow", "task"]
 

@@ -12,20 +12,20 @@ from ..model.config import FlowConfig
 from ..model.events import EventType
 from ..model.status import RunStatus
 from ..serialization.error_info import ErrorInfo
-from .call import Call, call_at, inputs_of
-from .calls import CountedCalls
-from .capture import begin_capture, end_capture, write_console
-from .context import Handle, Scope, enter, leave
-from .definition import Kind
-from .drivers import attempt_here, attempt_here_async
-from .flow_life import wind_up, wind_up_async
-from .inspection import state_of
-from .invocation import value_unless
-from .journal import FoundArtifact, FoundResult, Journal, Line
+from .capture.streams import begin_capture, end_capture, write_console
+from .definitions.callables import Kind
+from .definitions.task_definition import TaskSpec
+from .events.dispatcher import LastWords, Outbox
+from .flow_base import state_of
+from .injection.invocation import value_unless
+from .lifecycle.flow_lifecycle import wind_up, wind_up_async
+from .lifecycle.task_drivers import attempt_here, attempt_here_async
 from .live import Flow
-from .outbox import LastWords, Outbox
-from .run import Run
-from .spec import TaskSpec
+from .run.call_store import CountedCalls
+from .run.log import FoundArtifact, FoundResult, Journal, Line
+from .run.run import Run
+from .scope.call import Call, call_at, inputs_of
+from .scope.context import Handle, Scope, enter, leave
 
 __all__ = ["HostedAttempt", "Sink", "host"]
 

@@ -13,18 +13,18 @@ from ..errors import AlreadyRunningError, DefinitionError, NotSetUpError
 from ..model.events import EventType
 from ..model.records import Artifact, Result
 from ..model.status import RunStatus
-from .bus import Listener, Subscription
-from .call import Call, inputs_of
-from .context import NOTHING, Handle, no_active_flow
-from .definition import Kind, define
-from .drivers import caller_of
-from .flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
-from .flow_target import BoundTarget, FlowTarget
-from .inspection import FlowInspection, R, state_of
-from .recorder import Recorder
-from .run import Run
-from .site import task_data
-from .spec import TaskSpec, spec_of
+from .definitions.callables import Kind, define
+from .definitions.task_definition import TaskSpec, spec_of
+from .events.bus import Listener, Subscription
+from .flow_base import FlowInspection, R, state_of
+from .injection.resolver import task_data
+from .lifecycle.flow_definition import BoundTarget, FlowTarget
+from .lifecycle.flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
+from .lifecycle.task_drivers import caller_of
+from .logging_methods import Recorder
+from .run.run import Run
+from .scope.call import Call, inputs_of
+from .scope.context import NOTHING, Handle, no_active_flow
 
 __all__ = ["LIVE_TYPES", "Flow", "Task"]
 

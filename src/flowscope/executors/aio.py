@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 from ..concurrency.event_loops import running_loop, start_loop_in_thread, stop_loop_in_thread
-from ..engine.call import Call
-from ..engine.run import Run
+from ..engine.run.run import Run
+from ..engine.scope.call import Call
 from .executor import Executor
 from .job import Job
 from .thread import ThreadExecutor

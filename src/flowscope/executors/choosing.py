@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, Literal
 
-from ..engine.definition import Kind
-from ..engine.spec import TaskSpec
+from ..engine.definitions.callables import Kind
+from ..engine.definitions.task_definition import TaskSpec
 from ..errors import DefinitionError
 from .aio import AsyncioExecutor
 from .executor import Executor

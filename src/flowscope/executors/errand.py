@@ -6,13 +6,13 @@ from typing import Any, Final, TypeVar
 
 from .._clock import anchor, new_token
 from ..concurrency.event_loops import run_in_new_loop
-from ..engine.capture import write_console
-from ..engine.context import Handle, enter, leave, outside
-from ..engine.definition import define
+from ..engine.capture.streams import write_console
+from ..engine.definitions.callables import define
+from ..engine.definitions.task_definition import TaskSpec
+from ..engine.events.dispatcher import Outbox
 from ..engine.live import LIVE_TYPES
-from ..engine.outbox import Outbox
-from ..engine.run import Run
-from ..engine.spec import TaskSpec
+from ..engine.run.run import Run
+from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
 from .executor import Executor
 from .future import TaskFuture

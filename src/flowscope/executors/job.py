@@ -19,14 +19,14 @@ from ..concurrency.event_loops import (
     spawn,
 )
 from ..concurrency.latch import new_waiter, wait_for, waker
-from ..engine.call import Call
-from ..engine.children import Children
-from ..engine.context import enter, no_active_flow
-from ..engine.definition import Kind
-from ..engine.drivers import Attempt, sync_caller, waiting_caller
-from ..engine.run import Run
-from ..engine.spec import TaskSpec
-from ..engine.task_life import RAISE, Verdict, begin, complete, failed, start, waiting_call
+from ..engine.definitions.callables import Kind
+from ..engine.definitions.task_definition import TaskSpec
+from ..engine.lifecycle.task_drivers import Attempt, sync_caller, waiting_caller
+from ..engine.lifecycle.task_lifecycle import RAISE, Verdict, begin, complete, failed, start, waiting_call
+from ..engine.run.child_tasks import Children
+from ..engine.run.run import Run
+from ..engine.scope.call import Call
+from ..engine.scope.context import enter, no_active_flow
 from .phase import RUNS, Phase
 from .place import Place
 

@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ..engine.journal import FoundArtifact, FoundResult, Line
+from ..engine.run.log import FoundArtifact, FoundResult, Line
 from ..errors import SerializationError
 from ..model.config import FlowConfig
 from ..model.status import RunStatus

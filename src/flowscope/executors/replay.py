@@ -6,13 +6,13 @@ from functools import partial
 from typing import Any, Final
 
 from .._clock import anchor, tick
-from ..engine.call import Call
-from ..engine.capture import write_console
-from ..engine.context import enter, leave, outside
-from ..engine.journal import FoundArtifact, FoundResult, Line
+from ..engine.capture.streams import write_console
+from ..engine.lifecycle.task_lifecycle import begin, end_elsewhere, start
 from ..engine.live import Task
-from ..engine.run import Run
-from ..engine.task_life import begin, end_elsewhere, start
+from ..engine.run.log import FoundArtifact, FoundResult, Line
+from ..engine.run.run import Run
+from ..engine.scope.call import Call
+from ..engine.scope.context import enter, leave, outside
 from ..model.events import EventType
 from ..model.status import RunStatus
 from ..serialization.exception_snapshot import Failure

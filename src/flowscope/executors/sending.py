@@ -5,10 +5,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..engine.call import Call
-from ..engine.context import no_active_flow
-from ..engine.run import Run
-from ..engine.spec import TaskSpec
+from ..engine.definitions.task_definition import TaskSpec
+from ..engine.run.run import Run
+from ..engine.scope.call import Call
+from ..engine.scope.context import no_active_flow
 from .parcel import Parcel, pack_items
 
 __all__ = ["parcel_of", "positional_names"]

@@ -10,13 +10,13 @@ from contextvars import copy_context
 from typing import Any, Final, Protocol
 
 from .._clock import anchor, tick
-from ..engine.call import Call, order_at
-from ..engine.definition import define
+from ..engine.definitions.callables import define
+from ..engine.definitions.task_definition import TaskSpec, spec_of
 from ..engine.hosting import HostedAttempt, host
-from ..engine.journal import FoundArtifact, FoundResult, Line
 from ..engine.live import LIVE_TYPES
-from ..engine.run import Run
-from ..engine.spec import TaskSpec, spec_of
+from ..engine.run.log import FoundArtifact, FoundResult, Line
+from ..engine.run.run import Run
+from ..engine.scope.call import Call, order_at
 from ..serialization.error_info import ErrorInfo
 from ..serialization.exception_snapshot import Failure, summary_of
 from .data import RemoteData, RemoteProvided

@@ -6,10 +6,10 @@ from collections.abc import Callable, Coroutine
 from types import MethodType
 from typing import Any, ParamSpec, TypeVar, overload
 
-from ..engine.definition import Kind
-from ..engine.drivers import async_caller, sync_caller
-from ..engine.elsewhere import install_elsewhere
-from ..engine.spec import TaskSpec, spec_of
+from ..engine.definitions.callables import Kind
+from ..engine.definitions.task_definition import TaskSpec, spec_of
+from ..engine.lifecycle.executor_hook import install_elsewhere
+from ..engine.lifecycle.task_drivers import async_caller, sync_caller
 from ..errors import DefinitionError
 from ..serialization.json_values import safe_repr
 from .aio import AsyncioExecutor

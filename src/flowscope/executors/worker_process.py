@@ -11,9 +11,9 @@ from weakref import WeakSet
 
 from .._clock import seconds, tick
 from ..concurrency.event_loops import cancelled_error
-from ..engine.call import Call
-from ..engine.spec import TaskSpec
-from ..engine.task_life import timed_out
+from ..engine.definitions.task_definition import TaskSpec
+from ..engine.lifecycle.task_lifecycle import timed_out
+from ..engine.scope.call import Call
 from ..errors import SerializationError, WorkerDiedError
 from ..serialization.exception_snapshot import summary_of
 from ..serialization.exception_transport import unpack_error

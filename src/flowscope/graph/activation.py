@@ -5,8 +5,8 @@ from contextvars import ContextVar
 from itertools import count
 from typing import Any, Final, Protocol
 
-from ..engine.call import Call
-from ..engine.context import Handle, Scope, current, enter
+from ..engine.scope.call import Call
+from ..engine.scope.context import Handle, Scope, current, enter
 from .state import JobState
 
 __all__ = ["Activation", "Carrier", "activation_here", "enclosing_activations", "enter_handler"]

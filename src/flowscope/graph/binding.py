@@ -5,10 +5,10 @@ from dataclasses import replace
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, NamedTuple
 
-from ..engine.definition import Definition, Kind, define
-from ..engine.drivers import caller_of
+from ..engine.definitions.callables import Definition, Kind, define
+from ..engine.definitions.task_definition import TaskSpec, spec_of
+from ..engine.lifecycle.task_drivers import caller_of
 from ..engine.live import LIVE_TYPES
-from ..engine.spec import TaskSpec, spec_of
 from ..errors import DefinitionError, GraphError, InjectionError
 
 __all__ = ["Receiver"]

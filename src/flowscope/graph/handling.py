@@ -1,7 +1,7 @@
 """Calling the handler of an activation."""
 
 from ..concurrency.threadsafe_coroutine import LoopCall
-from ..engine.context import Handle
+from ..engine.scope.context import Handle
 from .activation import Activation, enter_handler
 from .host import FINAL, Host
 from .merging import snapshot

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..engine.backoff import backoff
+from ..engine.policies.retry import backoff
 from ..serialization.import_references import ExceptionTypes
 
 __all__ = ["ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]

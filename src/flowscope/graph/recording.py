@@ -3,11 +3,11 @@
 from typing import Any
 
 from ..concurrency.event_loops import cancelled_error
-from ..engine.context import Handle
-from ..engine.flow_drivers import close_flow, open_flow
-from ..engine.flow_life import wind_up
-from ..engine.inspection import state_of
+from ..engine.flow_base import state_of
+from ..engine.lifecycle.flow_drivers import close_flow, open_flow
+from ..engine.lifecycle.flow_lifecycle import wind_up
 from ..engine.live import Flow
+from ..engine.scope.context import Handle
 from ..model.config import FlowConfig
 from ..model.records import FlowRun
 from ..model.status import RunStatus

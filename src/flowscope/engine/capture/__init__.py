@@ -1,0 +1,1 @@
+"""Prints and standard logging of the code that runs inside flows."""

@@ -1,0 +1,1 @@
+"""Functions as they were decorated: their kind, parameters, injection and options."""

@@ -1,0 +1,178 @@
+"""What a function looks like from outside: found out once, when it is decorated or set up."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import partial
+from typing import Any, Final, cast, get_type_hints
+
+from ...errors import DefinitionError
+
+__all__ = ["VARIADIC", "Definition", "Kind", "define", "kind_of", "unwrap_partial"]
+
+VARIADIC: Final = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
+"""The kinds of `*args` and `**kwargs`."""
+
+
+class Kind(Enum):
+    """How a function is called to its end."""
+
+    SYNC = "sync"
+    ASYNC = "async"
+    GENERATOR = "generator"
+    ASYNC_GENERATOR = "async generator"
+
+    @property
+    def awaits(self) -> bool:
+        """Whether it may await."""
+        return self in {Kind.ASYNC, Kind.ASYNC_GENERATOR}
+
+    @property
+    def yields(self) -> bool:
+        """Whether it is a generator."""
+        return self in {Kind.GENERATOR, Kind.ASYNC_GENERATOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A callable's name, kind and parameters."""
+
+    target: Callable[..., Any]
+    name: str
+    kind: Kind
+    parameters: tuple[inspect.Parameter, ...]
+    hints: Mapping[str, Any]
+    """Parameter name to its annotation, where that can be resolved."""
+    binds_self: bool
+    """Whether the first positional argument is the object that a method belongs to."""
+    bound: frozenset[str]
+    """The parameters to which a partial has given a value by name."""
+
+    @property
+    def named(self) -> tuple[inspect.Parameter, ...]:
+        """The parameters that take one value each: all but `*args` and `**kwargs`."""
+        return tuple(parameter for parameter in self.parameters if parameter.kind not in VARIADIC)
+
+    @property
+    def signature(self) -> inspect.Signature:
+        """The signature, without its return annotation."""
+        return inspect.Signature(self.parameters)
+
+
+def _advice(target: object, what: str) -> str:
+    """What to do instead with something that is no function."""
+    if isinstance(target, _WRAPPED_METHODS):
+        return f"Put @{type(target).__name__} above the decorator."
+    if isinstance(target, type):
+        return "Give a function that makes an object of it." if what == "provider" else "Give one of its methods."
+    if isinstance(target, str) and what in {"flow", "task"}:
+        return f"Options are given by keyword, such as {what}_name={target!r}."
+    return "Give the function itself, not what a call of it returns."
+
+
+def define(target: Callable[..., Any], what: str) -> Definition:
+    """Describe a callable; `what` ("flow", "task") is for the error.
+
+    Raises:
+        DefinitionError: `target` is a class or cannot be called.
+    """
+    if isinstance(target, (type, *_WRAPPED_METHODS)) or not callable(target):
+        raise DefinitionError(
+            f"{what} {target!r}", f"wanted a function, found {type(target).__name__}. {_advice(target, what)}"
+        )
+    function = _function_of(target)
+    return Definition(
+        target=target,
+        name=getattr(function, "__name__", type(target).__name__) if _is_named(target) else _class_name(target),
+        kind=kind_of(target),
+        parameters=_parameters_of(target),
+        hints=_hints_of(function),
+        binds_self=_is_unbound_method(function) and target is function,
+        bound=_bound_by_partials(target),
+    )
+
+
+_WRAPPED_METHODS: Any = (classmethod, staticmethod)
+_PARTIAL: Any = partial
+
+
+def unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
+    """What is inside of partials."""
+    inner: Any = target
+    while isinstance(inner, _PARTIAL):
+        inner = inner.func
+    return cast("Callable[..., Any]", inner)
+
+
+def _bound_by_partials(target: Callable[..., Any]) -> frozenset[str]:
+    inner: Any = target
+    names: frozenset[str] = frozenset()
+    while isinstance(inner, _PARTIAL):
+        names |= inner.keywords.keys()
+        inner = inner.func
+    return names
+
+
+def _is_named(target: Callable[..., Any]) -> bool:
+    return isinstance(getattr(unwrap_partial(target), "__name__", None), str)
+
+
+def _class_name(target: Callable[..., Any]) -> str:
+    return type(unwrap_partial(target)).__name__
+
+
+def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that runs: inside partials, or a callable object's `__call__`."""
+    target = unwrap_partial(target)
+    return target if inspect.isroutine(target) else type(target).__call__
+
+
+def kind_of(target: Callable[..., Any]) -> Kind:
+    """How a callable is called to its end."""
+    function = _function_of(target)
+    if inspect.iscoroutinefunction(function):
+        return Kind.ASYNC
+    if inspect.isasyncgenfunction(function):
+        return Kind.ASYNC_GENERATOR
+    if inspect.isgeneratorfunction(function):
+        return Kind.GENERATOR
+    return Kind.SYNC
+
+
+def _parameters_of(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
+    try:
+        return tuple(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):  # a builtin that does not tell
+        kinds = (("args", inspect.Parameter.VAR_POSITIONAL), ("kwargs", inspect.Parameter.VAR_KEYWORD))
+        return tuple(inspect.Parameter(name, kind) for name, kind in kinds)
+
+
+def _hints_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    try:
+        return get_type_hints(function, include_extras=True)
+    except Exception:
+        return _resolvable_hints(function)
+
+
+def _resolvable_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """The annotations one by one: a name that is only imported for type checkers spoils its own parameter alone."""
+    hints: dict[str, Any] = {}
+    for name, annotation in getattr(function, "__annotations__", {}).items():
+        lone = partial(get_type_hints, include_extras=True, globalns=getattr(function, "__globals__", {}))
+        try:
+            hints.update(lone(type("_Lone", (), {"__annotations__": {name: annotation}})))
+        except Exception:  # noqa: S112 - it stays unknown, which means unchecked
+            continue
+    return hints
+
+
+def _is_unbound_method(function: Callable[..., Any]) -> bool:
+    scope, _, _ = getattr(function, "__qualname__", "").rpartition(".")
+    if not scope or scope.endswith("<locals>") or inspect.ismethod(function):
+        return False
+    first = next(iter(_parameters_of(function)), None)
+    return first is not None and first.name in {"self", "cls"} and first.kind in _POSITIONAL
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -1,0 +1,288 @@
+"""Dependency injection: which parameters are filled by whom, planned once per function.
+
+A parameter that the caller leaves out is filled, in this order, by what the flow was given with `provide()` or
+`task_dependencies()`, by its `Inject` marker, by its name (`this_flow`, …) or by its type (`Flow`, `Task`).
+"""
+
+import inspect
+import sys
+import types
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, Union, final, get_args, get_origin, overload
+
+from ...errors import InjectionError
+from .callables import Definition, define
+
+__all__ = [
+    "FLOW_NAMES",
+    "INJECTED",
+    "TASK_NAMES",
+    "Inject",
+    "Injection",
+    "Plan",
+    "Provider",
+    "Site",
+    "is_marker",
+    "plan_injection",
+]
+
+T = TypeVar("T")
+Lifetime = Literal["call", "flow"]
+
+FLOW_NAMES: Final = frozenset({"this_flow", "flow_data"})
+TASK_NAMES: Final = FLOW_NAMES | {"this_task", "task_data"}
+
+
+@final
+class _Injected:
+    """The type of `INJECTED`."""
+
+    def __repr__(self) -> str:
+        return "INJECTED"
+
+    def __reduce__(self) -> str:
+        return "INJECTED"
+
+
+INJECTED: Any = _Injected()
+"""A default that says "injected", of every type: `def step(x: int, flow_data: dict[str, Any] = INJECTED) -> int`."""
+
+
+class Site(Protocol):
+    """The call that parameters are injected into."""
+
+    @property
+    def provided(self) -> Mapping[str, Any]:
+        """What the flow provides by name."""
+        ...
+
+    def named(self, name: str) -> object:
+        """The value of a built-in name: `this_flow`, `flow_data`, `this_task` or `task_data`."""
+        ...
+
+    def report(self, message: str, error: BaseException) -> None:
+        """Log an error that is not the call's own."""
+        ...
+
+
+class Provider:
+    """What `Inject(provider)` leaves as the default of a parameter."""
+
+    __slots__ = ("definition", "function", "plan", "shared")
+
+    plan: "Plan"
+    """The injection of the provider's own parameters; set where a function that uses it is planned."""
+
+    def __init__(self, function: Callable[..., Any], *, shared: bool) -> None:
+        self.function = function
+        self.shared = shared
+        self.definition = define(function, "provider")
+
+    def __repr__(self) -> str:
+        return f"Inject({self.definition.name})"
+
+
+@overload
+def Inject(provider: Callable[..., AsyncGenerator[T, Any]], /, *, scope: Lifetime = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., Generator[T, Any, Any]], /, *, scope: Lifetime = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., AsyncIterator[T]], /, *, scope: Lifetime = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., Iterator[T]], /, *, scope: Lifetime = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., Coroutine[Any, Any, T]], /, *, scope: Lifetime = "call") -> T: ...
+@overload
+def Inject(provider: Callable[..., T], /, *, scope: Lifetime = "call") -> T: ...
+def Inject(provider: Callable[..., Any], /, *, scope: Lifetime = "call") -> Any:  # noqa: N802 - it stands where a value does
+    """A default that a provider makes for each call, or once for the whole run.
+
+    Args:
+        provider: A sync or async function, or a generator of either kind that yields the value once; what follows its
+            `yield` runs when the call, or the flow, has ended, the last opened first, with the exception of a failed
+            call raised at the `yield`. Its own parameters are injected likewise.
+        scope: "call" makes a value for each attempt of a call, "flow" one for the whole run.
+
+    Raises:
+        DefinitionError: `provider` cannot be called.
+        InjectionError: `scope` is neither "call" nor "flow".
+    """
+    if scope not in {"call", "flow"}:
+        raise InjectionError("Inject", "scope", f"wanted 'call' or 'flow', found {scope!r}.")
+    return Provider(provider, shared=scope == "flow")
+
+
+class Injection(NamedTuple):
+    """One parameter that is filled when the caller leaves it out."""
+
+    parameter: str
+    provider: Provider | None
+    name: str | None
+    """The built-in name that fills it."""
+    wanted_type: type | None
+    optional: bool
+    """Whether the parameter has a default of its own to fall back on."""
+
+
+class Plan:
+    """The injections of one function."""
+
+    __slots__ = (
+        "_defaults",
+        "_injections",
+        "_positional_only",
+        "_positions",
+        "function",
+        "names",
+        "parameters",
+        "providers",
+    )
+
+    def __init__(self, definition: Definition, injections: tuple[Injection, ...]) -> None:
+        self.function = definition.name
+        self.parameters = frozenset(injection.parameter for injection in injections)
+        """What this plan fills."""
+        self.providers = tuple(
+            (injection.parameter, injection.provider) for injection in injections if injection.provider is not None
+        )
+        self._injections = tuple(injection for injection in injections if injection.provider is None)
+        fillable = definition.named
+        self._positions = {
+            parameter.name: sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else position
+            for position, parameter in enumerate(fillable)
+        }
+        self._positional_only = [
+            parameter.name for parameter in fillable if parameter.kind is parameter.POSITIONAL_ONLY
+        ]
+        self._defaults = {parameter.name: parameter.default for parameter in fillable}
+        self.names = frozenset(parameter.name for parameter in fillable if _is_open(definition, parameter))
+        """What `provide()` may fill."""
+
+    def absent(self, parameter: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+        """Whether the caller left this parameter out."""
+        return parameter not in kwargs and self._positions[parameter] >= len(args)
+
+    def values(self, site: Site, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything that is injected and needs no provider, by parameter.
+
+        Raises:
+            InjectionError: A marked parameter has nobody to fill it, or a `Flow` of another class is wanted.
+        """
+        provided = site.provided
+        values = {name: provided[name] for name in self.names & provided.keys() if self.absent(name, args, kwargs)}
+        for injection in self._injections:
+            parameter = injection.parameter
+            if parameter not in values and self.absent(parameter, args, kwargs):
+                self._fill_one(injection, site, values)
+        return values
+
+    def _fill_one(self, injection: Injection, site: Site, values: dict[str, Any]) -> None:
+        if injection.name is None:
+            raise InjectionError(
+                self.function,
+                injection.parameter,
+                "nobody provides it. Call flow.provide(name=value) before the run, or make it with Inject(provider).",
+            )
+        value = site.named(injection.name)
+        if injection.wanted_type is None or isinstance(value, injection.wanted_type):
+            values[injection.parameter] = value
+        elif not injection.optional:
+            found, wanted = type(value).__name__, injection.wanted_type.__name__
+            raise InjectionError(self.function, injection.parameter, f"wanted {wanted}, found {found}.")
+
+    def merged(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments and the injected values as a call takes them."""
+        if not values:
+            return args, kwargs
+        behind = [name for name in self._positional_only[len(args) :] if name in values]
+        if behind:
+            last = self._positional_only.index(behind[-1]) + 1
+            added = self._positional_only[len(args) : last]
+            args = (*args, *(values.pop(name, self._defaults.get(name)) for name in added))
+        return args, {**kwargs, **values}
+
+
+def plan_injection(definition: Definition, names: frozenset[str], live_types: Mapping[str, type]) -> Plan:
+    """Plan the injections of a function.
+
+    Args:
+        definition: The function.
+        names: The built-in names that exist where it runs.
+        live_types: Built-in name to the class that also selects it by annotation.
+
+    Raises:
+        InjectionError: The wiring cannot work.
+    """
+    injections = [
+        injection
+        for parameter in definition.named
+        if _is_open(definition, parameter)
+        and (injection := _injection(definition, parameter, names, live_types)) is not None
+    ]
+    return Plan(definition, tuple(injections))
+
+
+def _is_open(definition: Definition, parameter: inspect.Parameter) -> bool:
+    """Whether something may be injected: not where a partial has given a value."""
+    return parameter.name not in definition.bound or is_marker(parameter.default)
+
+
+def _injection(
+    definition: Definition, parameter: inspect.Parameter, names: frozenset[str], live_types: Mapping[str, type]
+) -> Injection | None:
+    marked = isinstance(parameter.default, (_Injected, Provider))
+    provider = parameter.default if isinstance(parameter.default, Provider) else None
+    if provider is not None:
+        _check_provider(definition, parameter, provider, live_types)
+    name, wanted_type = _builtin(definition, parameter, names, live_types)
+    if name is None and not marked:
+        return None
+    return Injection(
+        parameter=parameter.name,
+        provider=provider,
+        name=name,
+        wanted_type=wanted_type,
+        optional=parameter.default is not parameter.empty and not marked,
+    )
+
+
+def _builtin(
+    definition: Definition, parameter: inspect.Parameter, names: frozenset[str], live_types: Mapping[str, type]
+) -> tuple[str | None, type | None]:
+    """The built-in name that fills a parameter, and the class it must have if the annotation chose it."""
+    hint = _without_none(definition.hints.get(parameter.name))
+    for name, live_type in live_types.items():
+        if name in names and isinstance(hint, type) and issubclass(hint, live_type):
+            return name, hint
+    return (parameter.name, None) if parameter.name in names else (None, None)
+
+
+def _without_none(hint: Any) -> Any:
+    if get_origin(hint) in {Union, types.UnionType}:
+        others = [choice for choice in get_args(hint) if choice is not type(None)]
+        return _without_none(others[0]) if len(others) == 1 else None
+    generic: Mapping[str, Any] = getattr(hint, "__pydantic_generic_metadata__", {})
+    return get_origin(hint) or generic.get("origin") or hint
+
+
+def _check_provider(
+    definition: Definition, parameter: inspect.Parameter, provider: Provider, live_types: Mapping[str, type]
+) -> None:
+    """Refuse what could never work, deep down as well."""
+    if provider.definition.kind.awaits and not definition.kind.awaits:
+        reason = (
+            f"{provider.definition.name}() is async and {definition.name}() is not. Make {definition.name}() async."
+        )
+        raise InjectionError(definition.name, parameter.name, reason)
+    provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
+    for needed in provider.definition.named:
+        if needed.default is needed.empty and needed.name not in plan.parameters:
+            reason = f"its provider needs {needed.name!r}, which has neither a default nor a marker."
+            raise InjectionError(definition.name, parameter.name, reason)
+
+
+def is_marker(value: object) -> bool:
+    """Whether a default is `INJECTED` or made by `Inject`."""
+    return isinstance(value, (_Injected, Provider))

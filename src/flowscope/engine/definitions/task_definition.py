@@ -1,0 +1,157 @@
+"""The definition of a task: its function and its options, checked when it is decorated."""
+
+import inspect
+import random
+import weakref
+from collections.abc import Callable, Mapping
+from functools import partial
+from math import isfinite
+from typing import Any
+
+from ...errors import DefinitionError, InjectionError, ParameterError, SerializationError
+from ...serialization.json_values import clean_text
+from ..policies.retry import backoff
+from ..scope.call import Rare
+from .arguments import Boundary
+from .callables import Definition
+from .injection_plan import TASK_NAMES, Plan, plan_injection
+
+__all__ = ["TaskSpec", "remember_spec", "spec_of"]
+
+
+class TaskSpec:
+    """What `@task` found out about a function, and how its calls are to be made."""
+
+    __slots__ = (
+        "_boundary",
+        "binds_self",
+        "executor",
+        "find_function",
+        "kind",
+        "name",
+        "new_call",
+        "plain",
+        "plan",
+        "positional_names",
+        "raise_on_error",
+        "rare",
+        "retries",
+        "retry_backoff",
+        "retry_delay",
+        "retry_jitter",
+        "retry_on",
+        "tags",
+        "target",
+        "timeout",
+        "validate",
+        "waiting_caller",
+    )
+
+    def __init__(
+        self,
+        definition: Definition,
+        live_types: Mapping[str, type],
+        *,
+        task_name: str | None = None,
+        raise_on_error: bool = True,
+        retries: int = 0,
+        retry_delay: float = 0.0,
+        retry_backoff: float = 1.0,
+        retry_jitter: float = 0.0,
+        retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+        timeout: float | None = None,
+        executor: object = None,
+        validate: bool = False,
+        tags: tuple[str, ...] = (),
+    ) -> None:
+        self.target: Callable[..., Any] = definition.target
+        self.name = clean_text(task_name or definition.name)
+        self.kind = definition.kind
+        self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
+        """Makes the object that a call lives in."""
+        self.plan: Plan = plan_injection(definition, TASK_NAMES, live_types)
+        self._boundary = Boundary(definition, self.plan.names)
+        self.binds_self = definition.binds_self
+        names = tuple(parameter.name for parameter in definition.parameters)
+        self.positional_names = names[1:] if definition.binds_self else names
+        self.raise_on_error = raise_on_error
+        self.retries = retries
+        self.retry_delay = retry_delay
+        self.retry_backoff = retry_backoff
+        self.retry_jitter = retry_jitter
+        self.rare: Rare | None = None
+        """What the `task_data` of a task made by hand is part of."""
+        self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+        self.timeout = timeout
+        self.validate = validate
+        self.tags = tuple(map(clean_text, tags))
+        self.plain = not (validate or self.plan.parameters or timeout is not None)
+        """Whether calling it takes nothing but calling its function."""
+        self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
+        """A weak reference to the task function that stands for it, if it was decorated."""
+        self.waiting_caller: Callable[..., Any] | None = None
+        """Awaits submitted calls, once there have been any."""
+        self.executor = executor
+        """Where its calls run: None, a name or an `Executor`."""
+        self._check()
+
+    def _check(self) -> None:
+        if self.kind.yields and (self.retries or self.timeout is not None):
+            self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
+        if self.kind.yields and self.executor is not None:
+            self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
+        if self.retries < 0 or self.retries != int(self.retries):
+            self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
+        delays = (self.retry_delay, self.retry_backoff, self.retry_jitter)
+        if not all(isfinite(number) and number >= 0 for number in delays):
+            self._refuse("retry_delay, retry_backoff and retry_jitter are to be finite, and not negative.")
+        if self.timeout is not None and not (isfinite(self.timeout) and self.timeout > 0):
+            self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
+        kinds: tuple[Any, ...] = self.retry_on
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, Exception)):
+                self._refuse(f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them.")
+
+    def _refuse(self, reason: str) -> None:
+        raise DefinitionError(f"task {self.name!r}", reason)
+
+    def checked(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments, validated if the task asks for it.
+
+        Raises:
+            ParameterError: A value does not fit its parameter.
+            TypeError: An argument is missing or unexpected.
+        """
+        if not self.validate:
+            return args, kwargs
+        bound = self._boundary.bind(args, kwargs)
+        return (bound.args, bound.kwargs) if self._boundary.check(bound, self.name) else (args, kwargs)
+
+    def retries_after(self, attempt: int, error: BaseException) -> bool:
+        """Whether another attempt follows: not after what would only fail again."""
+        hopeless = isinstance(error, (ParameterError, InjectionError, SerializationError))
+        return attempt <= self.retries and isinstance(error, self.retry_on) and not hopeless
+
+    def pause_after(self, attempt: int) -> float:
+        """Seconds to wait after a failed attempt: exponential backoff with proportional jitter."""
+        jitter = 1 + self.retry_jitter * random.random()  # noqa: S311 - spreads retries, guards nothing
+        return backoff(self.retry_delay * jitter, self.retry_backoff, attempt)
+
+
+def _no_function() -> None:
+    """The function of a task that was made by hand."""
+
+
+_specs: "weakref.WeakKeyDictionary[Callable[..., Any], TaskSpec]" = weakref.WeakKeyDictionary()
+
+
+def remember_spec(function: Callable[..., Any], spec: TaskSpec) -> Callable[..., Any]:
+    """Note that a function stands for a task."""
+    _specs[function] = spec
+    spec.find_function = weakref.ref(function)
+    return function
+
+
+def spec_of(function: Callable[..., Any]) -> TaskSpec | None:
+    """The task that a function stands for, if it does."""
+    return _specs.get(function) if inspect.isfunction(function) else None

@@ -1,0 +1,1 @@
+"""Events on their way from a run to its listeners."""

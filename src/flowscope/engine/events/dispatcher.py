@@ -1,0 +1,235 @@
+"""One run's events: built only if somebody listens, numbered, and delivered in order.
+
+Whoever posts an event delivers it, unless somebody is delivering already, who then delivers this one too: another
+thread, or, further up the stack, the listener that caused it. So every listener sees the sequence 1, 2, 3, …, and
+nobody ever waits to post: not a listener, not a finaliser that the garbage collector runs at any moment.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ..._clock import tick, wall_time
+from ...concurrency.buffers import Keeper
+from ...concurrency.event_loops import is_being_cancelled, is_cancelled_error
+from ...concurrency.process_locks import LOCKS
+from ...model.events import EventData, EventType, FlowEvent
+from ..scope.call import Call, call_at
+from ..scope.context import Handle, Scope, outside
+from .bus import Listener, complain, flow_events, notify
+
+__all__ = ["LastWords", "Notice", "Outbox"]
+
+
+class Notice(NamedTuple):
+    """An event on its way: it gets its number when it is delivered."""
+
+    ticks: int
+    kind: EventType
+    data: dict[str, Any]
+    call: Call | None
+    source: str
+    level: int
+
+
+LastWords = Callable[[Mapping[int, Call]], Iterable[Notice]]
+"""What is told at the end of a run, given the calls, by execution order, whose start was told and whose end was not."""
+
+
+class Outbox:
+    """The way from one run to its listeners and into its record."""
+
+    __slots__ = ("_delivery", "_handle", "kept", "listeners")
+
+    def __init__(self, handle: Handle, listeners: list[Listener], kept: Keeper[FlowEvent] | None) -> None:
+        self.listeners = listeners
+        """Those of this flow; those of the bus come after them."""
+        self.kept = kept
+        """The events that go into the record."""
+        self._handle = handle
+        self._delivery: _Delivery | None = None
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody wants events."""
+        return bool(flow_events.event_listeners or self.listeners or self.kept is not None)
+
+    def emit(
+        self,
+        kind: EventType,
+        data: dict[str, Any],
+        scope: Scope | None,
+        *,
+        source: str | None = None,
+        level: int = logging.INFO,
+    ) -> None:
+        """Tell whoever listens, until the run has ended."""
+        if self.heard:
+            self._deliverer().post(self.notice(kind, data, scope, source=source, level=level))
+
+    def notice(
+        self,
+        kind: EventType,
+        data: dict[str, Any],
+        scope: Scope | None,
+        *,
+        source: str | None = None,
+        level: int = logging.INFO,
+    ) -> Notice:
+        """An event that happens now."""
+        call = call_at(scope, self._handle)
+        source = source or ("flow" if call is None else "task")
+        return Notice(tick(), kind, data, call, source, level)
+
+    def finish(self, last_words: LastWords) -> None:
+        """Tell the end of the run, after everything else, and nothing after it."""
+        if self.heard:
+            self._deliverer().post(last_words)
+
+    def _deliverer(self) -> "_Delivery":
+        """Made for the first event: a run that nobody listens to has none."""
+        if self._delivery is None:
+            delivery = _Delivery(self._build, self.listeners)
+            with LOCKS.making:
+                if self._delivery is None:
+                    self._delivery = delivery
+        return self._delivery
+
+    def _build(self, notice: Notice, sequence: int) -> FlowEvent:
+        handle, call = self._handle, notice.call
+        event = FlowEvent.model_construct(
+            event_id=f"event-{handle.token}-{sequence}",
+            sequence=sequence,
+            event_type=notice.kind,
+            timestamp=wall_time(notice.ticks, handle.anchor),
+            event_data=EventData.model_construct(
+                data=notice.data,
+                event_source=notice.source,
+                flow_name=handle.flow_name,
+                flow_run_id=handle.flow_id,
+                log_level=notice.level,
+                task_name=None if call is None else call.spec.name,
+                task_run_id=None if call is None else handle.task_id(call.order),
+            ),
+        )
+        if self.kept is not None:
+            self.kept.append(event)
+        return event
+
+    @property
+    def settled(self) -> bool:
+        """Whether every listener is through with every event."""
+        return self._delivery is None or self._delivery.settled
+
+    @property
+    def awaits(self) -> bool:
+        """Whether async listeners have to be awaited."""
+        return self._delivery is not None and bool(self._delivery.awaited)
+
+    @property
+    def delivering(self) -> bool:
+        """Whether another thread is calling listeners."""
+        return self._delivery is not None and self._delivery.elsewhere
+
+    def wait_delivered(self) -> None:
+        """Wait until the thread that is delivering has delivered all."""
+        if self._delivery is not None:
+            self._delivery.wait()
+
+    async def wait_awaited(self) -> None:
+        """Await what async listeners returned, in order."""
+        if self._delivery is not None:
+            await self._delivery.wait_awaited()
+
+
+class _Delivery:
+    """Numbers the events of a run and hands them to listeners, one at a time."""
+
+    __slots__ = ("_build", "_busy", "_ended", "_listeners", "_open", "_owner", "_queue", "_sequence", "awaited")
+
+    def __init__(self, build: Callable[[Notice, int], FlowEvent], listeners: list[Listener]) -> None:
+        self._build = build
+        self._listeners = listeners
+        self._queue: deque[Notice | LastWords] = deque()
+        self._busy = threading.Lock()
+        """Held by whoever delivers; nobody waits for it but the end of the run."""
+        self._owner = 0
+        self._sequence = 0
+        self._open: dict[int, Call] = {}
+        self._ended = False
+        self.awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
+
+    def post(self, item: Notice | LastWords) -> None:
+        """Deliver it, and whatever is posted meanwhile; or leave it to whoever is delivering."""
+        self._queue.append(item)
+        while self._queue and self._busy.acquire(blocking=False):
+            self._deliver_as_owner()
+
+    def _deliver_as_owner(self) -> None:
+        try:
+            self._owner = threading.get_ident()
+            self._deliver_all()
+        finally:
+            self._owner = 0
+            self._busy.release()
+
+    def _deliver_all(self) -> None:
+        while self._queue:
+            item = self._queue.popleft()
+            if self._ended:
+                continue
+            if isinstance(item, Notice):
+                self._deliver(item)
+                continue
+            for notice in item(self._open):
+                self._deliver(notice)
+            self._ended = True
+
+    def _deliver(self, notice: Notice) -> None:
+        if notice.call is not None and notice.kind is EventType.TASK_START:
+            self._open[notice.call.order] = notice.call
+        elif notice.call is not None and notice.kind is EventType.TASK_STOP:
+            self._open.pop(notice.call.order, None)
+        self._sequence += 1
+        event = self._build(notice, self._sequence)
+        with outside():
+            self.awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners)))
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another thread is delivering, or has yet to."""
+        return self._owner != threading.get_ident() and bool(self._queue or self._busy.locked())
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._queue and not self._busy.locked() and not self.awaited
+
+    def wait(self) -> None:
+        """Wait until the thread that is delivering is through, and deliver what it left."""
+        while self.elsewhere:
+            self._busy.acquire()
+            self._deliver_as_owner()
+
+    async def wait_awaited(self) -> None:
+        """Await what async listeners returned, in order; if the wait is cancelled, the rest is closed."""
+        try:
+            await self._await_all()
+        finally:
+            while self.awaited:
+                _, answer = self.awaited.popleft()
+                if isinstance(answer, Coroutine):
+                    answer.close()
+
+    async def _await_all(self) -> None:
+        while self.awaited:
+            listener, answer = self.awaited.popleft()
+            try:
+                with outside():
+                    await answer
+            except BaseException as error:
+                if not isinstance(error, Exception) and (not is_cancelled_error(error) or is_being_cancelled()):
+                    raise
+                complain(listener, error)

@@ -1,0 +1,169 @@
+"""What a flow is made of, and what can be asked of it at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Generic, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeVar
+
+from ..errors import NotExecutedError
+from ..model.config import FlowConfig
+from ..model.durations import Durations, TaskDurations
+from ..model.records import FlowRun, LogEntry
+from ..model.status import RunStatus
+from .capture.streams import write_console
+from .lifecycle.flow_lifecycle import FlowState, new_flow_id
+from .run.record_builder import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
+
+__all__ = ["FlowInspection", "R", "state_of"]
+
+R = TypeVar("R", default=Any)
+"""What a flow's function returns. A subclass uses the very same one: with another, Pydantic would build this model."""
+
+
+class _Stateful(BaseModel):
+    """A model with live state beside its fields: it is neither copied, compared, pickled nor serialised with them."""
+
+    __slots__ = ("__weakref__", "_state")
+
+    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, extra="forbid", defer_build=True)
+
+    @property
+    def _live(self) -> FlowState:
+        try:
+            return _stored_state(self)
+        except AttributeError:
+            state = FlowState(_inputs_of(type(self)))
+            object.__setattr__(self, "_state", state)
+            return state
+
+
+_stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
+
+state_of: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_live"].fget
+"""What a flow carries from one execution to the next: for this library, and hidden from users."""
+
+
+class FlowInspection(_Stateful, Generic[R]):
+    """The fields of a flow, and how it went."""
+
+    flow_id: str = Field(default_factory=new_flow_id, min_length=1)
+    """Unique; every further execution of the same flow gets a new one."""
+    flow_name: str = ""
+    """Filled in by `setup`: the function's name, or the name of the subclass."""
+    flow_config: FlowConfig = Field(default_factory=FlowConfig.default)
+    tags: tuple[str, ...] = ()
+
+    def __copy__(self) -> Self:
+        """A flow with the same fields that has not been set up; its id is its own, unless one was given."""
+        return self._renewed(super().__copy__())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Like `copy.copy`, with copies of the fields' values."""
+        return self._renewed(super().__deepcopy__(memo))
+
+    def __repr_args__(self) -> Iterable[tuple[str, object]]:
+        """What tells it from others; its inputs may be long, or secret."""
+        known = vars(self)
+        return [("flow_name", known.get("flow_name")), ("flow_id", known.get("flow_id")), ("status", str(self.status))]
+
+    def _renewed(self, made: Self) -> Self:
+        if "flow_id" not in self.model_fields_set:
+            vars(made)["flow_id"] = new_flow_id()
+        return made
+
+    def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - Pydantic hands it over
+        """Give the flow the name of its class, if that is a subclass."""
+        if not self.flow_name and not type(self).__name__.startswith("Flow["):
+            self._name("")
+
+    def _name(self, name: str) -> None:
+        if not self.flow_name:
+            own = type(self).__name__.partition("[")[0]
+            vars(self)["flow_name"] = name if own == "Flow" else own
+
+    @property
+    def return_value(self) -> R:
+        """What the flow's function returned, as the very object.
+
+        Raises:
+            NotExecutedError: The flow has not ended.
+            Exception: The flow's error, if it failed.
+        """
+        run = self._live.run
+        if run is None or not run.ended:
+            raise NotExecutedError(self.flow_name, self.status)
+        if run.failure is not None:
+            raise run.failure.error
+        value: R = run.value
+        return value
+
+    @property
+    def flow_error(self) -> BaseException | None:
+        """The exception that the flow's function raised, as the very object."""
+        run = self._live.run
+        return None if run is None or run.failure is None else run.failure.error
+
+    @property
+    def status(self) -> RunStatus:
+        """`pending` before the first execution, then the state of the latest one."""
+        run = self._live.run
+        return RunStatus.PENDING if run is None else run.present_status
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended with a value."""
+        return self.status is RunStatus.COMPLETED
+
+    @property
+    def flow_run(self) -> FlowRun[R]:
+        """The record as of now, also while the flow is running."""
+        state = self._live
+        if state.run is not None:
+            return flow_run_of(state.run)
+        self._name("Flow")
+        params = state.params_of(self, state.provided)
+        return pending_flow_run(self.flow_id, self.flow_name, self.flow_config, params, self.tags)
+
+    def log_messages(self) -> list[str]:
+        """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
+        run = self._live.run
+        return [] if run is None else [run.journal.format(line) for line in run.journal.lines.items()]
+
+    def captured_logs(self) -> list[LogEntry]:
+        """The log as records."""
+        run = self._live.run
+        return [] if run is None else log_entries_of(run)
+
+    def print_log_messages(self) -> Self:
+        """Print the log to the real standard output."""
+        write_console("".join(f"{message}\n" for message in self.log_messages()), "stdout")
+        return self
+
+    def durations(self) -> Durations:
+        """How long the flow took, and its tasks by name; empty before the execution."""
+        run = self._live.run
+        return Durations(flow_name=self.flow_name, flow_status=self.status) if run is None else durations_of(run)
+
+    def durations_with_tasks_status(self) -> TaskDurations:
+        """How long the flow took, and each of its tasks; empty before the execution."""
+        run = self._live.run
+        if run is None:
+            return TaskDurations(flow_name=self.flow_name, flow_status=self.status)
+        return task_durations_of(run)
+
+    def flow_output(self) -> dict[str, Any]:
+        """The return value as `output` (None if there is none) and the `durations`."""
+        run = self._live.run
+        return {"output": None if run is None else run.value, "durations": self.durations()}
+
+
+_OWN_FIELDS = frozenset(FlowInspection.model_fields)
+
+
+def _inputs_of(kind: type[BaseModel]) -> tuple[str, ...]:
+    """The fields that a subclass declares; found out for each flow, and few flows have any."""
+    fields = kind.__pydantic_fields__
+    return tuple(name for name in fields if name not in _OWN_FIELDS) if len(fields) > len(_OWN_FIELDS) else ()

@@ -1,0 +1,1 @@
+"""Values that a call is given, opened before it and closed after it."""

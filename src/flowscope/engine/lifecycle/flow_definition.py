@@ -1,0 +1,108 @@
+"""What a flow runs: a function with its arguments, bound and checked when the flow is set up."""
+
+from collections.abc import Callable, Mapping, Set
+from typing import Any
+
+from ...errors import DefinitionError
+from ..definitions.arguments import Boundary
+from ..definitions.callables import Kind, define
+from ..definitions.injection_plan import FLOW_NAMES, is_marker, plan_injection
+from ..injection.invocation import invoke, invoke_async
+from ..run.run import opened_at
+from ..scope.context import Handle
+
+__all__ = ["BoundTarget", "FlowTarget"]
+
+
+class FlowTarget:
+    """A function that can be a flow's; planned once."""
+
+    __slots__ = ("_boundary", "_hidden", "_plain", "_plan", "_validate", "definition", "name")
+
+    def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
+        self.definition = definition = define(function, "flow")
+        self.name = definition.name
+        if definition.kind.yields:
+            reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
+            raise DefinitionError(f"flow {self.name!r}", reason)
+        self._plan = plan_injection(definition, FLOW_NAMES, live_types)
+        self._plain = not self._plan.parameters
+        self._boundary = Boundary(definition, self._plan.parameters)
+        self._validate = validate
+        self._hidden = self._plan.parameters | {
+            parameter.name for parameter in definition.parameters if is_marker(parameter.default)
+        }
+
+    @property
+    def fillable(self) -> Set[str]:
+        """The parameters that may be provided."""
+        return self._plan.names
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it has to be awaited."""
+        return self.definition.kind is Kind.ASYNC
+
+    def bind(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None, flow_name: str
+    ) -> "BoundTarget":
+        """Give it its arguments.
+
+        Raises:
+            ParameterError: A value does not fit its parameter.
+            TypeError: An argument is missing or unexpected.
+        """
+        bound = self._boundary.bind(args, kwargs, provided)
+        if self._validate and self._boundary.check(bound, flow_name):
+            args, kwargs = bound.args, bound.kwargs
+        params = self._boundary.inputs(bound, without=self._hidden)
+        return BoundTarget(self, args, kwargs, params, bound.arguments.keys())
+
+    def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the function in the run, as a sync one."""
+        function = self.definition.target
+        if self._plain and not handle.provided:
+            return function(*args, **kwargs)
+        return invoke(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+
+    def start(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call a function of either kind in the run; a coroutine has to be awaited."""
+        function = self.definition.target
+        if not self.is_async or (self._plain and not handle.provided):
+            return self.call(handle, args, kwargs)
+        return invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+
+
+class BoundTarget:
+    """A flow's function with its arguments."""
+
+    __slots__ = ("_given", "_params", "args", "kwargs", "target")
+
+    def __init__(
+        self,
+        target: FlowTarget,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        params: Mapping[str, Any],
+        given: Set[str],
+    ) -> None:
+        self.target = target
+        self.args = args
+        self.kwargs = kwargs
+        self._params = params
+        self._given = given
+
+    def params(self, provided: Set[str]) -> Mapping[str, Any]:
+        """What a record shows of the arguments: no default in the place of what is provided."""
+        if not provided:
+            return self._params
+        filled = (self.target.fillable & provided) - self._given
+        return {name: value for name, value in self._params.items() if name not in filled}
+
+    def call(self, handle: Handle) -> Any:
+        """Call a sync function in the run."""
+        return self.target.call(handle, self.args, self.kwargs)
+
+    def start(self, handle: Handle) -> Any:
+        """Call a function of either kind in the run; a coroutine has to be awaited."""
+        return self.target.start(handle, self.args, self.kwargs)

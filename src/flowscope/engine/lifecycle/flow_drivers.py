@@ -1,0 +1,159 @@
+"""Executing flows: the sync and the async driver, and `with` blocks, around the decisions of `flow_life`."""
+
+from collections.abc import Mapping
+from types import CoroutineType
+from typing import Any
+
+from ...concurrency.event_loops import run_in_new_loop, running_loop
+from ...model.status import RunStatus
+from ..run.run import Run
+from ..scope.context import current, enter, leave
+from .flow_definition import BoundTarget
+from .flow_lifecycle import (
+    Block,
+    FlowState,
+    begin,
+    conclude,
+    end,
+    open_run,
+    settle,
+    settle_async,
+    wind_up,
+    wind_up_async,
+)
+
+_COROUTINE: Any = CoroutineType
+
+__all__ = [
+    "close_flow",
+    "enter_block",
+    "execute",
+    "execute_async",
+    "exit_block",
+    "exit_block_async",
+    "open_flow",
+]
+
+
+def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    """Run a flow to its end: an async one in a new event loop."""
+    if bound.target.is_async:
+        run_in_new_loop(lambda: execute_async(flow, state, bound, run_params))
+    else:
+        _execute_sync(flow, state, bound, run_params)
+
+
+def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    run = begin(flow, state, run_params, executing=True)
+    outside = current.get()
+    outcome: BaseException | None = None
+    try:
+        enter(run.root)
+        try:
+            open_run(flow, state, run)
+            value: Any = bound.call(run.handle)
+            if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
+                coroutine = value
+                value = run_in_new_loop(lambda: coroutine)
+        except BaseException as error:
+            outcome = conclude(run, None, wind_up(run, error))
+        else:
+            outcome = conclude(run, value, wind_up(run, None))
+        if outcome is not None:
+            raise outcome
+    finally:
+        current.set(outside)  # before all else, where no interrupt comes in between
+        del outcome  # it would hold this frame, and this frame it
+        end(state, run)
+        settle(run)
+
+
+async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+    """Run a flow to its end in the running event loop."""
+    run = begin(flow, state, run_params, executing=True)
+    if bound.target.is_async:
+        run.loop = running_loop()
+    token = enter(run.root)
+    outcome: BaseException | None = None
+    try:
+        try:
+            open_run(flow, state, run)
+            value: Any = bound.start(run.handle)
+            if type(value) is _COROUTINE:
+                value = await value
+        except BaseException as error:
+            outcome = conclude(run, None, await wind_up_async(run, error))
+        else:
+            outcome = conclude(run, value, await wind_up_async(run, None))
+        if outcome is not None:
+            raise outcome
+    finally:
+        del outcome  # it would hold this frame, and this frame it
+        leave(token, run.root)
+        end(state, run)
+        await settle_async(run)
+
+
+def open_flow(flow: Any, state: FlowState) -> Run:
+    """Start a run that is no call and no block: `close_flow` ends it, from whatever thread."""
+    run = begin(flow, state, None, executing=True)
+    try:
+        open_run(flow, state, run)
+    except BaseException as error:
+        close_flow(state, run, wind_up(run, error))
+        raise
+    return run
+
+
+def close_flow(state: FlowState, run: Run, error: BaseException | None, status: RunStatus | None = None) -> None:
+    """End such a run, which has been wound up; `status` is that of the record, if the error does not tell."""
+    try:
+        conclude(run, None, error)
+        if status is not None:
+            run.status = status
+    finally:
+        end(state, run)
+        settle(run)
+
+
+def enter_block(flow: Any, state: FlowState, loop: object) -> None:
+    """Start a run that ends with the block; `loop` is the event loop of an `async with` block."""
+    run = begin(flow, state, None, executing=False)
+    run.loop = loop
+    block = Block(run, enter(run.root))
+    state.blocks.append(block)
+    try:
+        open_run(flow, state, run)
+    except BaseException as error:
+        state.blocks.remove(block)
+        _leave_block(state, block, error)
+        settle(run)
+        raise
+
+
+def exit_block(state: FlowState, error: BaseException | None) -> None:
+    """End the block's run, unless an execution inside the block has been the run."""
+    block = state.blocks.pop()
+    outcome = None if block.run.ended else wind_up(block.run, error)
+    _leave_block(state, block, outcome)
+    settle(block.run)
+    if outcome is not error and outcome is not None:
+        raise outcome
+
+
+async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
+    """End the block's run, unless an execution inside the block has been the run."""
+    block = state.blocks.pop()
+    outcome = None if block.run.ended else await wind_up_async(block.run, error)
+    _leave_block(state, block, outcome)
+    await settle_async(block.run)
+    if outcome is not error and outcome is not None:
+        raise outcome
+
+
+def _leave_block(state: FlowState, block: Block, outcome: BaseException | None) -> None:
+    """`outcome` is the block's error, or else that of what it had started."""
+    leave(block.token, block.run.root)
+    if not block.run.ended:
+        conclude(block.run, None, outcome)
+        end(state, block.run)

@@ -1,0 +1,270 @@
+"""The life of a run: what is decided and recorded at its start, at its outcome and at its end."""
+
+import logging
+import weakref
+from collections.abc import Iterator, Mapping
+from contextvars import Token
+from typing import Any, Final
+
+from ..._clock import anchor, new_token
+from ...concurrency.event_loops import run_in_new_loop, wait_in_thread
+from ...concurrency.process_locks import LOCKS
+from ...errors import AlreadyRunningError
+from ...model.config import FlowConfig
+from ...model.events import EventType
+from ...model.status import RunStatus
+from ...serialization.exception_snapshot import Failure
+from ...serialization.json_values import safe_repr, to_json_value
+from ..capture.streams import begin_capture, end_capture, write_console
+from ..events.bus import Listener
+from ..events.dispatcher import Notice
+from ..run.run import Run
+from ..scope.call import Call
+from ..scope.context import NOTHING, Handle, Scope, current
+from .flow_definition import BoundTarget
+from .task_lifecycle import last_notices, stop_level
+
+__all__ = [
+    "Block",
+    "FlowState",
+    "begin",
+    "conclude",
+    "end",
+    "new_flow_id",
+    "open_run",
+    "settle",
+    "settle_async",
+    "wind_up",
+    "wind_up_async",
+]
+
+_ID_PREFIX: Final = "flow-"
+
+
+def new_flow_id() -> str:
+    """An id that no other flow has."""
+    return _ID_PREFIX + new_token()
+
+
+class Block:
+    """A `with flow:` block that is open."""
+
+    __slots__ = ("run", "token")
+
+    def __init__(self, run: Run, token: Token[Scope | None]) -> None:
+        self.run = run
+        self.token = token
+
+
+class FlowState:
+    """What a `Flow` carries from one execution to the next."""
+
+    __slots__ = ("blocks", "bound", "data", "executing", "field_names", "listeners", "provided", "run", "seed")
+
+    def __init__(self, field_names: tuple[str, ...]) -> None:
+        self.field_names = field_names
+        """The inputs that a subclass declares."""
+        self.bound: BoundTarget | None = None
+        """What it runs, once it is set up."""
+        self.run: Run | None = None
+        """The present or the latest run."""
+        self.executing = False
+        """Whether its function is being called."""
+        self.blocks: list[Block] = []
+        """Its open `with` blocks: another one may be entered inside one whose run has ended."""
+        self.data: dict[str, Any] = {}
+        self.seed: Mapping[str, Any] | None = None
+        """What the user had put into the data before the first run."""
+        self.provided: Mapping[str, Any] = NOTHING
+        self.listeners: list[Listener] = []
+
+    @property
+    def live_run(self) -> Run | None:
+        """The present run."""
+        return self.run if self.run is not None and not self.run.ended else None
+
+    @property
+    def given_data(self) -> dict[str, Any]:
+        """A copy of the data as the user has put it in, without what runs have made of it."""
+        return dict(self.data if self.seed is None else self.seed)
+
+    def params_of(self, flow: Any, provided: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a record shows as the flow's inputs, beside what it is provided with."""
+        params = NOTHING if self.bound is None else self.bound.params(provided.keys())
+        if not self.field_names:
+            return params
+        fields = {name: flow.__dict__[name] for name in self.field_names}
+        return {**fields, **params}
+
+
+def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, executing: bool) -> Run:
+    """Start a run, or let the run of the `with` block around it be the one.
+
+    Raises:
+        AlreadyRunningError: The flow is running already.
+    """
+    given = dict(run_params) if run_params is not None else NOTHING
+    with LOCKS.starting:
+        live = state.live_run
+        if state.executing or (live is not None and not executing):
+            raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
+        state.executing = executing
+        run = live or _new_run(flow, state)
+    run.run_params = given
+    _record_inputs(flow, state, run)
+    return run
+
+
+def _record_inputs(flow: Any, state: FlowState, run: Run) -> None:
+    if run.config.record_inputs:
+        run.params = state.params_of(flow, run.handle.provided)
+
+
+def _new_run(flow: Any, state: FlowState) -> Run:
+    if state.seed is None:
+        state.seed = dict(state.data)
+    else:
+        flow.__dict__["flow_id"] = new_flow_id()
+        state.data = dict(state.seed)
+    config: FlowConfig = flow.flow_config
+    token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(_ID_PREFIX)
+    run = Run(
+        flow,
+        handle=Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow)),
+        config=config,
+        tags=flow.tags,
+        listeners=state.listeners,
+        write_console=write_console,
+    )
+    parent = current.get()
+    if parent is not None and parent.handle.run is not None:
+        run.parent_flow_id = parent.handle.flow_id
+    run.handle.provided = state.provided
+    run.proxies = begin_capture(run)
+    state.run = run
+    return run
+
+
+def open_run(flow: Any, state: FlowState, run: Run) -> None:
+    """Announce a run, once, and ask what else it may be given; what this raises is the failure of the run."""
+    if run.announced:
+        return
+    run.announced = True
+    run.outbox.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
+    hooked = flow.task_dependencies()
+    if hooked:
+        run.handle.provided = {**run.handle.provided, **hooked}
+        _record_inputs(flow, state, run)
+
+
+def conclude(run: Run, value: object, error: BaseException | None) -> BaseException | None:
+    """Decide how a run ends; tell what is raised to whoever executed the flow."""
+    if error is None:
+        _complete(run, value)
+        return None
+    _fail(run, error)
+    return error if run.config.raise_flow_error or not isinstance(error, Exception) else None
+
+
+def _complete(run: Run, value: object) -> None:
+    run.journal.flush(None)
+    run.status = RunStatus.COMPLETED
+    run.value = value
+    config = run.config
+    if config.record_return_values and value is not None:
+        run.journal.add_result("flow-return-value", "the return value of the flow", value, None)
+    if config.record_return_values and (value is not None or config.print_none_return_value):
+        run.journal.say(logging.DEBUG, _ReturnValueText(run, value), None)
+
+
+class _ReturnValueText:
+    """A log message that is only written when somebody reads it."""
+
+    __slots__ = ("_redactor", "_value")
+
+    def __init__(self, run: Run, value: object) -> None:
+        self._redactor = run.redactor
+        self._value = value
+
+    def __str__(self) -> str:
+        masked = self._redactor.mask(self._value)
+        return f"return value: {safe_repr(masked if masked is self._value else to_json_value(masked))}"
+
+
+def _fail(run: Run, error: BaseException) -> None:
+    run.journal.flush(None)
+    run.failure = failure = Failure(error)
+    run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+    run.journal.say_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
+
+
+def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
+    """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
+    if run.children is not None:
+        error = run.children.end(error)
+    if run.shared is None:
+        return error
+    opened = run.shared.opened
+    error = run_in_new_loop(lambda: opened.close_async(error)) if opened.awaits else opened.close(error)
+    return error if run.children is None else run.children.end(error)  # of what providers submit while they are closed
+
+
+async def wind_up_async(run: Run, error: BaseException | None) -> BaseException | None:
+    """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
+    if run.children is not None:
+        error = await run.children.end_async(error)
+    if run.shared is None:
+        return error
+    error = await run.shared.opened.close_async(error)
+    return error if run.children is None else await run.children.end_async(error)
+
+
+def end(state: FlowState, run: Run) -> None:
+    """End the record: nothing that outlives the flow changes it."""
+    try:
+        run.journal.flush(None)
+        if run.config.print_finished_message:
+            told = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
+            run.journal.say(logging.INFO, told, None)
+        abandoned = run.close()
+        run.outbox.finish(lambda told: _last_notices(run, told, abandoned))
+    finally:
+        run.release()
+        state.executing = False
+        end_capture(run.proxies)
+        run.proxies = ()
+    if run.config.print_logs:
+        write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
+
+
+def _last_notices(run: Run, told: Mapping[int, Call], abandoned: list[Call]) -> Iterator[Notice]:
+    yield from last_notices(run, told, abandoned)
+    yield run.outbox.notice(EventType.FLOW_STOP, _stop_data(run), None, level=stop_level(run.status))
+
+
+def _stop_data(run: Run) -> dict[str, Any]:
+    tally = run.calls.tally()
+    return {
+        "status": run.status,
+        "duration": run.duration,
+        "error": None if run.failure is None else run.failure.info(),
+        "tasks": {"total": tally.count, "failed": tally.failed},
+    }
+
+
+def settle(run: Run) -> None:
+    """Wait until every listener is through."""
+    if run.outbox.settled:
+        return
+    run.outbox.wait_delivered()
+    if run.outbox.awaits:
+        run_in_new_loop(run.outbox.wait_awaited)
+
+
+async def settle_async(run: Run) -> None:
+    """Wait until every listener is through."""
+    if run.outbox.settled:
+        return
+    if run.outbox.delivering:
+        await wait_in_thread(run.outbox.wait_delivered)
+    await run.outbox.wait_awaited()

@@ -1,0 +1,135 @@
+"""Generators inside a flow, step by step.
+
+Each step runs in the generator's own place in the flow, and between the steps the consumer is where it was: so a
+context never leaks through a `yield`.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any, TypeVar
+
+from ..injection.invocation import value_unless
+from ..scope.context import Scope, enter, leave
+
+__all__ = ["Life", "stepping", "stepping_async"]
+
+T = TypeVar("T")
+
+
+class Life:
+    """One generator from its first step to its exhaustion or close: where it runs, and what surrounds it."""
+
+    __slots__ = ("scope",)
+
+    scope: Scope | None
+    """Its place in the flow."""
+
+    def start(self) -> Generator[Any, Any, Any]:
+        """Make the generator."""
+        raise NotImplementedError
+
+    async def start_async(self) -> AsyncGenerator[Any, Any]:
+        """Make the async generator."""
+        raise NotImplementedError
+
+    def close(self, error: BaseException | None) -> BaseException | None:
+        """Close what was opened for the generator; tell with which error it ends."""
+        return error
+
+    async def close_async(self, error: BaseException | None) -> BaseException | None:
+        """Close what was opened for the async generator; tell with which error it ends."""
+        return error
+
+    def ended(self, value: object) -> None:
+        """It has returned, or its consumer has closed it."""
+
+    def raised(self, error: BaseException) -> bool:  # noqa: ARG002 - for subclasses
+        """It has raised; tell whether its consumer sees that."""
+        return True
+
+    def inside(self, step: Callable[..., T], *values: Any) -> T:
+        """Make a step in its place."""
+        token = enter(self.scope)
+        try:
+            return step(*values)
+        finally:
+            leave(token, self.scope)
+
+    async def inside_async(self, step: Callable[..., Awaitable[T]], *values: Any) -> T:
+        """Make an async step in its place."""
+        token = enter(self.scope)
+        try:
+            return await step(*values)
+        finally:
+            leave(token, self.scope)
+
+
+def stepping(begin: Callable[[tuple[Any, ...], dict[str, Any]], Life]) -> Callable[..., Generator[Any, Any, Any]]:
+    """A generator function whose generators lead such lives; `begin` is called at the first step."""
+
+    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        life = begin(args, kwargs)
+        result = None
+        try:
+            try:
+                generator = life.inside(life.start)
+                step, value = generator.send, None
+                while True:
+                    item = life.inside(step, value)
+                    try:
+                        value = yield item
+                        step = generator.send
+                    except GeneratorExit:
+                        life.inside(generator.close)
+                        break
+                    except BaseException as thrown:
+                        step, value = generator.throw, thrown
+            except StopIteration as stop:
+                result = stop.value
+            except BaseException as error:
+                life.inside(life.close, error)
+                raise
+            result = value_unless(life.inside(life.close, None), result)
+        except BaseException as error:
+            if life.raised(error):
+                raise
+            return None
+        life.ended(result)
+        return result
+
+    return call
+
+
+def stepping_async(
+    begin: Callable[[tuple[Any, ...], dict[str, Any]], Life],
+) -> Callable[..., AsyncGenerator[Any, Any]]:
+    """An async generator function whose generators lead such lives; `begin` is called at the first step."""
+
+    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        life = begin(args, kwargs)
+        try:
+            try:
+                generator = await life.inside_async(life.start_async)
+                step, value = generator.asend, None
+                while True:
+                    item = await life.inside_async(step, value)
+                    try:
+                        value = yield item
+                        step = generator.asend
+                    except GeneratorExit:
+                        await life.inside_async(generator.aclose)
+                        break
+                    except BaseException as thrown:
+                        step, value = generator.athrow, thrown
+            except StopAsyncIteration:
+                pass
+            except BaseException as error:
+                await life.inside_async(life.close_async, error)
+                raise
+            value_unless(await life.inside_async(life.close_async, None), None)
+        except BaseException as error:
+            if life.raised(error):
+                raise
+            return
+        life.ended(None)
+
+    return call

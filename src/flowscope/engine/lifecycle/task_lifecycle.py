@@ -1,0 +1,239 @@
+"""The life of a call: what is decided and recorded at its start, at each failure and at its end.
+
+The drivers only call functions and wait; every decision is here, once for sync, async and generators.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from typing import Any, Final, Literal
+
+from ..._clock import seconds, tick
+from ...errors import TaskTimeoutError
+from ...model.events import EventType
+from ...model.status import FAILED, RunStatus
+from ...serialization.exception_snapshot import Failure, add_note, summary_of
+from ..definitions.task_definition import TaskSpec
+from ..events.bus import flow_events
+from ..events.dispatcher import Notice
+from ..run.run import Run
+from ..scope.call import Call, inputs_of, order_at
+from ..scope.context import current, no_active_flow
+
+__all__ = [
+    "RAISE",
+    "TOLERATE",
+    "Verdict",
+    "begin",
+    "complete",
+    "end_elsewhere",
+    "failed",
+    "last_notices",
+    "start",
+    "stop_level",
+    "timed_out",
+    "waiting_call",
+]
+
+_MARK: Final = "_task_id"
+"""The attribute of a `TaskTimeoutError` that tells whose deadline it was."""
+_PENDING: Final = RunStatus.PENDING
+_RUNNING: Final = RunStatus.RUNNING
+_COMPLETED: Final = RunStatus.COMPLETED
+
+
+class _Verdict(Enum):
+    RAISE = "raise"
+    TOLERATE = "tolerate"
+
+
+RAISE: Final = _Verdict.RAISE
+"""The exception goes on to the caller."""
+TOLERATE: Final = _Verdict.TOLERATE
+"""The call returns None."""
+Verdict = float | Literal[_Verdict.RAISE, _Verdict.TOLERATE]
+"""What follows a failed attempt; a number is the seconds to wait before the next one."""
+
+
+def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, waits: bool = False) -> Call:
+    """Start a call in the running flow; one that `waits` is only recorded as pending, until its `start`.
+
+    Raises:
+        NoActiveFlowError: No flow is running here.
+    """
+    parent = current.get()
+    if parent is None or (run := parent.handle.run) is None:
+        raise no_active_flow(f"task {spec.name!r}", parent)
+    call: Call = spec.new_call()
+    call.handle = parent.handle
+    call.spec = spec
+    call.parent = parent
+    if not run.keeps_inputs:
+        call.inputs = ()
+    elif kwargs:
+        call.inputs = inputs_of(args[1:] if spec.binds_self else args, kwargs)
+    else:
+        call.inputs = args[1:] if spec.binds_self else args
+    call.status = _PENDING if waits else _RUNNING
+    call.value = None
+    call.rare = spec.rare
+    call.ended = 0
+    call.order = next(run.orders)
+    call.started = tick()
+    run.calls.append(call)
+    if not waits and (run.attentive or flow_events.event_listeners):
+        _announce_start(run, call)
+    return call
+
+
+def waiting_call(spec: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
+    """The call that this context is for, which has been begun and started already."""
+    call: Any = current.get()
+    return call  # type: ignore[no-any-return] # the submitted call
+
+
+def start(call: Call, at: int | None = None) -> None:
+    """Start a call that waited; `at` is the tick at which it started elsewhere."""
+    call.started = at or tick()
+    call.status = _RUNNING
+    run: Run | None = call.handle.run
+    if run is not None and (run.attentive or flow_events.event_listeners):
+        _announce_start(run, call)
+
+
+def _announce_start(run: Run, call: Call) -> None:
+    try:
+        run.outbox.emit(EventType.TASK_START, _start_data(run, call), call)
+    except BaseException as error:  # an interrupt while listeners were called
+        failed(call, error)
+        raise
+
+
+def _start_data(run: Run, call: Call) -> dict[str, Any]:
+    return {"parent_task_id": run.handle.task_id(order_at(call.parent, run.handle))}
+
+
+def complete(call: Call, value: object) -> None:
+    """End a call with a value. The record of a flow that has ended meanwhile does not change."""
+    ended = tick()
+    run: Run | None = call.handle.run
+    if run is None:
+        return
+    call.status = _COMPLETED
+    if run.keeps_values:
+        call.value = value
+    call.ended = ended
+    if run.waiting_prints:
+        run.journal.flush(call)
+    if run.attentive or flow_events.event_listeners:
+        _announce_stop(run, call, None)
+
+
+def end_elsewhere(call: Call, status: RunStatus, value: object, failure: Failure | None, at: int) -> None:
+    """Record the end of a call in another process, where it has been decided and logged."""
+    run: Run | None = call.handle.run
+    if run is None:
+        return
+    call.status = status
+    if run.keeps_values:
+        call.value = value
+    if failure is not None and run.calls.kept:
+        run.failures[call.order] = failure
+    call.ended = at
+    if run.attentive or flow_events.event_listeners:
+        _announce_stop(run, call, failure)
+
+
+def failed(call: Call, error: BaseException) -> Verdict:
+    """Decide and record what follows an exception."""
+    ended = tick()
+    spec: TaskSpec = call.spec
+    run: Run | None = call.handle.run
+    if spec.retries and spec.retries_after(call.attempt, error):
+        return _retry(run, call, error)
+    raises = spec.raise_on_error or not isinstance(error, Exception)
+    if run is None:
+        return RAISE if raises else TOLERATE
+    call.status = _status_after(call, error)
+    if raises and run.flow is not None:
+        handle = run.handle
+        place = f"flow {handle.flow_name!r} ({handle.flow_id})"
+        add_note(error, f"in task {spec.name!r} ({handle.task_id(call.order)}) of {place}")
+    failure = Failure(error)
+    if run.calls.kept:
+        run.failures[call.order] = failure
+    call.ended = ended
+    if run.waiting_prints:
+        run.journal.flush(call)
+    run.journal.say_failure(f"task {spec.name!r}", call.status, failure, call)
+    if run.attentive or flow_events.event_listeners:
+        _announce_stop(run, call, failure)
+    return RAISE if raises else TOLERATE
+
+
+def timed_out(call: Call, timeout: float) -> TaskTimeoutError:
+    """The error of an attempt that has passed its deadline: only for this call does it mean that."""
+    error = TaskTimeoutError(call.spec.name, timeout)
+    vars(error)[_MARK] = call.handle.task_id(call.order)
+    return error
+
+
+def _status_after(call: Call, error: BaseException) -> RunStatus:
+    if type(error) is TaskTimeoutError and vars(error).get(_MARK) == call.handle.task_id(call.order):
+        return RunStatus.TIMED_OUT
+    return RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+
+
+def _retry(run: Run | None, call: Call, error: BaseException) -> float:
+    spec: TaskSpec = call.spec
+    pause = spec.pause_after(call.attempt)
+    if run is not None:
+        told = f"attempt {call.attempt} of {spec.retries + 1} failed, next in {pause:g} s: {summary_of(error)}"
+        run.journal.say(logging.WARNING, f"task {spec.name!r}: {told}", call)
+        if run.outbox.heard:
+            data = {"attempt": call.attempt, "delay": pause, "error": Failure(error).info()}
+            run.outbox.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
+    call.attempt += 1
+    call.status = _RUNNING
+    return pause
+
+
+def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
+    duration = seconds(call.started, call.ended)
+    if run.config.print_finished_message:
+        run.journal.say(logging.INFO, f"task {call.spec.name!r} finished: {call.status} in {duration:.6f} s", call)
+    run.outbox.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
+
+
+def _stop_data(call: Call, failure: Failure | None) -> dict[str, Any]:
+    return {
+        "status": call.status,
+        "duration": seconds(call.started, call.ended),
+        "attempt": call.attempt,
+        "error": None if failure is None else failure.info(),
+    }
+
+
+def stop_level(status: RunStatus) -> int:
+    """The level of the event that tells the end of a task or flow."""
+    return logging.ERROR if status in FAILED else logging.INFO
+
+
+def last_notices(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) -> Iterator[Notice]:
+    """What is told of the calls that are open when their flow ends.
+
+    Args:
+        run: The run.
+        told: The calls whose start was told and whose end was not, by execution order.
+        abandoned: The calls that the record shows as abandoned.
+    """
+    unfinished = {call.order: call for call in abandoned}
+    for order, call in told.items():
+        if order not in unfinished:
+            unfinished[order] = call if call.ended else run.abandon(call)
+    notice = run.outbox.notice
+    for order, call in sorted(unfinished.items()):
+        if order not in told:
+            yield notice(EventType.TASK_START, _start_data(run, call), call)
+        failure = run.failures.get(order)
+        yield notice(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))

@@ -1,0 +1,1 @@
+"""Decisions about the attempts of a call, one rule a file."""

@@ -1,0 +1,1 @@
+"""One run: its calls, log, children and records."""

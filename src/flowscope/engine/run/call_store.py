@@ -1,0 +1,141 @@
+"""The calls of one run: kept, or only counted and timed.
+
+Either way, starting a task costs the append of a list.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+from typing import ClassVar, Final, Protocol
+
+from ..scope.call import Call
+from .timings import Tally
+
+__all__ = ["CallStore", "CountedCalls", "KeptCalls"]
+
+_BATCH: Final = 1_024
+
+
+class CallStore(Protocol):
+    """Takes the calls of a run, from any thread, until it is closed."""
+
+    kept: ClassVar[bool]
+    """Whether calls are kept."""
+
+    def append(self, call: Call, /) -> None:
+        """Take a call that starts."""
+        ...
+
+    def append_late(self, call: Call) -> None:
+        """Take an ended call, although it is closed."""
+        ...
+
+    def all(self) -> list[Call]:
+        """The kept calls, in the order of their start."""
+        ...
+
+    def tally(self) -> Tally:
+        """The totals of all calls that have ended."""
+        ...
+
+    def close(self, freeze: Callable[[Call], Call]) -> "tuple[CallStore, list[Call]]":
+        """End with the run.
+
+        Returns:
+            What stands in its place, with frozen copies of the calls that are still open; and these copies.
+        """
+        ...
+
+
+class KeptCalls(list[Call]):
+    """Keeps every call."""
+
+    __slots__ = ()
+
+    kept: ClassVar[bool] = True
+
+    def append_late(self, call: Call) -> None:
+        """Take an ended call, although it is closed."""
+        super().append(call)
+
+    def all(self) -> list[Call]:
+        """The calls, in the order of their start."""
+        return sorted(self[:], key=_order)
+
+    def tally(self) -> Tally:
+        """The totals of all calls that have ended."""
+        return Tally(self[:])
+
+    def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
+        """A copy that takes no more; a thread that is just about to append does so to the original."""
+        calls = self[:]
+        copies = {call.order: freeze(call) for call in calls if not call.ended}
+        closed = _ClosedCalls([copies.get(call.order, call) for call in calls] if copies else calls)
+        return closed, [copies[order] for order in sorted(copies)]
+
+
+class _ClosedCalls(KeptCalls):
+    __slots__ = ()
+
+    def append(self, call: Call, /) -> None:
+        """The run has ended."""
+
+
+class CountedCalls:
+    """Folds calls that have ended into a tally, a batch at a time, and keeps none."""
+
+    __slots__ = ("_calls", "_closed", "_fold_at", "_lock", "_tally")
+
+    kept: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._calls: list[Call] = []
+        self._tally = Tally()
+        self._fold_at = _BATCH
+        self._lock = Lock()
+        self._closed = False
+
+    def append(self, call: Call, /) -> None:
+        """Take a call that starts."""
+        self._calls.append(call)
+        if len(self._calls) >= self._fold_at:
+            self._fold()
+
+    def _fold(self) -> None:
+        if self._closed or not self._lock.acquire(blocking=False):
+            return  # somebody is at it already, perhaps further up the stack
+        try:
+            batch = self._calls[:]
+            del self._calls[: len(batch)]
+            still_open = self._tally.add(batch)
+            self._calls.extend(still_open)
+            self._fold_at = _BATCH + 2 * len(still_open)
+        finally:
+            self._lock.release()
+
+    def append_late(self, call: Call) -> None:
+        """Count an ended call, although it is closed."""
+        self._tally.add([call])
+
+    def all(self) -> list[Call]:
+        """None: they are not kept."""
+        return []
+
+    def tally(self) -> Tally:
+        """The totals of all calls that have ended."""
+        self._fold()
+        return self._tally
+
+    def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
+        """Count the calls that are still open too, and no more."""
+        with self._lock:
+            pass  # let another thread finish its folding
+        self._fold()
+        self._closed = True
+        copies = [freeze(call) for call in sorted(self._calls, key=_order)]
+        self._calls.clear()
+        self._tally.add(copies)
+        return self, copies
+
+
+def _order(call: Call) -> int:
+    return call.order

@@ -1,0 +1,242 @@
+"""What code says while it runs: log lines, prints, artifacts, results."""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final, NamedTuple, get_args
+
+from ..._clock import tick, wall_time
+from ...concurrency.buffers import Keeper, Kept, Ring
+from ...model.config import FlowConfig, LogLevel
+from ...model.events import EventType
+from ...model.records import LogSource
+from ...model.status import FAILED, RunStatus
+from ...serialization.exception_snapshot import Failure, summary_of
+from ...serialization.json_values import clean_text
+from ...serialization.redaction import Redactor
+from ..events.dispatcher import Outbox
+from ..scope.call import Call, order_at
+from ..scope.context import Handle, Scope
+
+__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "clock", "log_line", "plain"]
+
+LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
+
+_ANSI: Final = re.compile(
+    r"""\x1b(?:
+        \[[0-?]*[ -/]*[@-~]                       # control sequences: colours, cursor
+        | [\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?    # strings: titles, links
+        | [ -/]*[0-~]                             # all others
+    )""",
+    re.VERBOSE,
+)
+"""Escape sequences as ECMA-48 defines them."""
+
+
+class Line(NamedTuple):
+    """One log entry."""
+
+    ticks: int
+    level: int
+    message: object
+    """Text; or something whose `str` is the text when somebody reads it."""
+    logger: str
+    source: LogSource
+    order: int
+    """The execution order of the task that was running, or 0."""
+
+
+class FoundArtifact(NamedTuple):
+    """One artifact."""
+
+    ticks: int
+    key: str | None
+    description: str | None
+    artifact_type: str | None
+    data: object
+    order: int
+
+
+class FoundResult(NamedTuple):
+    """One result."""
+
+    ticks: int
+    key: str
+    description: str
+    value: object
+    order: int
+
+
+class Journal:
+    """The log, artifacts and results of one run, as told by any thread; nothing is taken after `close`."""
+
+    __slots__ = (
+        "_config",
+        "_handle",
+        "_outbox",
+        "_redactor",
+        "_write_console",
+        "artifacts",
+        "hears_logging",
+        "hears_prints",
+        "lines",
+        "partial",
+        "results",
+        "threshold",
+    )
+
+    def __init__(
+        self,
+        handle: Handle,
+        config: FlowConfig,
+        outbox: Outbox,
+        redactor: Redactor,
+        write_console: Callable[[str, LogSource], None],
+    ) -> None:
+        self._handle = handle
+        self._config = config
+        self._outbox = outbox
+        self._redactor = redactor
+        self._write_console = write_console
+        self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
+        """The lowest level that is recorded."""
+        self.hears_prints = config.capture_stdout and self.threshold <= logging.INFO
+        self.hears_logging = config.capture_logging and config.logging_enabled
+        self.lines: Keeper[Line] = Kept() if config.max_logs is None else Ring(config.max_logs)
+        self.partial = PartialLines()
+        self.artifacts: Keeper[FoundArtifact] = Kept()
+        self.results: Keeper[FoundResult] = Kept()
+
+    def say(
+        self,
+        level: int,
+        message: object,
+        scope: Scope | None,
+        source: LogSource = "log",
+        logger: str = "flowscope",
+        *,
+        at: int = 0,
+    ) -> None:
+        """Record a log entry, if its level is recorded; `at` is its tick, if that is not now."""
+        if level < self.threshold:
+            return
+        order = order_at(scope, self._handle)
+        line = Line(at or tick(), level, self._text(message), clean_text(logger), source, order)
+        if self._config.log_to_memory:
+            self.lines.append(line)
+        if self._config.log_to_console and source not in {"stdout", "stderr"}:
+            self._write_console(self.format(line) + "\n", "stdout")
+        if self._outbox.heard:
+            self._tell(line, message, scope)
+
+    def say_failure(self, what: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
+        """Record how a task or flow has ended that has not completed; its traceback too, if that is asked for."""
+        has_failed = status in FAILED
+        level = logging.ERROR if has_failed else logging.WARNING
+        self.say(level, f"{what} {status}: {summary_of(failure.error)}", scope)
+        if has_failed and self._config.print_error_stack_trace:
+            self.say(logging.ERROR, failure.text().rstrip(), scope)
+
+    def _text(self, message: object) -> object:
+        """The message as it is recorded."""
+        return plain(message) if isinstance(message, str) else message
+
+    def _tell(self, line: Line, message: object, scope: Scope | None) -> None:
+        payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
+        data = {"message_data": payload}
+        self._outbox.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
+
+    def take_print(self, text: str, scope: Scope, source: LogSource) -> None:
+        """Record printed text: complete lines now, the rest when it is complete or the task ends."""
+        for line in self.partial.add(order_at(scope, self._handle), source, text):
+            self.say(logging.INFO, line, scope, source, source)
+
+    def flush(self, call: Call | None) -> None:
+        """Record what waits for the end of its line: in a task that ends, or (None) in the whole run."""
+        if not self.partial:
+            return
+        for order, source, text in self.partial.take(None if call is None else call.order):
+            scope = call if call is not None and call.order == order else None
+            self.say(logging.INFO, text, scope, source, source)
+
+    def format(self, line: Line) -> str:
+        """The entry as text."""
+        return log_line(wall_time(line.ticks, self._handle.anchor), line.level, line.message)
+
+    def add_artifact(
+        self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None
+    ) -> FoundArtifact:
+        """Record an artifact."""
+        return self.keep_artifact(FoundArtifact(tick(), key, description, artifact_type, data, 0), scope)
+
+    def keep_artifact(self, told: FoundArtifact, scope: Scope | None) -> FoundArtifact:
+        """Record an artifact that was found here or elsewhere."""
+        found = told._replace(order=order_at(scope, self._handle))
+        self.artifacts.append(found)
+        if self._outbox.heard:
+            masked = self._redactor.mask_named(found.key, found.data)
+            payload = {"description": found.description, "key": found.key, "data": masked, "type": found.artifact_type}
+            self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
+        return found
+
+    def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> FoundResult:
+        """Record a result."""
+        return self.keep_result(FoundResult(tick(), key, description, value, 0), scope)
+
+    def keep_result(self, told: FoundResult, scope: Scope | None) -> FoundResult:
+        """Record a result that was found here or elsewhere."""
+        found = told._replace(order=order_at(scope, self._handle))
+        self.results.append(found)
+        if self._outbox.heard:
+            masked = self._redactor.mask_named(found.key, found.value)
+            payload = {"key": found.key, "description": found.description, "value": masked}
+            self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
+        return found
+
+    def close(self) -> None:
+        """Take nothing any more."""
+        self.threshold = sys.maxsize
+        self.hears_prints = self.hears_logging = False
+        self.lines = self.lines.close()
+        self.artifacts = self.artifacts.close()
+        self.results = self.results.close()
+
+
+def clock(moment: datetime) -> str:
+    """`HH:MM:SS.mmm`, in local time."""
+    local = moment.astimezone()
+    return f"{local:%H:%M:%S}.{local.microsecond // 1000:03d}"
+
+
+def log_line(moment: datetime, level: int, message: object) -> str:
+    """`HH:MM:SS.mmm | INFO     | text`, in local time."""
+    return f"{clock(moment)} | {logging.getLevelName(level):<8} | {message}"
+
+
+def plain(text: str) -> str:
+    """The text without ANSI sequences and lone surrogates."""
+    return clean_text(_ANSI.sub("", text) if "\x1b" in text else text)
+
+
+class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
+    """Printed text that waits for the rest of its line: joined per task, stream and thread."""
+
+    __slots__ = ()
+
+    def add(self, order: int, source: LogSource, text: str) -> list[str]:
+        """Take in text; return the lines that it completes."""
+        key = (order, source, threading.get_ident())
+        *lines, rest = text.split("\n")
+        if lines:
+            lines[0] = "".join(self.pop(key, ())) + lines[0]
+        if rest:
+            self.setdefault(key, []).append(rest)
+        return [line.removesuffix("\r") for line in lines]
+
+    def take(self, order: int | None) -> list[tuple[int, LogSource, str]]:
+        """What waits, of one task or (None) of all, as lines; it waits no more."""
+        keys = [key for key in tuple(self) if order is None or key[0] == order]
+        return [(key[0], key[1], "".join(parts)) for key in keys if (parts := self.pop(key, None))]

@@ -1,0 +1,183 @@
+"""One run of a flow, live: its parts, and how it begins and ends."""
+
+import copy
+import threading
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any
+
+from ..._clock import seconds, tick
+from ...concurrency.buffers import Keeper, Kept, Ring
+from ...concurrency.process_locks import LOCKS
+from ...model.config import FlowConfig
+from ...model.events import FlowEvent
+from ...model.records import LogSource
+from ...model.status import RunStatus
+from ...serialization.exception_snapshot import Failure
+from ...serialization.json_values import clean_text
+from ...serialization.redaction import redactor_for
+from ..definitions.injection_plan import Plan
+from ..events.bus import Listener
+from ..events.dispatcher import Outbox
+from ..injection.provider_stack import Opened, SharedProviders
+from ..injection.resolver import CallSite
+from ..scope.call import Call
+from ..scope.context import NOTHING, Handle, Scope
+from .call_store import CallStore, CountedCalls, KeptCalls
+from .child_tasks import Children
+from .log import Journal
+
+__all__ = ["Run", "opened_at"]
+
+
+class Run:
+    """The state of one run. What is added to it from any thread never fails; after `close` it does not change."""
+
+    __slots__ = (
+        "abandoned_threads",
+        "announced",
+        "attentive",
+        "calls",
+        "children",
+        "config",
+        "ended",
+        "failure",
+        "failures",
+        "flow",
+        "handle",
+        "journal",
+        "keeps_inputs",
+        "keeps_values",
+        "loop",
+        "orders",
+        "outbox",
+        "params",
+        "parent_flow_id",
+        "placements",
+        "proxies",
+        "redactor",
+        "root",
+        "run_params",
+        "shared",
+        "started",
+        "status",
+        "tags",
+        "value",
+        "waiting_prints",
+    )
+
+    def __init__(
+        self,
+        flow: object,
+        *,
+        handle: Handle,
+        config: FlowConfig,
+        tags: tuple[str, ...],
+        listeners: list[Listener],
+        write_console: Callable[[str, LogSource], None],
+    ) -> None:
+        self.flow: Any = flow
+        """The flow, while it is running; None also for a plain call of no flow."""
+        self.config = config
+        self.tags = tuple(map(clean_text, tags))
+        self.handle = handle
+        handle.run = self
+        self.root = Scope()
+        """The place of the flow's own function."""
+        self.root.handle = handle
+        self.proxies: Any = ()
+        """What captures its prints, while it is running."""
+        self.parent_flow_id: str | None = None
+        self.params: Mapping[str, Any] = NOTHING
+        self.run_params: Mapping[str, Any] = NOTHING
+        self.status = RunStatus.RUNNING
+        self.value: Any = None
+        self.failure: Failure | None = None
+        self.failures: dict[int, Failure] = {}
+        """What tasks failed with, by execution order."""
+        self.abandoned_threads: dict[int, threading.Thread] = {}
+        """Threads that were left behind at a deadline, by execution order."""
+        self.placements: dict[int, str] = {}
+        """The executors of tasks that were submitted, by execution order."""
+        self.children: Children | None = None
+        """The submitted calls that have not ended, if there have been any."""
+        self.loop: object = None
+        """The event loop in which its function runs, if that is async."""
+        self.calls: CallStore = KeptCalls() if config.add_task_to_self else CountedCalls()
+        self.orders = count(1)
+        """The execution orders of the tasks to come."""
+        self.keeps_values = config.add_task_to_self and config.record_return_values
+        self.keeps_inputs = config.add_task_to_self and config.record_inputs
+        self.redactor = redactor_for(config.redact)
+        kept: Keeper[FlowEvent] | None = None
+        if config.capture_events:
+            kept = Kept() if config.max_events is None else Ring(config.max_events)
+        self.outbox = Outbox(handle, listeners, kept)
+        self.journal = Journal(handle, config, self.outbox, self.redactor, write_console)
+        self.attentive = bool(listeners or config.capture_events or config.print_finished_message)
+        """Whether the life of a task is news to somebody besides the listeners of the bus."""
+        self.shared: SharedProviders | None = None
+        """The values of `scope="flow"` providers, if there are any."""
+        self.waiting_prints = self.journal.partial
+        """Not empty while some task has printed part of a line."""
+        self.announced = False
+        """Whether its FLOW_START has been told."""
+        self.started = tick()
+        self.ended = 0
+
+    @property
+    def present_status(self) -> RunStatus:
+        """`running` until its very end, whatever its function has come to."""
+        return self.status if self.ended else RunStatus.RUNNING
+
+    @property
+    def duration(self) -> float:
+        """Seconds until its end, or until now."""
+        return seconds(self.started, self.ended or tick())
+
+    def shared_providers(self) -> SharedProviders:
+        """What makes and holds the values of `scope="flow"` providers."""
+        with LOCKS.making:
+            if self.shared is None:
+                self.shared = SharedProviders(CallSite(self.handle, None))
+            return self.shared
+
+    def family(self) -> Children:
+        """What keeps track of the submitted calls."""
+        with LOCKS.making:
+            if self.children is None:
+                self.children = Children()
+            return self.children
+
+    def close(self) -> list[Call]:
+        """End the run, and tell which calls were still open: they are recorded as abandoned."""
+        self.ended = tick()
+        self.handle.release()
+        self.calls, abandoned = self.calls.close(self._frozen)
+        return abandoned
+
+    def abandon(self, call: Call) -> Call:
+        """Record a call that started in the moment in which the run ended."""
+        frozen = self._frozen(call)
+        self.calls.append_late(frozen)
+        return frozen
+
+    def release(self) -> None:
+        """Let go of what only a run in progress needs."""
+        self.ended = self.ended or tick()
+        self.handle.release()
+        self.journal.close()
+        self.flow = None
+
+    def _frozen(self, call: Call) -> Call:
+        frozen = copy.copy(call)
+        frozen.ended = self.ended
+        frozen.status = RunStatus.ABANDONED
+        return frozen
+
+
+def opened_at(handle: Handle, call: Call | None, plan: Plan) -> Opened:
+    """What injects into one call, or (None) into the flow's own function."""
+    run: Run | None = handle.run
+    shared = run.shared_providers() if plan.providers and run is not None else None
+    return Opened(CallSite(handle, call), shared)

@@ -1,0 +1,1 @@
+"""The scope that code runs in, and the live call inside it."""

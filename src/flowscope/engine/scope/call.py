@@ -1,0 +1,121 @@
+"""One live call of a task, slotted: what is known of it while it runs and afterwards."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...model.status import RunStatus
+from .context import NOTHING, Handle, Scope
+
+__all__ = ["Call", "Inputs", "Rare", "call_at", "inputs_of", "order_at"]
+
+
+class _Mixed:
+    """Positional and keyword arguments, where a call has both."""
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.args = args
+        self.kwargs = kwargs
+
+
+Inputs = tuple[Any, ...] | dict[str, Any] | _Mixed
+"""The arguments of a call, in as little memory as they need."""
+
+
+def inputs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inputs:
+    """Arguments as a call keeps them."""
+    if not kwargs:
+        return args
+    return _Mixed(args, kwargs) if args else kwargs
+
+
+class Rare:
+    """What few calls have."""
+
+    __slots__ = ("attempt", "data", "deadline")
+
+    def __init__(self) -> None:
+        self.attempt = 1
+        self.data: dict[str, Any] | None = None
+        self.deadline: int | None = None
+
+
+class Call(Scope):
+    """The state of one call. `Task` is the same with a public face."""
+
+    __slots__ = ("ended", "inputs", "order", "parent", "rare", "spec", "started", "status", "value")
+
+    spec: Any
+    """The `TaskSpec` of its task."""
+    order: int
+    """1 for the first task that started in the run."""
+    parent: Scope
+    """The place it was called from."""
+    inputs: Inputs
+    started: int
+    """In ticks; until the start of a submitted call, when it was submitted."""
+    ended: int
+    """In ticks; 0 until the end."""
+    status: RunStatus
+    value: Any
+    rare: Rare | None
+    """None for one at its first attempt, without `task_data` and deadline."""
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """Its positional arguments."""
+        inputs = self.inputs
+        if type(inputs) is _Mixed:
+            return inputs.args
+        return inputs if type(inputs) is tuple else ()
+
+    @property
+    def kwargs(self) -> Mapping[str, Any]:
+        """Its keyword arguments."""
+        inputs = self.inputs
+        if type(inputs) is _Mixed:
+            return inputs.kwargs
+        return inputs if type(inputs) is dict else NOTHING
+
+    @property
+    def attempt(self) -> int:
+        """1 at the first attempt."""
+        return 1 if self.rare is None else self.rare.attempt
+
+    @attempt.setter
+    def attempt(self, attempt: int) -> None:
+        self._own_rare().attempt = attempt
+
+    @property
+    def data(self) -> dict[str, Any] | None:
+        """Its `task_data`, if anybody asked for it."""
+        return None if self.rare is None else self.rare.data
+
+    @data.setter
+    def data(self, data: dict[str, Any] | None) -> None:
+        self._own_rare().data = data
+
+    @property
+    def deadline(self) -> int | None:
+        """When this attempt has to be over, in ticks."""
+        return None if self.rare is None else self.rare.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: int | None) -> None:
+        self._own_rare().deadline = deadline
+
+    def _own_rare(self) -> Rare:
+        if self.rare is None:
+            self.rare = Rare()
+        return self.rare
+
+
+def call_at(scope: Scope | None, handle: Handle) -> Call | None:
+    """The call that a place belongs to, if it is one of that run."""
+    return scope if isinstance(scope, Call) and scope.handle is handle else None
+
+
+def order_at(scope: Scope | None, handle: Handle) -> int:
+    """The execution order of the call that a place belongs to, if it is one of that run; else 0."""
+    return scope.order if isinstance(scope, Call) and scope.handle is handle else 0

@@ -22,14 +22,14 @@ from .errors import (
     TaskTimeoutError,
     WorkerDiedError,
 )
-from .executors.aio import AsyncioExecutor
-from .executors.choosing import use_executor
-from .executors.executor import Executor
-from .executors.future import TaskFuture
-from .executors.mapping import TaskMap, map_tasks
-from .executors.process import ProcessExecutor
-from .executors.submitting import submit
-from .executors.thread import ThreadExecutor
+from .executors.backends.asyncio_executor import AsyncioExecutor
+from .executors.backends.process_executor import ProcessExecutor
+from .executors.backends.thread_executor import ThreadExecutor
+from .executors.selection import use_executor
+from .executors.submission.executor import Executor
+from .executors.submission.future import TaskFuture
+from .executors.submit import submit
+from .executors.task_map import TaskMap, map_tasks
 from .model.config import FlowConfig
 from .model.durations import Durations, TaskDuration, TaskDurations, TaskTiming
 from .model.events import EventData, EventType, FlowEvent

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final, Self
 
 from ..engine.live import Flow
 from ..errors import CoordinationError
-from ..executors.thread import default_threads
+from ..executors.backends.thread_executor import default_threads
 from ..model.records import FlowRun
 from .execution import Execution
 from .graph import Dependency

@@ -7,8 +7,8 @@ from .._clock import anchor, seconds, tick, wall_time
 from ..engine.current import current_flow_or_none
 from ..engine.live import Flow
 from ..errors import SerializationError, TaskTimeoutError
-from ..executors.errand import start_errand
-from ..executors.process import ProcessExecutor
+from ..executors.backends.process_executor import ProcessExecutor
+from ..executors.plain_calls import start_errand
 from .flow_parcel import pack_flow, run_packed, unpack_outcome
 from .outcomes import Outcome, Verdict, never_run, not_started
 

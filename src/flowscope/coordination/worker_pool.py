@@ -11,10 +11,10 @@ from ..concurrency.event_loops import in_loop
 from ..concurrency.latch import Opening
 from ..engine.definitions.callables import Kind, kind_of
 from ..errors import CoordinationError, TaskTimeoutError
-from ..executors.errand import start_errand
-from ..executors.executor import Executor
-from ..executors.process import ProcessExecutor
-from ..executors.thread import ThreadExecutor
+from ..executors.backends.process_executor import ProcessExecutor
+from ..executors.backends.thread_executor import ThreadExecutor
+from ..executors.plain_calls import start_errand
+from ..executors.submission.executor import Executor
 from .kinds import FlowType
 
 __all__ = ["WorkerPool"]

@@ -1,14 +1,14 @@
 """Where calls run that are submitted: event loops, threads, worker processes."""
 
-from .aio import AsyncioExecutor
-from .choosing import ExecutorName, use_executor
-from .executor import Executor
-from .future import TaskFuture
-from .job import Job
-from .mapping import TaskMap, map_tasks
-from .process import ProcessExecutor
-from .submitting import submit
-from .thread import ThreadExecutor
+from .backends.asyncio_executor import AsyncioExecutor
+from .backends.process_executor import ProcessExecutor
+from .backends.thread_executor import ThreadExecutor
+from .selection import ExecutorName, use_executor
+from .submission.executor import Executor
+from .submission.future import TaskFuture
+from .submission.submission import Job
+from .submit import submit
+from .task_map import TaskMap, map_tasks
 
 __all__ = [
     "AsyncioExecutor",

@@ -13,7 +13,7 @@ from ..concurrency.lock_convoy import yield_while_taken
 from ..concurrency.thread_pool import Pool
 from ..concurrency.timer import TimeLimit
 from ..errors import GraphError
-from ..executors.aio import background_loop
+from ..executors.backends.asyncio_executor import background_loop
 from ..model.records import FlowRun
 from ..model.status import RunStatus
 from ..serialization.error_info import ErrorInfo

@@ -5,7 +5,7 @@ from functools import partial
 
 from ..concurrency.event_loops import call_later
 from ..concurrency.thread_pool import Pool
-from ..executors.aio import background_loop
+from ..executors.backends.asyncio_executor import background_loop
 from .activation import Activation
 
 __all__ = ["Emitted", "Work"]

@@ -11,15 +11,15 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ..engine.run.log import FoundArtifact, FoundResult, Line
-from ..errors import SerializationError
-from ..model.config import FlowConfig
-from ..model.status import RunStatus
-from ..serialization.error_info import ErrorInfo
-from ..serialization.exception_snapshot import Failure, message_of, summary_of
-from ..serialization.exception_transport import pack_error
-from ..serialization.introspection import class_of
-from ..serialization.json_values import to_json_value
+from ...engine.run.log import FoundArtifact, FoundResult, Line
+from ...errors import SerializationError
+from ...model.config import FlowConfig
+from ...model.status import RunStatus
+from ...serialization.error_info import ErrorInfo
+from ...serialization.exception_snapshot import Failure, message_of, summary_of
+from ...serialization.exception_transport import pack_error
+from ...serialization.introspection import class_of
+from ...serialization.json_values import to_json_value
 
 __all__ = [
     "Entered",

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
-from ..errors import RemoteDataError, SerializationError
-from ..serialization.exception_snapshot import summary_of
-from .parcel import Unsent, unpack
+from ...errors import RemoteDataError, SerializationError
+from ...serialization.exception_snapshot import summary_of
+from .messages import Unsent, unpack
 
 __all__ = ["RemoteData", "RemoteProvided"]
 

@@ -14,9 +14,9 @@ from ..engine.live import LIVE_TYPES
 from ..engine.run.run import Run
 from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
-from .executor import Executor
-from .future import TaskFuture
-from .submitting import start_job
+from .submission.executor import Executor
+from .submission.future import TaskFuture
+from .submit import start_job
 
 __all__ = ["start_errand"]
 

@@ -9,18 +9,17 @@ from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any, Final, Protocol
 
-from .._clock import anchor, tick
-from ..engine.definitions.callables import define
-from ..engine.definitions.task_definition import TaskSpec, spec_of
-from ..engine.hosting import HostedAttempt, host
-from ..engine.live import LIVE_TYPES
-from ..engine.run.log import FoundArtifact, FoundResult, Line
-from ..engine.run.run import Run
-from ..engine.scope.call import Call, order_at
-from ..serialization.error_info import ErrorInfo
-from ..serialization.exception_snapshot import Failure, summary_of
-from .data import RemoteData, RemoteProvided
-from .parcel import (
+from ..._clock import anchor, tick
+from ...engine.definitions.callables import define
+from ...engine.definitions.task_definition import TaskSpec, spec_of
+from ...engine.live import LIVE_TYPES
+from ...engine.run.log import FoundArtifact, FoundResult, Line
+from ...engine.run.run import Run
+from ...engine.scope.call import Call, order_at
+from ...serialization.error_info import ErrorInfo
+from ...serialization.exception_snapshot import Failure, summary_of
+from .hosted_run import HostedAttempt, host
+from .messages import (
     Entered,
     Left,
     Message,
@@ -34,7 +33,8 @@ from .parcel import (
     pack_outcome,
     unpack,
 )
-from .surroundings import become_worker
+from .remote_data import RemoteData, RemoteProvided
+from .worker_flag import become_worker
 
 __all__ = ["answer", "serve"]
 

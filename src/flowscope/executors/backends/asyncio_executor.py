@@ -6,12 +6,12 @@ import threading
 from functools import partial
 from typing import Final
 
-from ..concurrency.event_loops import running_loop, start_loop_in_thread, stop_loop_in_thread
-from ..engine.run.run import Run
-from ..engine.scope.call import Call
-from .executor import Executor
-from .job import Job
-from .thread import ThreadExecutor
+from ...concurrency.event_loops import running_loop, start_loop_in_thread, stop_loop_in_thread
+from ...engine.run.run import Run
+from ...engine.scope.call import Call
+from ..submission.executor import Executor
+from ..submission.submission import Job
+from .thread_executor import ThreadExecutor
 
 __all__ = ["AsyncioExecutor", "background_loop"]
 

@@ -8,8 +8,8 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Final
 
-from ..concurrency.blocking import lend_here
-from ..concurrency.event_loops import (
+from ...concurrency.blocking import lend_here
+from ...concurrency.event_loops import (
     cancel_task,
     cancelled_error,
     current_asyncio_task,
@@ -18,17 +18,17 @@ from ..concurrency.event_loops import (
     running_loop,
     spawn,
 )
-from ..concurrency.latch import new_waiter, wait_for, waker
-from ..engine.definitions.callables import Kind
-from ..engine.definitions.task_definition import TaskSpec
-from ..engine.lifecycle.task_drivers import Attempt, sync_caller, waiting_caller
-from ..engine.lifecycle.task_lifecycle import RAISE, Verdict, begin, complete, failed, start, waiting_call
-from ..engine.run.child_tasks import Children
-from ..engine.run.run import Run
-from ..engine.scope.call import Call
-from ..engine.scope.context import enter, no_active_flow
-from .phase import RUNS, Phase
+from ...concurrency.latch import new_waiter, wait_for, waker
+from ...engine.definitions.callables import Kind
+from ...engine.definitions.task_definition import TaskSpec
+from ...engine.lifecycle.task_drivers import Attempt, sync_caller, waiting_caller
+from ...engine.lifecycle.task_lifecycle import RAISE, Verdict, begin, complete, failed, start, waiting_call
+from ...engine.run.child_tasks import Children
+from ...engine.run.run import Run
+from ...engine.scope.call import Call
+from ...engine.scope.context import enter, no_active_flow
 from .place import Place
+from .state import RUNS, Phase
 
 __all__ = ["Job"]
 

@@ -10,10 +10,10 @@ from typing import Any, Generic, Self, TypeVar, overload
 from ..concurrency.blocking import blocking
 from ..concurrency.latch import new_waiter, waker
 from ..errors import DefinitionError
-from .choosing import executor_for
-from .future import TaskFuture
-from .job import Job
-from .submitting import start_job, task_of
+from .selection import executor_for
+from .submission.future import TaskFuture
+from .submission.submission import Job
+from .submit import start_job, task_of
 
 __all__ = ["TaskMap", "map_tasks"]
 

@@ -9,19 +9,19 @@ from multiprocessing.connection import wait
 from typing import Any, Final
 from weakref import WeakSet
 
-from .._clock import seconds, tick
-from ..concurrency.event_loops import cancelled_error
-from ..engine.definitions.task_definition import TaskSpec
-from ..engine.lifecycle.task_lifecycle import timed_out
-from ..engine.scope.call import Call
-from ..errors import SerializationError, WorkerDiedError
-from ..serialization.exception_snapshot import summary_of
-from ..serialization.exception_transport import unpack_error
-from .job import Job
-from .parcel import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
+from ..._clock import seconds, tick
+from ...concurrency.event_loops import cancelled_error
+from ...engine.definitions.task_definition import TaskSpec
+from ...engine.lifecycle.task_lifecycle import timed_out
+from ...engine.scope.call import Call
+from ...errors import SerializationError, WorkerDiedError
+from ...serialization.exception_snapshot import summary_of
+from ...serialization.exception_transport import unpack_error
+from ..submission.submission import Job
+from .attempt import parcel_of, positional_names
+from .messages import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
 from .replay import Replay
-from .sending import parcel_of, positional_names
-from .serving import serve
+from .worker_main import serve
 
 __all__ = ["WorkerProcess"]
 

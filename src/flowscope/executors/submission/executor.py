@@ -5,8 +5,8 @@ from threading import Thread
 from types import TracebackType
 from typing import ClassVar, Self
 
-from ..concurrency.event_loops import wait_in_thread
-from .job import Job
+from ...concurrency.event_loops import wait_in_thread
+from .submission import Job
 
 __all__ = ["Executor"]
 

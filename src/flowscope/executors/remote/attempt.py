@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..engine.definitions.task_definition import TaskSpec
-from ..engine.run.run import Run
-from ..engine.scope.call import Call
-from ..engine.scope.context import no_active_flow
-from .parcel import Parcel, pack_items
+from ...engine.definitions.task_definition import TaskSpec
+from ...engine.run.run import Run
+from ...engine.scope.call import Call
+from ...engine.scope.context import no_active_flow
+from .messages import Parcel, pack_items
 
 __all__ = ["parcel_of", "positional_names"]
 

@@ -5,27 +5,27 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
-from .._clock import anchor, tick
-from ..concurrency.buffers import Keeper
-from ..concurrency.event_loops import run_in_new_loop, running_loop
-from ..model.config import FlowConfig
-from ..model.events import EventType
-from ..model.status import RunStatus
-from ..serialization.error_info import ErrorInfo
-from .capture.streams import begin_capture, end_capture, write_console
-from .definitions.callables import Kind
-from .definitions.task_definition import TaskSpec
-from .events.dispatcher import LastWords, Outbox
-from .flow_base import state_of
-from .injection.invocation import value_unless
-from .lifecycle.flow_lifecycle import wind_up, wind_up_async
-from .lifecycle.task_drivers import attempt_here, attempt_here_async
-from .live import Flow
-from .run.call_store import CountedCalls
-from .run.log import FoundArtifact, FoundResult, Journal, Line
-from .run.run import Run
-from .scope.call import Call, call_at, inputs_of
-from .scope.context import Handle, Scope, enter, leave
+from ..._clock import anchor, tick
+from ...concurrency.buffers import Keeper
+from ...concurrency.event_loops import run_in_new_loop, running_loop
+from ...engine.capture.streams import begin_capture, end_capture, write_console
+from ...engine.definitions.callables import Kind
+from ...engine.definitions.task_definition import TaskSpec
+from ...engine.events.dispatcher import LastWords, Outbox
+from ...engine.flow_base import state_of
+from ...engine.injection.invocation import value_unless
+from ...engine.lifecycle.flow_lifecycle import wind_up, wind_up_async
+from ...engine.lifecycle.task_drivers import attempt_here, attempt_here_async
+from ...engine.live import Flow
+from ...engine.run.call_store import CountedCalls
+from ...engine.run.log import FoundArtifact, FoundResult, Journal, Line
+from ...engine.run.run import Run
+from ...engine.scope.call import Call, call_at, inputs_of
+from ...engine.scope.context import Handle, Scope, enter, leave
+from ...model.config import FlowConfig
+from ...model.events import EventType
+from ...model.status import RunStatus
+from ...serialization.error_info import ErrorInfo
 
 __all__ = ["HostedAttempt", "Sink", "host"]
 

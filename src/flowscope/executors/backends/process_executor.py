@@ -6,11 +6,11 @@ from functools import partial
 from typing import Final, Literal
 from weakref import finalize
 
-from ..concurrency.thread_pool import Pool, Worker
-from ..errors import DefinitionError
-from .executor import Executor
-from .job import Job
-from .thread import checked_workers
+from ...concurrency.thread_pool import Pool, Worker
+from ...errors import DefinitionError
+from ..submission.executor import Executor
+from ..submission.submission import Job
+from .thread_executor import checked_workers
 
 __all__ = ["ProcessExecutor", "StartMethod"]
 
@@ -63,6 +63,6 @@ class ProcessExecutor(Executor):
 
 
 def _make_worker(method: StartMethod) -> Worker[Job]:
-    from .worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
+    from ..remote.worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
 
     return WorkerProcess(method)

@@ -10,11 +10,11 @@ from typing import Final, Literal
 from ..engine.definitions.callables import Kind
 from ..engine.definitions.task_definition import TaskSpec
 from ..errors import DefinitionError
-from .aio import AsyncioExecutor
-from .executor import Executor
-from .process import ProcessExecutor
-from .surroundings import in_worker
-from .thread import ThreadExecutor
+from .backends.asyncio_executor import AsyncioExecutor
+from .backends.process_executor import ProcessExecutor
+from .backends.thread_executor import ThreadExecutor
+from .remote.worker_flag import in_worker
+from .submission.executor import Executor
 
 __all__ = ["ExecutorName", "check_executor", "executor_for", "use_executor"]
 

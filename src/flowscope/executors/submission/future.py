@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
-from ..concurrency.blocking import blocking
-from ..concurrency.event_loops import cancelled_error_type, is_cancelled_error, running_loop
-from ..concurrency.latch import new_waiter, waker
-from ..model.status import RunStatus
-from .job import Job
+from ...concurrency.blocking import blocking
+from ...concurrency.event_loops import cancelled_error_type, is_cancelled_error, running_loop
+from ...concurrency.latch import new_waiter, waker
+from ...model.status import RunStatus
+from .submission import Job
 
 __all__ = ["TaskFuture"]
 

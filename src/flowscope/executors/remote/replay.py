@@ -5,19 +5,19 @@ import traceback
 from functools import partial
 from typing import Any, Final
 
-from .._clock import anchor, tick
-from ..engine.capture.streams import write_console
-from ..engine.lifecycle.task_lifecycle import begin, end_elsewhere, start
-from ..engine.live import Task
-from ..engine.run.log import FoundArtifact, FoundResult, Line
-from ..engine.run.run import Run
-from ..engine.scope.call import Call
-from ..engine.scope.context import enter, leave, outside
-from ..model.events import EventType
-from ..model.status import RunStatus
-from ..serialization.exception_snapshot import Failure
-from ..serialization.exception_transport import remote_error
-from .parcel import Entered, Left, Message, Retried, Started
+from ..._clock import anchor, tick
+from ...engine.capture.streams import write_console
+from ...engine.lifecycle.task_lifecycle import begin, end_elsewhere, start
+from ...engine.live import Task
+from ...engine.run.log import FoundArtifact, FoundResult, Line
+from ...engine.run.run import Run
+from ...engine.scope.call import Call
+from ...engine.scope.context import enter, leave, outside
+from ...model.events import EventType
+from ...model.status import RunStatus
+from ...serialization.exception_snapshot import Failure
+from ...serialization.exception_transport import remote_error
+from .messages import Entered, Left, Message, Retried, Started
 
 __all__ = ["Replay"]
 

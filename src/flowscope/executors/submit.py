@@ -12,12 +12,12 @@ from ..engine.lifecycle.executor_hook import install_elsewhere
 from ..engine.lifecycle.task_drivers import async_caller, sync_caller
 from ..errors import DefinitionError
 from ..serialization.json_values import safe_repr
-from .aio import AsyncioExecutor
-from .choosing import check_executor, executor_for
-from .executor import Executor
-from .future import TaskFuture
-from .job import Job
-from .surroundings import in_worker
+from .backends.asyncio_executor import AsyncioExecutor
+from .remote.worker_flag import in_worker
+from .selection import check_executor, executor_for
+from .submission.executor import Executor
+from .submission.future import TaskFuture
+from .submission.submission import Job
 
 __all__ = ["start_job", "submit", "task_of"]
 

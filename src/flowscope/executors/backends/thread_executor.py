@@ -4,10 +4,10 @@ import os
 import threading
 from weakref import finalize
 
-from ..concurrency.thread_pool import Pool
-from ..errors import DefinitionError
-from .executor import Executor
-from .job import Job
+from ...concurrency.thread_pool import Pool
+from ...errors import DefinitionError
+from ..submission.executor import Executor
+from ..submission.submission import Job
 
 __all__ = ["ThreadExecutor", "checked_workers", "default_threads"]
 

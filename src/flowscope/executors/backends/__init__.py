@@ -1,0 +1,1 @@
+"""The executors: asyncio, threads and processes."""

@@ -1,0 +1,1 @@
+"""A submitted call, its states, its future, and the port `Executor`."""

@@ -2,8 +2,8 @@
 
 from ..errors import CoordinationError
 from .coordinator import FlowCoordinator
-from .kinds import DependencyType, FlowType
-from .summary import CoordinatorSummary
+from .schedule.options import DependencyType, FlowType
+from .schedule.summary import CoordinatorSummary
 from .worker_pool import WorkerPool
 
 __all__ = [

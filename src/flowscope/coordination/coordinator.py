@@ -12,16 +12,16 @@ from ..errors import CoordinationError
 from ..executors.backends.thread_executor import default_threads
 from ..model.records import FlowRun
 from .execution import Execution
-from .graph import Dependency
-from .inner_flow import definition_of
-from .inside import refuse_waiting_for_itself
-from .kinds import DependencyType, FlowType
-from .ledger import Ledger
-from .mermaid import to_mermaid
-from .outcomes import Verdict
-from .registration import register
-from .site import Site
-from .summary import CoordinatorSummary, summarise
+from .runners.flow_internals import definition_of
+from .runners.selection import Site
+from .schedule.coordinator_state import Ledger
+from .schedule.dependency_graph import Dependency
+from .schedule.mermaid import to_mermaid
+from .schedule.options import DependencyType, FlowType
+from .schedule.outcome import Verdict
+from .schedule.registration import register
+from .schedule.summary import CoordinatorSummary, summarise
+from .wait_cycles import refuse_waiting_for_itself
 
 __all__ = ["FlowCoordinator"]
 

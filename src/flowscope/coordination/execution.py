@@ -5,13 +5,13 @@ import contextvars
 from collections.abc import Iterable
 
 from ..concurrency.event_loops import in_loop
-from .inside import enter, refuse_waiting_for_itself
-from .ledger import Ledger
-from .outcomes import Verdict
-from .registration import Registration
-from .runner import Runner
-from .scheduling import Demand, Inputs
-from .site import Site
+from .runners.flow_runner import Runner
+from .runners.selection import Site
+from .schedule.coordinator_state import Ledger
+from .schedule.outcome import Verdict
+from .schedule.registration import Registration
+from .schedule.scheduler import Demand, Inputs
+from .wait_cycles import enter, refuse_waiting_for_itself
 
 __all__ = ["Execution"]
 

@@ -15,7 +15,7 @@ from ..executors.backends.process_executor import ProcessExecutor
 from ..executors.backends.thread_executor import ThreadExecutor
 from ..executors.plain_calls import start_errand
 from ..executors.submission.executor import Executor
-from .kinds import FlowType
+from .schedule.options import FlowType
 
 __all__ = ["WorkerPool"]
 

@@ -2,14 +2,14 @@
 
 import asyncio
 
-from ..engine.live import Flow
-from ..errors import AlreadyRunningError
-from ..model.status import FAILED, RunStatus
-from .inner_flow import twin_of
-from .outcomes import ENDED, Outcome, Verdict, never_run, not_started
-from .places import Place
-from .registration import Registration
-from .scheduling import Inputs
+from ...engine.live import Flow
+from ...errors import AlreadyRunningError
+from ...model.status import FAILED, RunStatus
+from ..schedule.outcome import ENDED, Outcome, Verdict, never_run, not_started
+from ..schedule.registration import Registration
+from ..schedule.scheduler import Inputs
+from .flow_internals import twin_of
+from .local import Place
 
 __all__ = ["run_flow"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 
-from ..concurrency.latch import Opening
+from ...concurrency.latch import Opening
 
 __all__ = ["Waiting"]
 

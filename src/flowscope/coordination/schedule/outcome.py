@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from .._clock import anchor, tick, wall_time
-from ..engine.live import Flow
-from ..errors import CoordinationError, NotExecutedError
-from ..model.records import FlowRun, TaskRun
-from ..model.status import RunStatus
-from ..serialization.error_info import ErrorInfo
-from ..serialization.exception_snapshot import Failure
-from ..serialization.json_values import clean_text
+from ..._clock import anchor, tick, wall_time
+from ...engine.live import Flow
+from ...errors import CoordinationError, NotExecutedError
+from ...model.records import FlowRun, TaskRun
+from ...model.status import RunStatus
+from ...serialization.error_info import ErrorInfo
+from ...serialization.exception_snapshot import Failure
+from ...serialization.json_values import clean_text
 
 __all__ = ["ENDED", "Outcome", "Verdict", "broken_off", "ended", "never_run", "not_started"]
 

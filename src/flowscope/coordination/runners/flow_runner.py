@@ -4,15 +4,15 @@ import asyncio
 import contextvars
 from typing import Any
 
-from ..concurrency.event_loops import cancel_task
+from ...concurrency.event_loops import cancel_task
+from ..schedule.coordinator_state import Ledger
+from ..schedule.options import FlowType
+from ..schedule.outcome import Outcome, Verdict, broken_off, never_run
+from ..schedule.registration import Registration
+from ..schedule.scheduler import Inputs
 from .attempts import run_flow
-from .inner_flow import is_async
-from .kinds import FlowType
-from .ledger import Ledger
-from .outcomes import Outcome, Verdict, broken_off, never_run
-from .registration import Registration
-from .scheduling import Inputs
-from .site import Site
+from .flow_internals import is_async
+from .selection import Site
 
 __all__ = ["Runner"]
 

@@ -3,10 +3,10 @@
 import copy
 from typing import Any
 
-from ..engine.definitions.callables import Definition, Kind, define
-from ..engine.flow_base import state_of
-from ..engine.lifecycle.flow_lifecycle import new_flow_id
-from ..engine.live import Flow
+from ...engine.definitions.callables import Definition, Kind, define
+from ...engine.flow_base import state_of
+from ...engine.lifecycle.flow_lifecycle import new_flow_id
+from ...engine.live import Flow
 
 __all__ = ["definition_of", "is_async", "twin_of"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from ..model.status import RunStatus
-from .graph import Dependency
-from .kinds import DependencyType
-from .ledger import Picture
+from ...model.status import RunStatus
+from .coordinator_state import Picture
+from .dependency_graph import Dependency
+from .options import DependencyType
 from .registration import Registration
 
 __all__ = ["to_mermaid"]

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from ..errors import CoordinationError
-from ..model.status import RunStatus
-from .graph import Dependency, DependencyGraph
-from .kinds import DependencyType, FlowType
-from .outcomes import Outcome, Verdict, never_run
+from ...errors import CoordinationError
+from ...model.status import RunStatus
+from .dependency_graph import Dependency, DependencyGraph
+from .options import DependencyType, FlowType
+from .outcome import Outcome, Verdict, never_run
 from .registration import Registration
 
 __all__ = ["Demand", "Inputs", "Node", "Schedule"]

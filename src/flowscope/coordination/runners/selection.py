@@ -1,10 +1,10 @@
 """Which place each flow is executed in."""
 
-from .inner_flow import is_async
-from .kinds import FlowType
-from .places import Inline, InThread, Place
-from .process_place import InProcess
-from .registration import Registration
+from ..schedule.options import FlowType
+from ..schedule.registration import Registration
+from .flow_internals import is_async
+from .local import Inline, InThread, Place
+from .process import InProcess
 
 __all__ = ["Site"]
 

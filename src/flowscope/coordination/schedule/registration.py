@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from ..engine.live import Flow
-from ..errors import CoordinationError
-from .kinds import FlowType
+from ...engine.live import Flow
+from ...errors import CoordinationError
+from .options import FlowType
 
 __all__ = ["Registration", "register"]
 

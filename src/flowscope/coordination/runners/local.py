@@ -7,11 +7,11 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, Protocol
 
-from ..concurrency.event_loops import cancel_task, run_in_new_loop
-from ..engine.live import Flow
-from ..serialization.introspection import INTERRUPTIONS
-from .inner_flow import is_async
-from .outcomes import Outcome, Verdict, broken_off, ended
+from ...concurrency.event_loops import cancel_task, run_in_new_loop
+from ...engine.live import Flow
+from ...serialization.introspection import INTERRUPTIONS
+from ..schedule.outcome import Outcome, Verdict, broken_off, ended
+from .flow_internals import is_async
 
 __all__ = ["InThread", "Inline", "Place"]
 

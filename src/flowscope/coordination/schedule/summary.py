@@ -4,8 +4,8 @@ from collections import Counter
 
 from pydantic import BaseModel
 
-from ..model.status import RunStatus
-from .ledger import Picture
+from ...model.status import RunStatus
+from .coordinator_state import Picture
 
 __all__ = ["CoordinatorSummary", "summarise"]
 

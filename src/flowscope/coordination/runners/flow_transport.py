@@ -9,15 +9,15 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
-from ..engine.flow_base import state_of
-from ..engine.lifecycle.flow_definition import FlowTarget
-from ..engine.live import LIVE_TYPES, Flow
-from ..errors import SerializationError
-from ..model.records import FlowRun
-from ..model.status import RunStatus
-from ..serialization.exception_snapshot import summary_of
-from .inner_flow import definition_of
-from .outcomes import Outcome, Verdict, ended
+from ...engine.flow_base import state_of
+from ...engine.lifecycle.flow_definition import FlowTarget
+from ...engine.live import LIVE_TYPES, Flow
+from ...errors import SerializationError
+from ...model.records import FlowRun
+from ...model.status import RunStatus
+from ...serialization.exception_snapshot import summary_of
+from ..schedule.outcome import Outcome, Verdict, ended
+from .flow_internals import definition_of
 
 __all__ = ["pack_flow", "run_packed", "unpack_outcome"]
 

@@ -3,14 +3,14 @@
 import asyncio
 from typing import Any
 
-from .._clock import anchor, seconds, tick, wall_time
-from ..engine.current import current_flow_or_none
-from ..engine.live import Flow
-from ..errors import SerializationError, TaskTimeoutError
-from ..executors.backends.process_executor import ProcessExecutor
-from ..executors.plain_calls import start_errand
-from .flow_parcel import pack_flow, run_packed, unpack_outcome
-from .outcomes import Outcome, Verdict, never_run, not_started
+from ..._clock import anchor, seconds, tick, wall_time
+from ...engine.current import current_flow_or_none
+from ...engine.live import Flow
+from ...errors import SerializationError, TaskTimeoutError
+from ...executors.backends.process_executor import ProcessExecutor
+from ...executors.plain_calls import start_errand
+from ..schedule.outcome import Outcome, Verdict, never_run, not_started
+from .flow_transport import pack_flow, run_packed, unpack_outcome
 
 __all__ = ["InProcess"]
 

@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
-from ..model.records import FlowRun
-from ..model.status import RunStatus
-from .graph import Dependency
-from .kinds import DependencyType, FlowType
-from .outcomes import Outcome, Verdict, never_run
+from ...model.records import FlowRun
+from ...model.status import RunStatus
+from .dependency_graph import Dependency
+from .options import DependencyType, FlowType
+from .outcome import Outcome, Verdict, never_run
 from .registration import Registration
-from .scheduling import Demand, Inputs, Node, Schedule
-from .waiting import Waiting
+from .scheduler import Demand, Inputs, Node, Schedule
+from .waiters import Waiting
 
 __all__ = ["Ledger", "Picture"]
 

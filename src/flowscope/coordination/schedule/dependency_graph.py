@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from ..errors import CoordinationError
-from .kinds import DependencyType
+from ...errors import CoordinationError
+from .options import DependencyType
 
 __all__ = ["Dependency", "DependencyGraph"]
 

@@ -2,13 +2,13 @@
 
 from ..errors import GraphError
 from .graph import RoutineGraph
-from .kinds import ErrorHandler, ErrorStrategy, TaskPriority
-from .ports import Connection, Event, Slot, event, slot
-from .problems import GraphProblem
-from .routine import Routine
-from .spec import GraphSpec
-from .state import ExecutionRecord, JobState, PausePoint, PendingActivation, Performance, RoutineState
-from .stock import Aggregator, Batcher, ConditionalRouter, Filter, Mapper, SchemaValidator, Splitter
+from .job.options import ErrorHandler, ErrorStrategy, TaskPriority
+from .job.state import ExecutionRecord, JobState, PausePoint, PendingActivation, Performance, RoutineState
+from .routines.routine import Routine
+from .routines.slots_and_events import Connection, Event, Slot, event, slot
+from .routines.stock import Aggregator, Batcher, ConditionalRouter, Filter, Mapper, SchemaValidator, Splitter
+from .spec.spec import GraphSpec
+from .structure.validation import GraphProblem
 
 __all__ = [
     "Aggregator",

@@ -10,14 +10,14 @@ from typing import Any, Final, Self, get_args
 from ..concurrency.event_loops import running_loop
 from ..errors import GraphError
 from ..model.config import FlowConfig
-from .host import Checkpoints, checked_count, checked_timeout, checkpoints
-from .jobs import Jobs
-from .kinds import ExecutionStrategy, TaskPriority
-from .spec import GraphSpec, rebuilt, spec_of_graph
-from .state import JobState, PendingActivation
-from .stretch import Stretch
-from .waiting import awaited, waited
-from .wiring import Wiring
+from .execution.job_run import Stretch
+from .execution.running_jobs import Jobs
+from .execution.waiting import awaited, waited
+from .job.options import ExecutionStrategy, TaskPriority
+from .job.state import JobState, PendingActivation
+from .spec.spec import GraphSpec, rebuilt, spec_of_graph
+from .structure.graph_port import Checkpoints, checked_count, checked_timeout, checkpoints
+from .structure.wiring import Wiring
 
 __all__ = ["RoutineGraph"]
 

@@ -1,0 +1,1 @@
+"""The execution of jobs: queues, workers, handlers, checkpoints."""

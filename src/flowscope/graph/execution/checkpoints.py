@@ -1,0 +1,101 @@
+"""Activations as a job keeps them, and jobs as a file keeps them while they run."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+from ..._clock import tick
+from ...serialization.exception_snapshot import Failure
+from ...serialization.exception_transport import remote_error
+from ..job.activation import Activation, Carrier
+from ..job.state import JobState, PendingActivation
+from ..routines.routine import Routine
+from ..structure.graph_port import Checkpoints
+
+__all__ = ["Keeper", "activation_of", "pending_of", "unchanged_by_failure"]
+
+_BEGUN: Final = ("status", "updated_at", "pending_activations", "deferred_events", "finished_runs", "_live")
+"""What of a job changes when it begins."""
+
+
+@contextmanager
+def unchanged_by_failure(job: JobState) -> Generator[None]:
+    """A block in which a job begins to run; if it fails, the job is as it was."""
+    history = len(job.execution_history)
+    before = {name: getattr(job, name) for name in _BEGUN}
+    try:
+        yield
+    except BaseException:
+        del job.execution_history[history:]
+        for name, value in before.items():
+            setattr(job, name, value)
+        raise
+
+
+def pending_of(activation: Activation) -> PendingActivation:
+    """An activation as its job keeps it."""
+    return PendingActivation.model_construct(
+        routine_id=activation.routine_id,
+        slot=activation.slot,
+        data=activation.data,
+        attempt=activation.attempt,
+        problem=None if activation.problem is None else Failure(activation.problem).info(),
+    )
+
+
+def activation_of(kept: PendingActivation, carrier: Carrier, routine: Routine) -> Activation:
+    """An activation again."""
+    return Activation(
+        carrier,
+        routine,
+        kept.routine_id,
+        kept.slot,
+        kept.data,
+        priority=carrier.job.priority,
+        attempt=kept.attempt,
+        problem=None if kept.problem is None else remote_error(kept.problem),
+    )
+
+
+_SHARE: Final = 10
+"""Of the time, this part at most is spent on saving, if nobody says how often to save."""
+
+
+class Keeper:
+    """Saves a job while it runs, if that was asked for."""
+
+    def __init__(self, job: JobState, checkpoints: Checkpoints | None) -> None:
+        self._job = job
+        self._checkpoints = checkpoints
+        self._finished = 0
+        self._next = 0
+        """The tick from which on it is saved again."""
+
+    @property
+    def keeps(self) -> bool:
+        """Whether it was asked for."""
+        return self._checkpoints is not None
+
+    def finished_one(self) -> Exception | None:
+        """Count another activation, and save the job if it is time for that; what went wrong."""
+        self._finished += 1
+        return self.save() if self._is_due() else None
+
+    def _is_due(self) -> bool:
+        if self._checkpoints is None:
+            return False
+        every = self._checkpoints.every
+        return tick() >= self._next if every is None else self._finished % every == 0
+
+    def save(self) -> Exception | None:
+        """Save the job; what went wrong."""
+        if self._checkpoints is None:
+            return None
+        began = tick()
+        try:
+            self._job.save(self._checkpoints.path)
+        except Exception as error:
+            return error
+        saved = tick()
+        self._next = saved + (_SHARE - 1) * (saved - began)
+        return None

@@ -1,0 +1,54 @@
+"""The flow run in which a stretch of a job is recorded."""
+
+from typing import Any
+
+from ...concurrency.event_loops import cancelled_error
+from ...engine.flow_base import state_of
+from ...engine.lifecycle.flow_drivers import close_flow, open_flow
+from ...engine.lifecycle.flow_lifecycle import wind_up
+from ...engine.live import Flow
+from ...engine.scope.context import Handle
+from ...model.config import FlowConfig
+from ...model.records import FlowRun
+from ...model.status import RunStatus
+
+__all__ = ["Recording"]
+
+
+class Recording:
+    """A run that is open until it is closed, from whatever thread."""
+
+    def __init__(self, name: str, config: FlowConfig) -> None:
+        self._flow: Flow[Any] = Flow(flow_name=name, flow_config=config)
+        self._state = state_of(self._flow)
+        self._run = open_flow(self._flow, self._state)
+
+    @property
+    def handle(self) -> Handle:
+        """What its tasks find it by."""
+        return self._run.handle
+
+    @property
+    def has_submitted(self) -> bool:
+        """Whether tasks that were submitted in it have not ended."""
+        return self._run.children is not None and self._run.children.are_open
+
+    def cancel_submitted(self) -> None:
+        """Ask those to end."""
+        if self._run.children is not None:
+            self._run.children.cancel()
+
+    def wind_up(self, error: BaseException | None, *, cancel: bool) -> BaseException | None:
+        """Wait for what was submitted, or cancel it; tell what has failed there and was read by nobody."""
+        if not cancel:
+            return wind_up(self._run, error)
+        wind_up(self._run, error or cancelled_error())
+        return None
+
+    def close(self, error: BaseException | None, status: RunStatus) -> None:
+        """End the record."""
+        close_flow(self._state, self._run, error, status)
+
+    def record(self) -> FlowRun[Any]:
+        """What is known of it."""
+        return self._flow.flow_run

@@ -1,0 +1,1 @@
+"""One job: its options, state, file and record."""

@@ -1,0 +1,63 @@
+"""The words of a routine graph, and what happens when a handler raises."""
+
+from enum import IntEnum, StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ...engine.policies.retry import backoff
+from ...serialization.import_references import ExceptionTypes
+
+__all__ = ["ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
+
+ExecutionStrategy = Literal["sequential", "concurrent"]
+
+
+class TaskPriority(IntEnum):
+    """Which job's activations go first: the lower number."""
+
+    HIGH = 1
+    NORMAL = 2
+    LOW = 3
+
+
+class ErrorStrategy(StrEnum):
+    """What the failure of an activation means for its job."""
+
+    STOP = "stop"
+    """The job fails at once."""
+    CONTINUE = "continue"
+    """The routine is `error_continued`, and the job goes on."""
+    RETRY = "retry"
+    """The activation is tried again; when all attempts have failed, the job fails."""
+    SKIP = "skip"
+    """The routine is `skipped`, and the job goes on."""
+
+
+class ErrorHandler(BaseModel):
+    """What is done when a handler raises; of one routine, or of a whole graph."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    strategy: ErrorStrategy = ErrorStrategy.STOP
+    max_retries: int = Field(default=3, ge=0)
+    """Extra attempts, with the strategy RETRY."""
+    retry_delay: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    """Seconds before the first extra attempt."""
+    retry_backoff: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    """The factor by which the delay grows from one extra attempt to the next."""
+    retryable_exceptions: ExceptionTypes = Field(
+        default_factory=lambda: (Exception,), json_schema_extra={"default": ["builtins:Exception"]}
+    )
+    """What is worth another attempt: classes; in JSON their names, of the form `module:qualname`."""
+    is_critical: bool = False
+    """Whether a failure, after the attempts there are, fails the job whatever else is said."""
+
+    def retries_after(self, attempt: int, error: BaseException) -> bool:
+        """Whether another attempt follows the failed one."""
+        retries = self.strategy is ErrorStrategy.RETRY and attempt <= self.max_retries
+        return retries and isinstance(error, self.retryable_exceptions)
+
+    def pause_after(self, attempt: int) -> float:
+        """Seconds to wait after a failed attempt."""
+        return backoff(self.retry_delay, self.retry_backoff, attempt)

@@ -1,0 +1,342 @@
+"""What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any host."""
+
+from collections.abc import Iterable
+from copy import copy, deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from math import inf
+from pathlib import Path
+from threading import RLock
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    model_serializer,
+)
+
+from ..._clock import new_token, now
+from ...concurrency.latch import Opening
+from ...errors import GraphError
+from ...model.records import FlowRun
+from ...model.status import RunStatus
+from ...serialization.error_info import ErrorInfo
+from ...serialization.exact_json import from_json_form, to_json_form
+from ...serialization.json_values import RECORDED
+from .job_file import read_job, write_atomically
+from .joined_record import joined
+from .options import ExecutionStrategy, TaskPriority
+
+__all__ = [
+    "DeferredEvent",
+    "ExecutionRecord",
+    "JobState",
+    "Measure",
+    "MergeState",
+    "PausePoint",
+    "PendingActivation",
+    "Performance",
+    "RoutineState",
+    "RoutineStatus",
+]
+
+_STRICT = ConfigDict(extra="forbid")
+
+
+def _read(value: Any, info: ValidationInfo) -> Any:
+    return from_json_form(value) if info.mode == "json" else value
+
+
+Exact = Annotated[
+    dict[str, Any],
+    BeforeValidator(_read),
+    PlainSerializer(lambda value: to_json_form(value, "data"), when_used="json"),
+]
+"""Data that comes back from JSON as what it was."""
+
+
+RoutineStatus = Literal["pending", "running", "completed", "failed", "error_continued", "skipped"]
+
+
+class RoutineState(BaseModel):
+    """How the latest activation of a routine went."""
+
+    model_config = _STRICT
+
+    status: RoutineStatus = "pending"
+    error: ErrorInfo | None = None
+    retry_count: int = 0
+    """How many extra attempts there have been in this job."""
+    updated_at: datetime = Field(default_factory=now)
+
+
+class ExecutionRecord(BaseModel):
+    """One thing that happened in a job."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    event_name: str
+    """`start`, `completed`, `failed`, `retry`, `error_continued` or `skipped` for an activation; or the event emitted."""
+    data: Annotated[dict[str, Any], RECORDED] = {}
+    timestamp: datetime = Field(default_factory=now)
+
+
+class PausePoint(BaseModel):
+    """When and why a job was paused."""
+
+    model_config = _STRICT
+
+    reason: str = ""
+    checkpoint: Annotated[Any, RECORDED] = None
+    timestamp: datetime = Field(default_factory=now)
+
+
+class PendingActivation(BaseModel):
+    """A message that waits for its handler."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    slot: str
+    data: Exact
+    """What the handler will get."""
+    attempt: int = 1
+    """Of the activation, as its routine's error handler counts."""
+    problem: ErrorInfo | None = None
+    """What went wrong before the handler was reached: its merge function raised."""
+
+
+class DeferredEvent(BaseModel):
+    """An event that is emitted when the job is resumed."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    event_name: str
+    data: Exact = {}
+
+
+class MergeState(BaseModel):
+    """The messages of a slot so far, merged."""
+
+    model_config = _STRICT
+
+    routine_id: str
+    slot: str
+    data: Exact
+
+
+class Performance(BaseModel):
+    """How the activations of a routine, or of a whole job, went; times in seconds."""
+
+    model_config = _STRICT
+
+    total_executions: int = 0
+    completed: int = 0
+    failed: int = 0
+    success_rate: float = 0.0
+    """Between 0.0 and 1.0."""
+    avg_execution_time: float = 0.0
+    min_execution_time: float = 0.0
+    max_execution_time: float = 0.0
+
+
+@dataclass(slots=True)
+class Measure:
+    """The activations of a routine, counted and timed in seconds."""
+
+    total: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    shortest: float = inf
+    longest: float = 0.0
+
+    def add(self, seconds: float, *, failed: bool) -> None:
+        """Count another activation."""
+        self.total += 1
+        self.failed += failed
+        self.seconds += seconds
+        self.shortest = min(self.shortest, seconds)
+        self.longest = max(self.longest, seconds)
+
+
+def _performance(measures: Iterable[Measure]) -> Performance | None:
+    parts = list(measures)
+    count, failed = sum(one.total for one in parts), sum(one.failed for one in parts)
+    if not count:
+        return None
+    return Performance(
+        total_executions=count,
+        completed=count - failed,
+        failed=failed,
+        success_rate=(count - failed) / count,
+        avg_execution_time=sum(one.seconds for one in parts) / count,
+        min_execution_time=min(one.shortest for one in parts),
+        max_execution_time=max(one.longest for one in parts),
+    )
+
+
+class LiveJob(Protocol):
+    """A job while it runs, or has run in this process."""
+
+    settled: Opening
+    """Done when it runs no more."""
+
+    def record(self) -> FlowRun[Any]:
+        """The record of the present stretch."""
+        ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """What of the job differs if all work that is not finished counts as pending."""
+        ...
+
+
+class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
+    """One execution of a graph: live while it runs, and a file that another process can go on from.
+
+    Its fields are changed by the graph; from outside and from handlers, use its methods.
+    """
+
+    model_config = _STRICT
+
+    version: Literal[1] = 1
+    flow_id: str
+    """The graph's."""
+    job_id: str = Field(default_factory=lambda: f"job-{new_token()}")
+    status: RunStatus = RunStatus.PENDING
+    current_routine_id: str | None = None
+    """The routine that started last."""
+    routine_states: dict[str, RoutineState] = {}
+    execution_history: list[ExecutionRecord] = []
+    pause_points: list[PausePoint] = []
+    pending_activations: list[PendingActivation] = []
+    """Kept work: of a paused job, what its resumption begins with; of a failed or cancelled one, what was dropped."""
+    deferred_events: list[DeferredEvent] = []
+    shared_data: Exact = {}
+    shared_log: list[Exact] = []
+    created_at: datetime = Field(default_factory=now)
+    updated_at: datetime = Field(default_factory=now)
+    error: ErrorInfo | None = None
+    """What the job failed with; of a cancelled one the reason, of a late one its limit."""
+    execution_strategy: ExecutionStrategy = "sequential"
+    priority: TaskPriority = TaskPriority.NORMAL
+    remaining_time: Annotated[float, Field(ge=0)] | None = None
+    """Seconds that the job has left when it starts or is resumed; None is no limit."""
+    merges: list[MergeState] = []
+    measures: dict[str, Measure] = {}
+    """By routine id."""
+    finished_runs: list[FlowRun[Any]] = []
+    """The records of the job up to its latest pause."""
+
+    _live: "LiveJob | None" = PrivateAttr(default=None)
+    _lock: Any = PrivateAttr(default_factory=RLock)
+
+    @property
+    def flow_run(self) -> FlowRun[Any]:
+        """The record of the job: its activations are tasks named `<routine_id>.<slot>`."""
+        present = [] if self._live is None else [self._live.record()]
+        return joined(self.job_id, self.flow_id, self.status, self.error, [*self.finished_runs, *present])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the job to a file, at any moment, all or nothing; folders are made.
+
+        What runs at that moment is saved as pending: it runs again where the file is resumed, and emits again what it had
+        emitted, unless the job is saved while it runs (`save_to`).
+
+        Raises:
+            GraphError: A message or shared value would not come back as what it is.
+        """
+        with self._lock:  # until it is in place, for an older state must not replace a newer one
+            return write_atomically(Path(path), self)
+
+    @model_serializer(mode="wrap")
+    def _serialized(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def] # noqa: ANN202 - it would replace the JSON Schema
+        """All that is known at one moment; what runs at that moment as pending."""
+        with self._lock:
+            return write(self._at_rest())
+
+    def _at_rest(self) -> Self:
+        """The same without its live side; to be called under the lock."""
+        fields = {name: copy(value) for name, value in self}
+        return self.model_construct(self.model_fields_set, **fields | (self._live.snapshot() if self._live else {}))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal, at this moment; a job that runs here may equal one from a file."""
+        if not isinstance(other, JobState):
+            return NotImplemented
+        return self is other or self._known() == other._known()
+
+    def _known(self) -> dict[str, Any]:
+        with self._lock:
+            return dict(self._at_rest())
+
+    def __repr_args__(self) -> Iterable[tuple[str, object]]:
+        """What tells it from others; the whole may be long."""
+        return [(name, getattr(self, name)) for name in ("flow_id", "job_id", "status", "current_routine_id", "error")]
+
+    def __getstate__(self) -> dict[Any, Any]:
+        with self._lock:
+            return {**BaseModel.__getstate__(self._at_rest()), "__pydantic_private__": None}
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self.model_post_init(None)
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        made = type(self).__new__(type(self))
+        made.__setstate__(deepcopy(self.__getstate__(), memo))
+        return made
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a job from a file.
+
+        Raises:
+            OSError: There is no such file, or it cannot be read.
+            GraphError: It is not the file of a job, or of another version.
+        """
+        return read_job(cls, Path(path))
+
+    def update_shared_data(self, key: str, value: Any) -> None:
+        """Set a value that all handlers of the job share."""
+        with self._lock:
+            self.shared_data[key] = value
+
+    def get_shared_data(self, key: str, default: Any = None) -> Any:
+        """A value that all handlers of the job share."""
+        with self._lock:
+            return self.shared_data.get(key, default)
+
+    def append_to_shared_log(self, entry: dict[str, Any]) -> None:
+        """Add an entry, with its time as `timestamp`, to the log that all handlers of the job share.
+
+        Raises:
+            GraphError: It is not a dictionary.
+        """
+        if not isinstance(entry, dict):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+            raise GraphError(f"an entry of the shared log is {entry!r}, wanted a dictionary.")
+        with self._lock:
+            self.shared_log.append({"timestamp": now(), **entry})
+
+    def get_execution_history(self, routine_id: str | None = None) -> list[ExecutionRecord]:
+        """What has happened, of one routine or (None) of all, the oldest first."""
+        with self._lock:
+            return [one for one in self.execution_history if routine_id is None or one.routine_id == routine_id]
+
+    def add_deferred_event(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
+        """Keep an event that is emitted when the job is resumed."""
+        with self._lock:
+            self.deferred_events.append(DeferredEvent(routine_id=routine_id, event_name=event_name, data=dict(data)))
+
+    def performance(self, routine_id: str | None = None) -> Performance | None:
+        """How the activations went, of one routine or (None) of all; None if there has been none."""
+        with self._lock:
+            chosen = self.measures.values() if routine_id is None else [self.measures.get(routine_id, Measure())]
+            return _performance(chosen)

@@ -1,0 +1,1 @@
+"""Routines: slots, events, merges, conditions, stock routines."""

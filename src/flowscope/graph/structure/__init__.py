@@ -1,0 +1,1 @@
+"""The wiring of routines, its validation and its diagram."""

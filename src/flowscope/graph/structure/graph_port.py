@@ -1,0 +1,119 @@
+"""What a graph is to its jobs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple, Protocol
+
+from ...errors import GraphError
+from ...model.config import FlowConfig
+from ...model.status import RunStatus
+from ..job.options import ErrorHandler
+from ..job.state import JobState
+from ..routines.routine import Routine
+from ..routines.slots_and_events import Route
+from .handler_binding import Receiver
+
+__all__ = [
+    "FINAL",
+    "Checkpoints",
+    "Host",
+    "check_may_run",
+    "check_own",
+    "checked_count",
+    "checked_timeout",
+    "checkpoints",
+]
+
+FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
+
+
+class Host(Protocol):
+    """The graph, as its jobs see it."""
+
+    flow_id: str
+    flow_config: FlowConfig
+    error_handler: ErrorHandler | None
+
+    def routine(self, routine_id: str) -> Routine:
+        """The routine of an id."""
+        ...
+
+    def receiver(self, routine_id: str, slot: str) -> Receiver | None:
+        """What receives the messages of a slot; None for one without a handler."""
+        ...
+
+    def check_work(self, job: JobState) -> None:
+        """Refuse a job that has work for what the graph lacks."""
+        ...
+
+    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
+        """Those of an event, in the order in which they were made."""
+        ...
+
+
+class Checkpoints(NamedTuple):
+    """Where a job is saved while it runs, and after how many activations each time."""
+
+    path: Path
+    every: int | None
+    """None: as often as it takes no more than a tenth of the time."""
+
+
+def checkpoints(save_to: str | Path | None, save_every: int | None) -> Checkpoints | None:
+    """What was asked for; None for nothing.
+
+    Raises:
+        GraphError: The number makes no sense.
+    """
+    every = None if save_every is None else checked_count(save_every, "save_every")
+    return None if save_to is None else Checkpoints(Path(save_to), every)
+
+
+def checked_count(count: object, what: str) -> int:
+    """A number of which there is at least one.
+
+    Raises:
+        GraphError: It is none.
+    """
+    if not isinstance(count, int) or count < 1:
+        raise GraphError(f"{what} is {count!r}, wanted a whole number of at least 1.")
+    return count
+
+
+def checked_timeout(timeout: object) -> float | None:
+    """The seconds that a job may take.
+
+    Raises:
+        GraphError: They make no sense.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float) or not timeout >= 0:
+        raise GraphError(f"timeout is {timeout!r}, wanted seconds, or None for no limit.")
+    return timeout
+
+
+def check_own(job: JobState, graph_id: str) -> None:
+    """Refuse the job of another graph.
+
+    Raises:
+        GraphError: It is one.
+    """
+    if job.flow_id != graph_id:
+        raise GraphError(
+            f"job {job.job_id!r} belongs to graph {job.flow_id!r}, not to {graph_id!r}. Give the graph that flow_id."
+        )
+
+
+def check_may_run(job: JobState, *, runs: bool, is_open: bool) -> None:
+    """Refuse to run a job that `runs` already or has ended, or on a graph that is not open any more.
+
+    Raises:
+        GraphError: It cannot be run.
+    """
+    if runs or job.status in FINAL:
+        raise GraphError(
+            f"job {job.job_id!r} is {job.status}; only a paused job can be resumed. Begin a new one with execute()."
+        )
+    if not is_open:
+        raise GraphError(f"graph {job.flow_id!r} has been shut down. Make a new one.")

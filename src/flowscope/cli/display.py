@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ..engine.run.log import clock, log_line
 from ..model.events import EventType, FlowEvent
-from .groups import Group, Row
+from .call_tree import Group, Row
 from .progress import Progress
 from .text import duration
 

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ..engine.live import Flow
 from ..errors import ParameterError
 from .errors import CommandError
-from .kinds import Target
+from .flow_targets import Target
 
 __all__ = ["read_params", "set_up"]
 

@@ -11,8 +11,8 @@ from .._clock import tick
 from ..model.events import EventData, EventType, FlowEvent
 from ..model.status import FAILED
 from ..serialization.error_info import ErrorInfo
+from .call_tree import Group, Groups, Row
 from .errors import one_line
-from .groups import Group, Groups, Row
 
 __all__ = ["Found", "Kept", "Progress"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..engine.live import Flow
 from .errors import CommandError
-from .kinds import Target, target_of
+from .flow_targets import Target, target_of
 
 __all__ = ["find_target"]
 

@@ -21,7 +21,7 @@ from flowscope import (
     task,
     use_executor,
 )
-from flowscope.executors import Job
+from flowscope.executors import Job, Submission, ThreadExecutor
 
 from .tasks import add, add_async
 from .third_party import ThreadPerCall
@@ -50,10 +50,10 @@ class Backwards(ThreadPerCall):
 
     def __init__(self) -> None:
         super().__init__()
-        self.jobs: list[Job] = []
+        self.jobs: list[Submission] = []
 
-    def start(self, job: Job) -> None:
-        self.jobs.append(job)
+    def start(self, submission: Submission, /) -> None:
+        self.jobs.append(submission)
 
     def make(self) -> None:
         """Make the calls."""
@@ -78,7 +78,7 @@ def test_what_start_raises_is_the_failure_of_the_task() -> None:
     """When an executor refuses a call, the task fails with its exception, before it has started."""
 
     class Full(ThreadPerCall):
-        def start(self, job: Job) -> None:
+        def start(self, submission: Submission, /) -> None:
             raise BlockingIOError("no room")
 
     with Flow[None]() as made, use_executor(Full()):
@@ -95,7 +95,7 @@ def test_an_unread_refusal_fails_the_flow() -> None:
     """A refusal that nobody asks for is a failure like any."""
 
     class Full(ThreadPerCall):
-        def start(self, job: Job) -> None:
+        def start(self, submission: Submission, /) -> None:
             raise BlockingIOError("no room")
 
     def body() -> None:
@@ -109,7 +109,7 @@ def test_an_interrupt_in_start_goes_through() -> None:
     """A `KeyboardInterrupt` while a call is handed over ends the flow, and the call has an end."""
 
     class Interrupted(ThreadPerCall):
-        def start(self, job: Job) -> None:
+        def start(self, submission: Submission, /) -> None:
             raise KeyboardInterrupt
 
     def body() -> None:
@@ -128,13 +128,13 @@ def test_a_call_that_is_run_twice_is_made_once(task: Any) -> None:
     stops: list[FlowEvent] = []
 
     class Twice(ThreadPerCall):
-        def start(self, job: Job) -> None:
+        def start(self, submission: Submission, /) -> None:
             first, second = (threading.Thread(target=job.run) for _ in range(2))
             first.start()
             second.start()
             first.join()
             second.join()
-            job.run()
+            submission.run()
 
     with Flow[None]() as made, use_executor(Twice()):
         made.add_listener(stops.append, EventType.TASK_STOP)
@@ -149,8 +149,8 @@ def test_a_call_may_be_made_at_once() -> None:
     class AtOnce(ThreadPerCall):
         name = "at once"
 
-        def start(self, job: Job) -> None:
-            job.run()
+        def start(self, submission: Submission, /) -> None:
+            submission.run()
 
     with Flow[None]() as made, use_executor(AtOnce()):
         future = submit(add, 1)
@@ -164,8 +164,8 @@ async def test_a_call_made_at_once_leaves_the_context_alone() -> None:
     """A call made inside `start` of an async flow does not make the flow's code part of the task."""
 
     class AtOnce(ThreadPerCall):
-        def start(self, job: Job) -> None:
-            job.run()
+        def start(self, submission: Submission, /) -> None:
+            submission.run()
 
     async with Flow[None]() as made:
         with use_executor(AtOnce()):
@@ -238,8 +238,8 @@ def test_an_executor_without_a_name_leaves_no_trace() -> None:
         def workers(self) -> int:
             return 1
 
-        def start(self, job: Job) -> None:
-            job.run()
+        def start(self, submission: Submission, /) -> None:
+            submission.run()
 
         def close(self, *, wait: bool = True) -> None: ...
 
@@ -250,3 +250,39 @@ def test_an_executor_without_a_name_leaves_no_trace() -> None:
         except (AttributeError, TypeError) as refused:
             assert "name" in str(refused)
     assert {one.status for one in made.flow_run.tasks} <= {RunStatus.COMPLETED}
+
+
+class Earlier(ThreadExecutor):
+    """An executor that was written when `owns_current_thread` was `holds`, and `abandon` was `leave_behind`."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.abandoned: list[threading.Thread] = []
+
+    def start(self, job: Job) -> None:
+        super().start(job)
+
+    def holds(self) -> bool:
+        return super().owns_current_thread()
+
+    def leave_behind(self, thread: threading.Thread) -> None:
+        self.abandoned.append(thread)
+        super().abandon(thread)
+
+
+def test_an_executor_with_the_earlier_names_of_its_methods_is_asked_all_the_same() -> None:
+    """Methods with the names `holds` and `leave_behind` are called as `owns_current_thread` and `abandon` are."""
+    executor = Earlier()
+    started, release = threading.Event(), threading.Event()
+
+    @task
+    def waits() -> None:
+        started.set()
+        release.wait()
+
+    with executor, Flow[None](), use_executor(executor):
+        future = submit(waits)
+        started.wait()
+        future.cancel()
+        release.set()
+    assert len(executor.abandoned) == 1

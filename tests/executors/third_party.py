@@ -3,7 +3,7 @@
 import threading
 
 from flowscope import Executor
-from flowscope.executors import Job
+from flowscope.executors import Submission
 
 __all__ = ["ThreadPerCall"]
 
@@ -22,11 +22,11 @@ class ThreadPerCall(Executor):
         """How many `map_tasks` takes it for."""
         return 4
 
-    def start(self, job: Job) -> None:
+    def start(self, submission: Submission, /) -> None:
         """Start a thread for it."""
 
         def run() -> None:
-            job.run()
+            submission.run()
             self._threads.discard(threading.current_thread())
 
         thread = threading.Thread(target=run, name="one call", daemon=True)
@@ -34,7 +34,7 @@ class ThreadPerCall(Executor):
             self._threads.add(thread)
         thread.start()
 
-    def leave_behind(self, thread: threading.Thread) -> None:
+    def abandon(self, thread: threading.Thread) -> None:
         """Do not wait for it."""
         self._threads.discard(thread)
 

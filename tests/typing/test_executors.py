@@ -25,7 +25,7 @@ from flowscope import (
     task,
     use_executor,
 )
-from flowscope.executors import Job
+from flowscope.executors import Submission
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -305,8 +305,8 @@ class Inline(Executor):
     def workers(self) -> int:
         return 1
 
-    def start(self, job: Job) -> None:
-        job.run()
+    def start(self, submission: Submission, /) -> None:
+        submission.run()
 
     def close(self, *, wait: bool = True) -> None: ...
 

@@ -4,10 +4,10 @@ import threading
 from contextvars import ContextVar
 from typing import Final, Protocol
 
-__all__ = ["Lender", "blocking", "lend_here", "work_in_pool"]
+__all__ = ["BlockedThread", "bind_pool_thread", "blocking_section", "register_pool_thread"]
 
 
-class Lender(Protocol):
+class BlockedThread(Protocol):
     """The thread of a pool, as the code that runs in it sees it."""
 
     def begin_wait(self) -> None:
@@ -20,34 +20,34 @@ class Lender(Protocol):
 
 
 class _Here(threading.local):
-    lender: Lender | None = None
+    pool_thread: BlockedThread | None = None
 
 
 _here: Final = _Here()
-_lender: Final[ContextVar[Lender | None]] = ContextVar("flowscope_lender", default=None)
+_pool_thread: Final[ContextVar[BlockedThread | None]] = ContextVar("flowscope_lender", default=None)
 """The thread of a pool that waits for this code, also where the code has gone on to another thread."""
 
 
-def work_in_pool(lender: Lender) -> None:
+def register_pool_thread(pool_thread: BlockedThread) -> None:
     """Say that this thread is one of a pool."""
-    _here.lender = lender
+    _here.pool_thread = pool_thread
 
 
-def lend_here() -> None:
+def bind_pool_thread() -> None:
     """Say that what runs in this context from now on runs in this thread."""
-    _lender.set(_here.lender)
+    _pool_thread.set(_here.pool_thread)
 
 
-class blocking:  # noqa: N801 - used like a function
+class blocking_section:  # noqa: N801 - used like a function
     """A block in which this code waits for what others do."""
 
-    __slots__ = ("_lender",)
+    __slots__ = ("_pool_thread",)
 
     def __enter__(self) -> None:
-        self._lender = lender = _lender.get()
-        if lender is not None:
-            lender.begin_wait()
+        self._pool_thread = pool_thread = _pool_thread.get()
+        if pool_thread is not None:
+            pool_thread.begin_wait()
 
     def __exit__(self, *details: object) -> None:
-        if self._lender is not None:
-            self._lender.end_wait()
+        if self._pool_thread is not None:
+            self._pool_thread.end_wait()

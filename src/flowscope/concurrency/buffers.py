@@ -4,12 +4,12 @@ from collections import deque
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-__all__ = ["Keeper", "Kept", "Ring"]
+__all__ = ["Buffer", "RingBuffer", "UnboundedBuffer"]
 
 T = TypeVar("T")
 
 
-class Keeper(Protocol[T]):
+class Buffer(Protocol[T]):
     """Takes items from any thread."""
 
     @property
@@ -25,12 +25,12 @@ class Keeper(Protocol[T]):
         """The items that are kept, the oldest first."""
         ...
 
-    def close(self) -> "Keeper[T]":
+    def close(self) -> "Buffer[T]":
         """What stands in its place once the run has ended: the same items, and it takes no more."""
         ...
 
 
-class Kept(list[T]):
+class UnboundedBuffer(list[T]):
     """Keeps every item. It is a list, so that adding an item is an append and nothing more."""
 
     __slots__ = ()
@@ -41,12 +41,12 @@ class Kept(list[T]):
         """The items, the oldest first."""
         return self[:]
 
-    def close(self) -> Keeper[T]:
+    def close(self) -> Buffer[T]:
         """A copy that takes no more; a thread that is just about to append does so to the original."""
         return _Closed(self[:], 0) if self else _CLOSED_EMPTY
 
 
-class Ring(Generic[T]):
+class RingBuffer(Generic[T]):
     """Keeps the newest items and counts the others."""
 
     __slots__ = ("_items", "_numbers", "_seen")
@@ -70,7 +70,7 @@ class Ring(Generic[T]):
         """The items that are kept, the oldest first."""
         return list(self._items.copy())
 
-    def close(self) -> Keeper[T]:
+    def close(self) -> Buffer[T]:
         """A copy that takes no more."""
         return _Closed(self.items(), self.dropped)
 
@@ -88,8 +88,8 @@ class _Closed(Generic[T]):
     def items(self) -> list[T]:
         return self._items[:]
 
-    def close(self) -> Keeper[T]:
+    def close(self) -> Buffer[T]:
         return self
 
 
-_CLOSED_EMPTY: Final[Keeper[Any]] = _Closed([], 0)
+_CLOSED_EMPTY: Final[Buffer[Any]] = _Closed([], 0)

@@ -8,14 +8,14 @@ from typing import Any, Final
 from .._clock import tick
 from .event_loops import deadline_in, in_loop, running_loop
 
-__all__ = ["Opening", "new_waiter", "wait_for", "waker"]
+__all__ = ["Latch", "new_waiter", "wait_for", "waker"]
 
 
 _SLICE: Final = 0.25
 """Seconds that the main thread waits at once: an interrupt in the moment before it blocks is noticed after that."""
 
 
-class Opening:
+class Latch:
     """Something that others wait for, in whatever event loop or thread they run.
 
     It has but a plain lock: an interrupt of a thread that is about to enter a `threading.Condition` may leave it locked.
@@ -42,12 +42,12 @@ class Opening:
             return self._done
         return True
 
-    def wait_here(self, timeout: float | None = None) -> bool:
+    def wait_blocking(self, timeout: float | None = None) -> bool:
         """Block this thread until it is done; whether it is, after so many seconds."""
         return self._done or wait_for(self._when_done, timeout)
 
     @property
-    def is_done(self) -> bool:
+    def is_set(self) -> bool:
         """Whether it is done."""
         return self._done
 
@@ -58,7 +58,7 @@ class Opening:
                 return
         callback()
 
-    def done(self) -> None:
+    def set(self) -> None:
         """Wake those who wait."""
         with self._lock:
             self._done = True

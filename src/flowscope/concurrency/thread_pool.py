@@ -1,4 +1,4 @@
-"""Threads that take jobs from one queue."""
+"""Threads that take calls from one queue."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-from .blocking import work_in_pool
+from .blocking import register_pool_thread
 
 __all__ = ["Pool", "Queue", "Worker"]
 
@@ -20,7 +20,7 @@ _IDLE_SECONDS: Final = 10.0
 class Queue(Protocol[J]):
     """What waits for a thread. It is only used by one thread at a time."""
 
-    def append(self, job: J, /) -> None:
+    def append(self, call: J, /) -> None:
         """Take one."""
         ...
 
@@ -28,7 +28,7 @@ class Queue(Protocol[J]):
         """Give the one that goes next."""
         ...
 
-    def remove(self, job: J, /) -> None:
+    def remove(self, call: J, /) -> None:
         """Forget one."""
         ...
 
@@ -38,8 +38,8 @@ class Queue(Protocol[J]):
 class Worker(Protocol[J_contra]):
     """What a thread of a pool works with, for as long as that thread lives."""
 
-    def run(self, job: J_contra) -> None:
-        """Run a job to its end; never raises."""
+    def run(self, call: J_contra) -> None:
+        """Run a call to its end; never raises."""
         ...
 
     def close(self) -> None:
@@ -50,7 +50,7 @@ class Worker(Protocol[J_contra]):
 class Pool(Generic[J]):
     """Up to so many daemon threads, which are started when there is work and leave after a while without.
 
-    A thread that a job is left behind in is replaced, and leaves when that job returns.
+    A thread that a call is left behind in is replaced, and leaves when that call returns.
     """
 
     def __init__(
@@ -72,42 +72,42 @@ class Pool(Generic[J]):
 
     def renew(self) -> None:
         """Start anew: in a forked process the threads do not exist."""
-        self._jobs: Queue[J] = self._make_queue()
+        self._calls: Queue[J] = self._make_queue()
         self._lock = threading.RLock()
         """Entered as such: an interrupt of a thread that is about to enter a condition may leave that locked."""
         self._changed = threading.Condition(self._lock)
         self._threads: set[threading.Thread] = set()
         self._free = 0
-        """How many threads wait for a job."""
-        self._lent: set[threading.Thread] = set()
-        """Those that wait for something else, amid a job."""
+        """How many threads wait for a call."""
+        self._waiting: set[threading.Thread] = set()
+        """Those that wait for something else, amid a call."""
         self._closed = 0
         """How often it was closed: threads leave that were started before."""
         self._made = 0
 
-    def put(self, job: J) -> None:
-        """Take a job, and see to it that a thread comes for it."""
+    def put(self, call: J) -> None:
+        """Take a call, and see to it that a thread comes for it."""
         with self._lock:
-            self._jobs.append(job)
-            if self._free >= len(self._jobs):
+            self._calls.append(call)
+            if self._free >= len(self._calls):
                 self._changed.notify()
             elif self._has_room():
-                self._hire(job)
+                self._hire(call)
 
     def _has_room(self) -> bool:
-        return len(self._threads) - len(self._lent) < self.size
+        return len(self._threads) - len(self._waiting) < self.size
 
-    def lend(self, thread: threading.Thread, waits: bool) -> None:
+    def mark_waiting(self, thread: threading.Thread, waits: bool) -> None:
         """Note whether one of its threads waits; while it does, another one may work in its place."""
         with self._lock:
             if waits and thread in self._threads:
-                self._lent.add(thread)
+                self._waiting.add(thread)
             else:
-                self._lent.discard(thread)
-            if self._free < len(self._jobs) and self._has_room():
+                self._waiting.discard(thread)
+            if self._free < len(self._calls) and self._has_room():
                 self._hire()
 
-    def _hire(self, job: J | None = None) -> None:
+    def _hire(self, call: J | None = None) -> None:
         self._made += 1
         thread = threading.Thread(
             target=self._work, args=(self._closed,), name=f"{self._name}-{self._made}", daemon=True
@@ -119,21 +119,21 @@ class Pool(Generic[J]):
             self._threads.discard(thread)
             if isinstance(error, RuntimeError) and self._threads:
                 return  # the system gives no more threads: those that are there do the work
-            if job is not None:
-                self._jobs.remove(job)
+            if call is not None:
+                self._calls.remove(call)
             raise
 
-    def holds(self) -> bool:
+    def owns_current_thread(self) -> bool:
         """Whether this thread is one of its own."""
         return threading.current_thread() in self._threads
 
-    def leave_behind(self, thread: threading.Thread) -> None:
+    def abandon(self, thread: threading.Thread) -> None:
         """Do without one of its threads, and hire another one in its place if there is work."""
         with self._lock:
             if thread in self._threads:
                 self._threads.discard(thread)
-                self._lent.discard(thread)
-                if self._jobs and self._free < len(self._jobs):
+                self._waiting.discard(thread)
+                if self._calls and self._free < len(self._calls):
                     self._hire()
 
     def close(self, *, wait: bool = True) -> None:
@@ -142,44 +142,44 @@ class Pool(Generic[J]):
             self._closed += 1
             self._changed.notify_all()
             leaving = list(self._threads)
-        if wait and not self.holds():
+        if wait and not self.owns_current_thread():
             for thread in leaving:
                 thread.join()
 
     def _work(self, hired: int) -> None:
         worker = self._make_worker()
-        work_in_pool(_Lender(self))
+        register_pool_thread(_PoolThread(self))
         try:
-            while (job := self._next(hired)) is not None:
-                worker.run(job)
-                del job  # it may hold much, and the wait for the next one may be long
+            while (call := self._next(hired)) is not None:
+                worker.run(call)
+                del call  # it may hold much, and the wait for the next one may be long
         finally:
             worker.close()
             with self._lock:
                 self._threads.discard(threading.current_thread())
 
     def _next(self, hired: int) -> J | None:
-        """The next job; None tells the thread to leave."""
+        """The next call; None tells the thread to leave."""
         me = threading.current_thread()
         with self._lock:
-            while me in self._threads and len(self._threads) - len(self._lent) <= self.size:
-                if self._jobs:
-                    return self._jobs.popleft()
+            while me in self._threads and len(self._threads) - len(self._waiting) <= self.size:
+                if self._calls:
+                    return self._calls.popleft()
                 if hired != self._closed or not self._wait():
                     break
             self._threads.discard(me)
             return None
 
     def _wait(self) -> bool:
-        """Wait for a job; whether there may be one."""
+        """Wait for a call; whether there may be one."""
         self._free += 1
         try:
-            return self._changed.wait(self._idle_seconds) or bool(self._jobs)
+            return self._changed.wait(self._idle_seconds) or bool(self._calls)
         finally:
             self._free -= 1
 
 
-class _Lender:
+class _PoolThread:
     """Counts who waits in, or for, one thread."""
 
     def __init__(self, pool: Pool[Any]) -> None:
@@ -193,14 +193,14 @@ class _Lender:
         with self._lock:
             self._waits += 1
             if self._waits == 1:
-                self._pool.lend(self._thread, True)
+                self._pool.mark_waiting(self._thread, True)
 
     def end_wait(self) -> None:
         """That wait is over."""
         with self._lock:
             self._waits -= 1
             if self._waits == 0:
-                self._pool.lend(self._thread, False)
+                self._pool.mark_waiting(self._thread, False)
 
 
 _pools: Final["WeakSet[Pool[Any]]"] = WeakSet()

@@ -1,4 +1,4 @@
-"""`FlowCoordinator`: the face of coordination, over the ledger and the executions."""
+"""`FlowCoordinator`: the face of coordination, over the state and the executions."""
 
 # ruff: noqa: ASYNC109 - the contract has these timeouts
 import os
@@ -13,12 +13,12 @@ from ..executors.backends.thread_executor import default_threads
 from ..model.records import FlowRun
 from .execution import Execution
 from .runners.flow_internals import definition_of
-from .runners.selection import Site
-from .schedule.coordinator_state import Ledger
+from .runners.selection import RunnerSelection
+from .schedule.coordinator_state import CoordinatorState
 from .schedule.dependency_graph import Dependency
 from .schedule.mermaid import to_mermaid
 from .schedule.options import DependencyType, FlowType
-from .schedule.outcome import Verdict
+from .schedule.outcome import ForcedOutcome
 from .schedule.registration import register
 from .schedule.summary import CoordinatorSummary, summarise
 from .wait_cycles import refuse_waiting_for_itself
@@ -75,8 +75,8 @@ class FlowCoordinator:
         FlowCoordinator._instances = {}
 
     def _start_afresh(self) -> None:
-        self._ledger = Ledger(self._limit, self._limits)
-        self._site = Site(self._limits[FlowType.PROCESS])
+        self._state = CoordinatorState(self._limit, self._limits)
+        self._runners = RunnerSelection(self._limits[FlowType.PROCESS])
 
     @classmethod
     def get_instance(cls) -> Self:
@@ -109,7 +109,7 @@ class FlowCoordinator:
             CoordinationError: Its id is registered already, or an option cannot work.
         """
         registration = register(flow, flow_type, timeout, retries)
-        self._ledger.register(registration)
+        self._state.register(registration)
         return registration.flow_id
 
     def register_dependency(
@@ -133,19 +133,19 @@ class FlowCoordinator:
             CoordinationError: A flow is unknown, it would be a cycle, the child has started, or no such parameter
                 can be filled. Nothing is changed.
         """
-        ledger = self._ledger
+        state = self._state
         for flow_id in (parent_id, child_id):
-            ledger.node(flow_id)
+            state.node(flow_id)
         if kind not in set(DependencyType):
             reason = f"cannot depend on another in the way {kind!r}. Choose one of {[*map(str, DependencyType)]}."
             raise CoordinationError(f"flow {child_id!r}", reason)
         if param is not None:
-            _check_param(ledger.node(child_id).registration.flow, child_id, param)
-        ledger.connect(Dependency(parent_id, child_id, DependencyType(kind), param))
+            _check_param(state.node(child_id).registration.flow, child_id, param)
+        state.connect(Dependency(parent_id, child_id, DependencyType(kind), param))
 
     def get_flow(self, flow_id: str) -> Flow[Any] | None:
         """The flow of that id, as the very object; None if there is none."""
-        node = self._ledger.find(flow_id)
+        node = self._state.find(flow_id)
         return None if node is None else node.registration.flow
 
     def get_dependencies(self, flow_id: str, kind: DependencyType | None = None) -> set[str]:
@@ -154,28 +154,28 @@ class FlowCoordinator:
         Raises:
             CoordinationError: The flow is unknown.
         """
-        return self._ledger.dependencies(flow_id, kind)
+        return self._state.dependencies(flow_id, kind)
 
     def has_cycle(self, start_id: str) -> bool:
         """Whether a path from a flow to those that depend on it leads to a cycle; False for an unknown one.
 
         A dependency that would close a cycle is refused, so this never finds one.
         """
-        return self._ledger.has_cycle(start_id)
+        return self._state.has_cycle(start_id)
 
     async def execute_flow(self, flow_id: str) -> FlowRun:
         """Run a flow, with whatever it still depends on, and return its record; it does not raise what flows raise.
 
         What has run already, here or in another call, does not run again. Cancelling this cancels what runs for it
-        alone. A flow that calls this keeps its own place under the bounds meanwhile.
+        alone. A flow that calls this keeps its own runner under the bounds meanwhile.
 
         Raises:
             CoordinationError: The flow is unknown, or a running flow would wait for itself.
         """
-        ledger = self._ledger
-        ledger.node(flow_id)
-        await Execution(ledger, self._site).run([flow_id])
-        return ledger.records([flow_id])[flow_id]
+        state = self._state
+        state.node(flow_id)
+        await Execution(state, self._runners).run([flow_id])
+        return state.records([flow_id])[flow_id]
 
     async def execute_all(self) -> dict[str, FlowRun]:
         """Run all flows that are registered now, and return their records by id; otherwise like `execute_flow`.
@@ -183,10 +183,10 @@ class FlowCoordinator:
         Raises:
             CoordinationError: A running flow would wait for itself.
         """
-        ledger = self._ledger
-        flow_ids = ledger.flow_ids()
-        await Execution(ledger, self._site).run(flow_ids)
-        return ledger.records(flow_ids)
+        state = self._state
+        flow_ids = state.flow_ids()
+        await Execution(state, self._runners).run(flow_ids)
+        return state.records(flow_ids)
 
     async def wait_for_flows(self, flow_ids: Set[str], timeout: float | None = None) -> dict[str, FlowRun]:
         """Wait until flows have settled, and return their records by id. This does not run them.
@@ -199,10 +199,10 @@ class FlowCoordinator:
             CoordinationError: A flow is unknown, or would wait for itself.
             TimeoutError: One has not settled in time.
         """
-        ledger, wanted = self._ledger, set(flow_ids)
-        refuse_waiting_for_itself(ledger.token, {one for one in wanted if ledger.node(one).outcome is None})
-        await ledger.wait(wanted, timeout)
-        return ledger.records(wanted)
+        state, wanted = self._state, set(flow_ids)
+        refuse_waiting_for_itself(state.token, {one for one in wanted if state.node(one).outcome is None})
+        await state.wait(wanted, timeout)
+        return state.records(wanted)
 
     async def fail_flow(self, flow_id: str, reason: str) -> None:
         """Say that a flow has failed, and with it what requires it; one that runs is stopped.
@@ -212,7 +212,7 @@ class FlowCoordinator:
         Raises:
             CoordinationError: The flow is unknown.
         """
-        await self._condemn(flow_id, Verdict.failed(reason))
+        await self._condemn(flow_id, ForcedOutcome.failed(reason))
 
     async def cancel_flow(self, flow_id: str, reason: str = "") -> None:
         """Cancel a flow, and with it what requires it; one that runs is stopped.
@@ -223,12 +223,12 @@ class FlowCoordinator:
         Raises:
             CoordinationError: The flow is unknown.
         """
-        await self._condemn(flow_id, Verdict.cancelled(reason))
+        await self._condemn(flow_id, ForcedOutcome.cancelled(reason))
 
-    async def _condemn(self, flow_id: str, verdict: Verdict) -> None:
-        ledger = self._ledger
-        ledger.condemn(flow_id, verdict)
-        await ledger.wait({flow_id})
+    async def _condemn(self, flow_id: str, forced: ForcedOutcome) -> None:
+        state = self._state
+        state.force_outcome(flow_id, forced)
+        await state.wait({flow_id})
 
     async def handle_flow_failure(self, flow_id: str) -> None:
         """Fail the flows that require this one, and those that require them; optional dependents go on.
@@ -238,37 +238,37 @@ class FlowCoordinator:
         Raises:
             CoordinationError: The flow is unknown.
         """
-        self._ledger.fail_dependents(flow_id)
+        self._state.fail_dependents(flow_id)
 
     def get_result(self, flow_id: str) -> FlowRun | None:
         """The record of a flow that has settled; None before, and for an unknown one."""
-        node = self._ledger.find(flow_id)
+        node = self._state.find(flow_id)
         return None if node is None or node.outcome is None else node.outcome.record
 
     def get_results_by_name(self, name: str) -> list[FlowRun]:
         """The records of the settled flows of that name, in the order of their registration."""
-        ledger = self._ledger
-        return [record for record in ledger.records(ledger.flow_ids()).values() if record.flow_name == name]
+        state = self._state
+        return [record for record in state.records(state.flow_ids()).values() if record.flow_name == name]
 
     def summary(self) -> CoordinatorSummary:
         """How many flows are in which state."""
-        return summarise(self._ledger.picture())
+        return summarise(self._state.snapshot())
 
     def to_mermaid(self) -> str:
         """The flows, their states and their dependencies, as text that Mermaid draws."""
-        return to_mermaid(self._ledger.picture())
+        return to_mermaid(self._state.snapshot())
 
     async def cleanup(self) -> None:
         """Cancel what has not settled, wait for its end, and forget all flows; the coordinator is as new then."""
         with FlowCoordinator._instances_lock:
             if FlowCoordinator._instances.get(type(self)) is self:
                 del FlowCoordinator._instances[type(self)]
-        ledger, site = self._ledger, self._site
+        state, runners = self._state, self._runners
         self._start_afresh()
         try:
-            await ledger.close(Verdict.cancelled("the coordinator was cleaned up")).wait()
+            await state.close(ForcedOutcome.cancelled("the coordinator was cleaned up")).wait()
         finally:
-            site.close()
+            runners.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,23 +5,23 @@ import contextvars
 from collections.abc import Iterable
 
 from ..concurrency.event_loops import in_loop
-from .runners.flow_runner import Runner
-from .runners.selection import Site
-from .schedule.coordinator_state import Ledger
-from .schedule.outcome import Verdict
+from .runners.flow_runner import ScheduledRun
+from .runners.selection import RunnerSelection
+from .schedule.coordinator_state import CoordinatorState
+from .schedule.outcome import ForcedOutcome
 from .schedule.registration import Registration
-from .schedule.scheduler import Demand, Inputs
+from .schedule.scheduler import ExecutionRequest, Inputs
 from .wait_cycles import enter, refuse_waiting_for_itself
 
 __all__ = ["Execution"]
 
 
-class Execution(Demand):
+class Execution(ExecutionRequest):
     """Flows that are wanted by somebody in this event loop, with the context that they are run in."""
 
-    def __init__(self, ledger: Ledger, site: Site) -> None:
-        self._ledger = ledger
-        self._site = site
+    def __init__(self, state: CoordinatorState, runners: RunnerSelection) -> None:
+        self._state = state
+        self._runners = runners
         self._loop = asyncio.get_running_loop()
         self._context = contextvars.copy_context()
         self._woken = False
@@ -35,17 +35,17 @@ class Execution(Demand):
         Raises:
             CoordinationError: A running flow would wait for itself.
         """
-        self._ledger.want(self, flow_ids)
+        self._state.request(self, flow_ids)
         try:
-            refuse_waiting_for_itself(self._ledger.token, self.wanted.keys())
-            self._ledger.start_ready(self._loop)
-            await self._ledger.satisfied(self)
+            refuse_waiting_for_itself(self._state.token, self.wanted.keys())
+            self._state.start_ready(self._loop)
+            await self._state.satisfied(self)
         except BaseException as error:
             orphans = self._stop()
             if not isinstance(error, GeneratorExit):  # a coroutine that is being closed can wait for nothing
                 await self._until_ended(orphans)
             raise
-        self._ledger.withdraw(self)
+        self._state.withdraw(self)
 
     def wake(self) -> None:
         """Start soon what may start, in the loop, if that is not closed."""
@@ -55,23 +55,23 @@ class Execution(Demand):
 
     def _start_ready(self) -> None:
         self._woken = False
-        self._ledger.start_ready(self._loop)
+        self._state.start_ready(self._loop)
 
     def start(self, registration: Registration, inputs: Inputs) -> None:
         """Run a flow."""
-        context = enter(self._context.copy(), (self._ledger.token, registration.flow_id))
-        Runner(self._ledger, registration, inputs, self._site, context)
+        context = enter(self._context.copy(), (self._state.token, registration.flow_id))
+        ScheduledRun(self._state, registration, inputs, self._runners, context)
 
     def _stop(self) -> list[str]:
         """Want nothing any more, and cancel what only this execution wanted; tell what that is."""
-        orphans = self._ledger.withdraw(self)
+        orphans = self._state.withdraw(self)
         for flow_id in orphans:
-            self._ledger.condemn(flow_id, Verdict.cancelled("the execution was cancelled"))
+            self._state.force_outcome(flow_id, ForcedOutcome.cancelled("the execution was cancelled"))
         return orphans
 
     async def _until_ended(self, orphans: list[str]) -> None:
         """Wait for the end of flows, whoever loses patience."""
-        waiting = self._ledger.watch(orphans)
+        waiting = self._state.watch(orphans)
         while waiting.missing:
             try:
                 await waiting.wait()

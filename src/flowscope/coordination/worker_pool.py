@@ -8,12 +8,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ..concurrency.event_loops import in_loop
-from ..concurrency.latch import Opening
+from ..concurrency.latch import Latch
 from ..engine.definitions.callables import Kind, kind_of
 from ..errors import CoordinationError, TaskTimeoutError
 from ..executors.backends.process_executor import ProcessExecutor
 from ..executors.backends.thread_executor import ThreadExecutor
-from ..executors.plain_calls import start_errand
+from ..executors.plain_calls import start_plain_call
 from ..executors.submission.executor import Executor
 from .schedule.options import FlowType
 
@@ -44,7 +44,7 @@ class WorkerPool:
             FlowType.THREAD: ThreadExecutor(max_threads),
             FlowType.PROCESS: ProcessExecutor(max_processes),
         }
-        self._jobs: dict[str, _Job] = {}
+        self._pool_calls: dict[str, _PoolCall] = {}
         self._open = True
         self._lock = threading.RLock()
 
@@ -52,7 +52,7 @@ class WorkerPool:
     def active_tasks(self) -> set[str]:
         """The ids of the calls that have not ended."""
         with self._lock:
-            return set(self._jobs)
+            return set(self._pool_calls)
 
     async def submit_task(
         self, task_id: str, flow_type: FlowType, func: Callable[[T], R], input_data: T, timeout: float | None = None
@@ -82,23 +82,23 @@ class WorkerPool:
         work = self._call(task_id, FlowType(flow_type), func, input_data, timeout)
         return await self._admit(task_id, work).work
 
-    def _admit(self, task_id: str, work: Coroutine[Any, Any, object]) -> "_Job":
+    def _admit(self, task_id: str, work: Coroutine[Any, Any, object]) -> "_PoolCall":
         """Start a call under its id."""
         with self._lock:
             refusal = None if self._open else "comes too late: the pool is shut down. Make a new one."
-            if task_id in self._jobs:
+            if task_id in self._pool_calls:
                 refusal = "is running already. Wait for it, or choose another id."
             if refusal is not None:
                 work.close()
                 raise CoordinationError(f"task {task_id!r}", refusal)
-            job = self._jobs[task_id] = _Job(task_id, work)
-            job.work.add_done_callback(lambda _: self._forget(job))
-            return job
+            pool_call = self._pool_calls[task_id] = _PoolCall(task_id, work)
+            pool_call.work.add_done_callback(lambda _: self._forget(pool_call))
+            return pool_call
 
-    def _forget(self, job: "_Job") -> None:
+    def _forget(self, pool_call: "_PoolCall") -> None:
         with self._lock:
-            del self._jobs[job.task_id]
-        job.ended.done()
+            del self._pool_calls[pool_call.task_id]
+        pool_call.ended.set()
 
     async def _call(
         self, task_id: str, flow_type: FlowType, func: Callable[[T], object], input_data: T, timeout: float | None
@@ -108,15 +108,15 @@ class WorkerPool:
         if flow_type is FlowType.INLINE and (timeout is None or kind_of(func) is Kind.ASYNC):
             return await _call_here(task_id, func, input_data, timeout)
         executor = self._executors.get(flow_type, self._executors[FlowType.THREAD])
-        return await start_errand(executor, task_id, func, input_data, timeout=timeout)
+        return await start_plain_call(executor, task_id, func, input_data, timeout=timeout)
 
     async def cancel_task(self, task_id: str) -> None:
         """End a call, whose awaiter gets a cancellation, and return when it has ended; an unknown id is no call."""
         with self._lock:
-            job = self._jobs.get(task_id)
-        if job is not None:
-            job.cancel()
-            await job.ended.wait()
+            pool_call = self._pool_calls.get(task_id)
+        if pool_call is not None:
+            pool_call.cancel()
+            await pool_call.ended.wait()
 
     async def wait_for_task(self, task_id: str, timeout: float | None = None) -> Any:
         """Wait for the end of a call, and return its value; None at once for an id that is not active.
@@ -131,12 +131,12 @@ class WorkerPool:
             Exception: What the function raised.
         """
         with self._lock:
-            job = self._jobs.get(task_id)
-        if job is None:
+            pool_call = self._pool_calls.get(task_id)
+        if pool_call is None:
             return None
-        if not await job.ended.wait(timeout):
+        if not await pool_call.ended.wait(timeout):
             raise TimeoutError(f"task {task_id!r} has not ended after {timeout:g} s")
-        return job.work.result()
+        return pool_call.work.result()
 
     async def shutdown(self, wait: bool = True) -> None:
         """Take no more calls, and let the workers go.
@@ -146,16 +146,16 @@ class WorkerPool:
         """
         with self._lock:
             self._open = False
-            jobs = list(self._jobs.values())
-        for job in () if wait else jobs:
-            job.cancel()
-        for job in jobs:
-            await job.ended.wait()
+            pool_calls = list(self._pool_calls.values())
+        for pool_call in () if wait else pool_calls:
+            pool_call.cancel()
+        for pool_call in pool_calls:
+            await pool_call.ended.wait()
         for executor in self._executors.values():
             executor.close(wait=False)
 
 
-class _Job:
+class _PoolCall:
     """One call, for those who wait for it or cancel it, from any thread."""
 
     __slots__ = ("_loop", "ended", "task_id", "work")
@@ -164,7 +164,7 @@ class _Job:
         self.task_id = task_id
         self._loop = asyncio.get_running_loop()
         self.work = self._loop.create_task(work, name=f"flowscope task {task_id}")
-        self.ended = Opening()
+        self.ended = Latch()
 
     def cancel(self) -> None:
         """Ask it to end."""

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..errors import NoActiveTaskError
 from .definitions.callables import Kind, kind_of
-from .lifecycle.generator_drivers import Life, stepping, stepping_async
+from .lifecycle.generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
 from .live import Flow, Task
 from .scope.context import Scope, current, enter, leave, no_active_flow
 
@@ -77,20 +77,20 @@ def bind_context(function: Callable[P, R]) -> Callable[P, R]:
         finally:
             leave(token, scope)
 
-    def life(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Life:
-        return _BoundLife(scope, function, args, kwargs)
+    def lifecycle(args: tuple[Any, ...], kwargs: dict[str, Any]) -> GeneratorLifecycle:
+        return _BoundGenerator(scope, function, args, kwargs)
 
     wrappers: dict[Kind, Any] = {
         Kind.SYNC: bound,
         Kind.ASYNC: bound_async,
-        Kind.GENERATOR: stepping(life),
-        Kind.ASYNC_GENERATOR: stepping_async(life),
+        Kind.GENERATOR: drive_generator(lifecycle),
+        Kind.ASYNC_GENERATOR: drive_async_generator(lifecycle),
     }
     return update_wrapper(wrappers[kind_of(function)], function)
 
 
-class _BoundLife(Life):
-    """The life of a generator of a bound function."""
+class _BoundGenerator(GeneratorLifecycle):
+    """The lifecycle of a generator of a bound function."""
 
     __slots__ = ("_make",)
 

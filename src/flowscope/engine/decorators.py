@@ -12,9 +12,9 @@ from typing_extensions import Unpack
 
 from ..model.config import FlowConfig
 from .definitions.callables import define, unwrap_partial
-from .definitions.task_definition import TaskSpec, remember_spec
+from .definitions.task_definition import TaskDefinition, remember_definition
 from .lifecycle.executor_hook import ExecutorChoice
-from .lifecycle.flow_definition import FlowTarget
+from .lifecycle.flow_definition import FlowDefinition
 from .lifecycle.task_drivers import caller_of
 from .live import LIVE_TYPES, Flow
 
@@ -93,7 +93,7 @@ def flow(
     config = flow_config or FlowConfig.default()
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        planned = FlowTarget(function, LIVE_TYPES, validate=validate)
+        planned = FlowDefinition(function, LIVE_TYPES, validate=validate)
         given: dict[str, Any] = {
             "flow_name": flow_name or planned.name,
             "flow_config": config,
@@ -180,7 +180,7 @@ def task(
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        spec = TaskSpec(
+        definition = TaskDefinition(
             define(function, "task"),
             LIVE_TYPES,
             task_name=task_name,
@@ -195,7 +195,7 @@ def task(
             validate=validate,
             tags=tags,
         )
-        return remember_spec(_looks_like(function, caller_of(spec), spec.name), spec)
+        return remember_definition(_looks_like(function, caller_of(definition), definition.name), definition)
 
     return decorate if target is None else decorate(target)
 

@@ -130,7 +130,7 @@ class FlowInspection(_Stateful, Generic[R]):
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
         run = self._live.run
-        return [] if run is None else [run.journal.format(line) for line in run.journal.lines.items()]
+        return [] if run is None else [run.log.format(line) for line in run.log.lines.items()]
 
     def captured_logs(self) -> list[LogEntry]:
         """The log as records."""

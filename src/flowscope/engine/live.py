@@ -14,14 +14,14 @@ from ..model.events import EventType
 from ..model.records import Artifact, Result
 from ..model.status import RunStatus
 from .definitions.callables import Kind, define
-from .definitions.task_definition import TaskSpec, spec_of
+from .definitions.task_definition import TaskDefinition, task_definition_of
 from .events.bus import Listener, Subscription
 from .flow_base import FlowInspection, R, state_of
 from .injection.resolver import task_data
-from .lifecycle.flow_definition import BoundTarget, FlowTarget
+from .lifecycle.flow_definition import BoundTarget, FlowDefinition
 from .lifecycle.flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
 from .lifecycle.task_drivers import caller_of
-from .logging_methods import Recorder
+from .logging_methods import LoggingMethods
 from .run.run import Run
 from .scope.call import Call, inputs_of
 from .scope.context import NOTHING, Handle, no_active_flow
@@ -29,7 +29,7 @@ from .scope.context import NOTHING, Handle, no_active_flow
 __all__ = ["LIVE_TYPES", "Flow", "Task"]
 
 
-class Flow(Recorder, FlowInspection[R], Generic[R]):
+class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
     """One run of a flow: set up, executed, then inspected.
 
     Functions decorated with `@flow` return one. A subclass declares typed inputs as fields and the work as `run()`,
@@ -45,7 +45,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
         """
         super().__pydantic_init_subclass__(**kwargs)
         for name in cls.__pydantic_fields__.keys() - FlowInspection.__pydantic_fields__.keys():
-            if any(name in vars(part) for part in (Flow, Recorder, FlowInspection)):
+            if any(name in vars(part) for part in (Flow, LoggingMethods, FlowInspection)):
                 raise DefinitionError(f"flow class {cls.__name__!r}", f"a flow has {name!r} already. Rename the field.")
 
     def _live_run(self) -> Run | None:
@@ -65,10 +65,10 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
             TypeError: An argument is missing or unexpected.
             DefinitionError: `target` cannot be a flow.
         """
-        planned = FlowTarget(self._own_target() if target is None else target, LIVE_TYPES)
+        planned = FlowDefinition(self._own_target() if target is None else target, LIVE_TYPES)
         return self.setup_planned(planned, args, kwargs)
 
-    def setup_planned(self, target: FlowTarget, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
+    def setup_planned(self, target: FlowDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
         """Choose what runs, where the function has been planned already, as by `@flow`."""
         state = self._live
         self._name(target.name)
@@ -104,7 +104,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
         state = self._live
         run = state.live_run
         if run is not None:
-            run.attentive = True
+            run.has_listeners = True
         return Subscription(state.listeners, listener, event_types)
 
     def execute(self) -> Self:
@@ -213,7 +213,7 @@ class Flow(Recorder, FlowInspection[R], Generic[R]):
         return id(self)
 
 
-class Task(Recorder, Call):
+class Task(LoggingMethods, Call):
     """One live call of a task function; inside it, `this_task`.
 
     It may also be made by hand and run inside a flow, once: `Task(function, 1, b=2).execute_sync()`. All keyword
@@ -223,15 +223,17 @@ class Task(Recorder, Call):
     __slots__ = ()
 
     def __init__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
-        known = spec_of(target)
-        self.spec = spec = TaskSpec(define(target, "task"), LIVE_TYPES) if known is None else copy.copy(known)
-        spec.new_call = lambda: self
+        known = task_definition_of(target)
+        self.definition = definition = (
+            TaskDefinition(define(target, "task"), LIVE_TYPES) if known is None else copy.copy(known)
+        )
+        definition.new_call = lambda: self
         self.handle = Handle("", "", "", 0, lambda: None)
         self.inputs = inputs_of(args, kwargs)
         self.order = self.started = self.ended = 0
         self.status = RunStatus.PENDING
         self.value = None
-        self.rare = None
+        self.extras = None
 
     def execute_sync(self) -> Any:
         """Run in the running flow, and return the function's value.
@@ -241,19 +243,19 @@ class Task(Recorder, Call):
             AlreadyRunningError: It has been executed.
         """
         caller = self._caller()
-        if self.spec.kind is Kind.ASYNC:
+        if self.definition.kind is Kind.ASYNC:
             return run_in_new_loop(lambda: caller(*self.args, **self.kwargs))
         return caller(*self.args, **self.kwargs)
 
     async def execute_async(self) -> Any:
         """Run in the running flow, and return the function's value; the function may be sync or async."""
         answer = self._caller()(*self.args, **self.kwargs)
-        return await answer if self.spec.kind is Kind.ASYNC else answer
+        return await answer if self.definition.kind is Kind.ASYNC else answer
 
     def _caller(self) -> Callable[..., Any]:
         if self.status is not RunStatus.PENDING:
             raise AlreadyRunningError(f"task {self.task_name!r}", self.status)
-        return caller_of(self.spec)
+        return caller_of(self.definition)
 
     def _live_run(self) -> Run | None:
         run: Run | None = self.handle.run
@@ -267,22 +269,22 @@ class Task(Recorder, Call):
     @property
     def task_name(self) -> str:
         """The function's name, or the one that was given."""
-        name: str = self.spec.name
+        name: str = self.definition.name
         return name
 
     @task_name.setter
     def task_name(self, name: str) -> None:
-        self.spec.name = name
+        self.definition.name = name
 
     @property
     def raise_on_error(self) -> bool:
         """Whether its exception goes on to the caller."""
-        tolerant: bool = self.spec.raise_on_error
+        tolerant: bool = self.definition.raise_on_error
         return tolerant
 
     @raise_on_error.setter
     def raise_on_error(self, value: bool) -> None:
-        self.spec.raise_on_error = value
+        self.definition.raise_on_error = value
 
     @property
     def flow(self) -> Flow[Any]:
@@ -301,7 +303,7 @@ class Task(Recorder, Call):
         """The dictionary of this call; injected as `task_data`."""
         data = task_data(self)
         if self.status is RunStatus.PENDING:
-            self.spec.rare = self.rare
+            self.definition.extras = self.extras
         return data
 
     @property

@@ -7,12 +7,12 @@ from .run.record_builder import artifact_of, result_of
 from .run.run import Run
 from .scope.context import current, no_active_flow
 
-__all__ = ["Recorder"]
+__all__ = ["LoggingMethods"]
 
 _log = logging.getLogger("flowscope")
 
 
-class Recorder:
+class LoggingMethods:
     """The logging methods that flows and tasks share."""
 
     __slots__ = ()
@@ -32,7 +32,7 @@ class Recorder:
         if run is None:
             _log.log(level, "%s", message)
         else:
-            run.journal.say(level, str(message), current.get())
+            run.log.add_entry(level, str(message), current.get())
 
     def log_debug(self, message: str) -> None:
         """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope"."""
@@ -54,8 +54,8 @@ class Recorder:
         self, key: str | None, description: str | None, artifact_type: str | None, data: object
     ) -> Artifact:
         run = self._run_or_error("an artifact")
-        return artifact_of(run, run.journal.add_artifact(key, description, artifact_type, data, current.get()))
+        return artifact_of(run, run.log.add_artifact(key, description, artifact_type, data, current.get()))
 
     def _add_result(self, key: str, description: str, value: object) -> Result:
         run = self._run_or_error("a result")
-        return result_of(run, run.journal.add_result(key, description, value, current.get()))
+        return result_of(run, run.log.add_result(key, description, value, current.get()))

@@ -6,7 +6,7 @@ from .backends.thread_executor import ThreadExecutor
 from .selection import ExecutorName, use_executor
 from .submission.executor import Executor
 from .submission.future import TaskFuture
-from .submission.submission import Job
+from .submission.submission import Submission
 from .submit import submit
 from .task_map import TaskMap, map_tasks
 
@@ -16,6 +16,7 @@ __all__ = [
     "ExecutorName",
     "Job",
     "ProcessExecutor",
+    "Submission",
     "TaskFuture",
     "TaskMap",
     "ThreadExecutor",
@@ -23,3 +24,6 @@ __all__ = [
     "submit",
     "use_executor",
 ]
+
+Job = Submission
+"""The earlier name of `Submission`."""

@@ -8,24 +8,24 @@ from .._clock import anchor, new_token
 from ..concurrency.event_loops import run_in_new_loop
 from ..engine.capture.streams import write_console
 from ..engine.definitions.callables import define
-from ..engine.definitions.task_definition import TaskSpec
-from ..engine.events.dispatcher import Outbox
+from ..engine.definitions.task_definition import TaskDefinition
+from ..engine.events.dispatcher import EventDispatcher
 from ..engine.live import LIVE_TYPES
 from ..engine.run.run import Run
 from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
 from .submission.executor import Executor
 from .submission.future import TaskFuture
-from .submit import start_job
+from .submit import start_submission
 
-__all__ = ["start_errand"]
+__all__ = ["start_plain_call"]
 
 T = TypeVar("T")
 
 _COROUTINE: Final[Any] = CoroutineType
 
 
-def start_errand(
+def start_plain_call(
     executor: Executor,
     name: str,
     function: Callable[..., T],
@@ -38,15 +38,15 @@ def start_errand(
 
     Cancelling, timeouts, dead workers and what cannot travel are as with a task of that name.
     """
-    spec = TaskSpec(define(_call_outside, "task"), LIVE_TYPES, task_name=name, timeout=timeout)
+    definition = TaskDefinition(define(_call_outside, "task"), LIVE_TYPES, task_name=name, timeout=timeout)
     run = _silent_run(name)
     token = enter(run.root)
     try:
-        job = start_job(executor, spec, (function, args, kwargs), {})
+        submission = start_submission(executor, definition, (function, args, kwargs), {})
     finally:
         leave(token, run.root)
-    job.when_settled(run.release)
-    return TaskFuture(job)
+    submission.when_settled(run.release)
+    return TaskFuture(submission)
 
 
 def _call_outside(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -55,13 +55,13 @@ def _call_outside(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         return run_in_new_loop(lambda: value) if type(value) is _COROUTINE else value
 
 
-class _Nowhere(Outbox):
+class _Nowhere(EventDispatcher):
     """Tells nobody."""
 
     __slots__ = ()
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         return False
 
 
@@ -74,7 +74,7 @@ def _silent_run(name: str) -> Run:
         record_inputs=False,
         record_return_values=False,
     )
-    handle = Handle(f"errand-{new_token()}", name, new_token(), anchor(), lambda: None)
+    handle = Handle(f"plain-call-{new_token()}", name, new_token(), anchor(), lambda: None)
     run = Run(None, handle=handle, config=config, tags=(), listeners=[], write_console=write_console)
-    run.outbox = _Nowhere(handle, [], None)
+    run.dispatcher = _Nowhere(handle, [], None)
     return run

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Final, Literal
 
 from ..engine.definitions.callables import Kind
-from ..engine.definitions.task_definition import TaskSpec
+from ..engine.definitions.task_definition import TaskDefinition
 from ..errors import DefinitionError
 from .backends.asyncio_executor import AsyncioExecutor
 from .backends.process_executor import ProcessExecutor
@@ -44,11 +44,15 @@ def check_executor(executor: object, what: str) -> Executor:
     raise DefinitionError(what, f"executor is {executor!r}, wanted one of {names}, or an Executor.")
 
 
-def executor_for(spec: TaskSpec) -> Executor:
+def executor_for(definition: TaskDefinition) -> Executor:
     """Where a call that is submitted here runs; in a worker process, in that process."""
-    chosen = _chosen.get() if spec.executor is None else check_executor(spec.executor, f"task {spec.name!r}")
+    chosen = (
+        _chosen.get()
+        if definition.executor is None
+        else check_executor(definition.executor, f"task {definition.name!r}")
+    )
     if chosen is None or (chosen.remote and in_worker()):
-        return _SHARED["asyncio" if spec.kind is Kind.ASYNC else "thread"]
+        return _SHARED["asyncio" if definition.kind is Kind.ASYNC else "thread"]
     return chosen
 
 

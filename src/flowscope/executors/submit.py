@@ -7,8 +7,8 @@ from types import MethodType
 from typing import Any, ParamSpec, TypeVar, overload
 
 from ..engine.definitions.callables import Kind
-from ..engine.definitions.task_definition import TaskSpec, spec_of
-from ..engine.lifecycle.executor_hook import install_elsewhere
+from ..engine.definitions.task_definition import TaskDefinition, task_definition_of
+from ..engine.lifecycle.executor_hook import install_executor_hook
 from ..engine.lifecycle.task_drivers import async_caller, sync_caller
 from ..errors import DefinitionError
 from ..serialization.json_values import safe_repr
@@ -17,9 +17,9 @@ from .remote.worker_flag import in_worker
 from .selection import check_executor, executor_for
 from .submission.executor import Executor
 from .submission.future import TaskFuture
-from .submission.submission import Job
+from .submission.submission import Submission
 
-__all__ = ["start_job", "submit", "task_of"]
+__all__ = ["start_submission", "submit", "task_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,11 +44,11 @@ def submit(task_fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> TaskFut
         NoActiveFlowError: No flow is running here.
         DefinitionError: `task_fn` is no task, or a generator.
     """
-    spec, bound = task_of(task_fn)
-    return TaskFuture(start_job(executor_for(spec), spec, (*bound, *args), kwargs))
+    definition, bound = task_of(task_fn)
+    return TaskFuture(start_submission(executor_for(definition), definition, (*bound, *args), kwargs))
 
 
-def task_of(task_fn: Callable[..., Any]) -> tuple[TaskSpec, tuple[object, ...]]:
+def task_of(task_fn: Callable[..., Any]) -> tuple[TaskDefinition, tuple[object, ...]]:
     """The definition of a task, and the object that it is bound to, if it is.
 
     Raises:
@@ -58,13 +58,13 @@ def task_of(task_fn: Callable[..., Any]) -> tuple[TaskSpec, tuple[object, ...]]:
     function = task_fn
     if isinstance(task_fn, MethodType):
         function, bound = task_fn.__func__, (task_fn.__self__,)
-    spec = spec_of(function)
-    if spec is None:
+    definition = task_definition_of(function)
+    if definition is None:
         raise DefinitionError("submit", f"{safe_repr(task_fn)} is no task. {_advice(task_fn)}")
-    if spec.kind.yields:
+    if definition.kind.yields:
         reason = "a generator runs where it is iterated over, and cannot be submitted. Submit tasks that it calls."
-        raise DefinitionError(f"task {spec.name!r}", reason)
-    return spec, bound
+        raise DefinitionError(f"task {definition.name!r}", reason)
+    return definition, bound
 
 
 def _advice(found: object) -> str:
@@ -74,36 +74,40 @@ def _advice(found: object) -> str:
     return "Give what @task has made, and after it its arguments."
 
 
-def start_job(executor: Executor, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Job:
+def start_submission(
+    executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Submission:
     """Hand a call to an executor; what that raises, the call fails with."""
-    job = Job(spec, args, kwargs, executor)
+    submission = Submission(definition, args, kwargs, executor)
     try:
-        executor.start(job)
+        executor.start(submission)
     except BaseException as error:
-        job.refuse(error)
+        submission.refuse(error)
         if not isinstance(error, Exception):
             raise
-    return job
+    return submission
 
 
 class _Placed:
     """Direct calls of tasks that have an executor."""
 
-    def caller_of(self, spec: TaskSpec) -> Callable[..., Any]:
+    def caller_of(self, definition: TaskDefinition) -> Callable[..., Any]:
         """The function that stands for a task that has an executor.
 
         Raises:
             DefinitionError: There is no such executor.
         """
-        executor = check_executor(spec.executor, f"task {spec.name!r}")
-        inline: Callable[..., Any] = async_caller(spec) if spec.kind is Kind.ASYNC else sync_caller(spec)
+        executor = check_executor(definition.executor, f"task {definition.name!r}")
+        inline: Callable[..., Any] = (
+            async_caller(definition) if definition.kind is Kind.ASYNC else sync_caller(definition)
+        )
         if isinstance(executor, AsyncioExecutor):
             return inline
 
         def call_task(*args: Any, **kwargs: Any) -> Any:
             if executor.remote and in_worker():
                 return inline(*args, **kwargs)
-            future: TaskFuture[Any] = TaskFuture(start_job(executor, spec, args, kwargs))
+            future: TaskFuture[Any] = TaskFuture(start_submission(executor, definition, args, kwargs))
             try:
                 return future.result()
             finally:
@@ -112,10 +116,10 @@ class _Placed:
         async def call_task_async(*args: Any, **kwargs: Any) -> Any:
             if executor.remote and in_worker():
                 return await inline(*args, **kwargs)
-            future: TaskFuture[Any] = TaskFuture(start_job(executor, spec, args, kwargs))
+            future: TaskFuture[Any] = TaskFuture(start_submission(executor, definition, args, kwargs))
             return await future
 
-        return call_task_async if spec.kind is Kind.ASYNC else call_task
+        return call_task_async if definition.kind is Kind.ASYNC else call_task
 
 
-install_elsewhere(_Placed())
+install_executor_hook(_Placed())

@@ -7,13 +7,13 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Iterator
 from typing import Any, Generic, Self, TypeVar, overload
 
-from ..concurrency.blocking import blocking
+from ..concurrency.blocking import blocking_section
 from ..concurrency.latch import new_waiter, waker
 from ..errors import DefinitionError
 from .selection import executor_for
 from .submission.future import TaskFuture
-from .submission.submission import Job
-from .submit import start_job, task_of
+from .submission.submission import Submission
+from .submit import start_submission, task_of
 
 __all__ = ["TaskMap", "map_tasks"]
 
@@ -82,7 +82,7 @@ class _Ordered(Generic[T]):
     """One iteration, sync or async. When it ends, or is dropped, what is in flight is cancelled."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
-        self._jobs: OrderedDict[Job, None] = OrderedDict()
+        self._submissions: OrderedDict[Submission, None] = OrderedDict()
         """What is in flight, in the order of the items; the first of a plain dict takes long once many are taken."""
         self._spec, self._bound = task_of(task_fn)
         self._items = iter(items)
@@ -95,36 +95,36 @@ class _Ordered(Generic[T]):
         return self
 
     def __next__(self) -> T:
-        job = self._next_job() if self._fill() else None
-        if job is None:
+        submission = self._next_submission() if self._fill() else None
+        if submission is None:
             raise StopIteration
         try:
-            value: T = self._taken(job).result()
+            value: T = self._taken(submission).result()
         except StopIteration as error:
-            self._drop(job)
-            raise _no_end(job) from error
+            self._drop(submission)
+            raise _no_end(submission) from error
         except BaseException:
-            self._drop(job)
+            self._drop(submission)
             raise
         return value
 
     async def __anext__(self) -> T:
-        job = await self._next_job_async() if self._fill() else None
-        if job is None:
+        submission = await self._next_submission_async() if self._fill() else None
+        if submission is None:
             raise StopAsyncIteration
         try:
-            value: T = await self._taken(job)
+            value: T = await self._taken(submission)
         except StopAsyncIteration as error:
-            self._drop(job)
-            raise _no_end(job) from error
+            self._drop(submission)
+            raise _no_end(submission) from error
         except BaseException:
-            self._drop(job)
+            self._drop(submission)
             raise
         return value
 
     def _fill(self) -> bool:
         """Submit what may be; whether anything is in flight."""
-        while len(self._jobs) < self._limit:
+        while len(self._submissions) < self._limit:
             try:
                 item = next(self._items)
             except StopIteration:
@@ -132,45 +132,45 @@ class _Ordered(Generic[T]):
             except BaseException:
                 self._drop()
                 raise
-            self._submitted(start_job(executor_for(self._spec), self._spec, (*self._bound, item), {}))
-        return bool(self._jobs)
+            self._submitted(start_submission(executor_for(self._spec), self._spec, (*self._bound, item), {}))
+        return bool(self._submissions)
 
-    def _submitted(self, job: Job) -> None:
-        self._jobs[job] = None
+    def _submitted(self, submission: Submission) -> None:
+        self._submissions[submission] = None
 
-    def _next_job(self) -> Job | None:
+    def _next_submission(self) -> Submission | None:
         """The one whose result comes next; None if there is none any more."""
-        return next(iter(self._jobs))
+        return next(iter(self._submissions))
 
-    async def _next_job_async(self) -> Job | None:
-        return next(iter(self._jobs))
+    async def _next_submission_async(self) -> Submission | None:
+        return next(iter(self._submissions))
 
-    def _taken(self, job: Job) -> TaskFuture[T]:
-        del self._jobs[job]
-        return TaskFuture(job)
+    def _taken(self, submission: Submission) -> TaskFuture[T]:
+        del self._submissions[submission]
+        return TaskFuture(submission)
 
-    def _drop(self, *jobs: Job) -> None:
+    def _drop(self, *submissions: Submission) -> None:
         """Cancel what nobody will read."""
         self._items = iter(())
-        for job in (*jobs, *self._jobs):
-            job.read()
-            job.cancel()
-        self._jobs.clear()
+        for submission in (*submissions, *self._submissions):
+            submission.read()
+            submission.cancel()
+        self._submissions.clear()
 
     def __del__(self) -> None:
         self._drop()
 
 
-def _no_end(job: Job) -> RuntimeError:
+def _no_end(submission: Submission) -> RuntimeError:
     """Stands for what would end the iteration as if it were complete, as PEP 479 has it for generators."""
-    return RuntimeError(f"task {job.call.spec.name!r} raised {type(job.error).__name__}")
+    return RuntimeError(f"task {submission.call.definition.name!r} raised {type(submission.error).__name__}")
 
 
-def _oldest(jobs: OrderedDict[Job, None]) -> Job | None:
+def _oldest(submissions: OrderedDict[Submission, None]) -> Submission | None:
     """The first one; None if there is none."""
     while True:
         try:
-            return next(iter(jobs), None)
+            return next(iter(submissions), None)
         except RuntimeError:
             pass  # another thread that reads the same iteration has changed them just now
 
@@ -179,31 +179,31 @@ class _Completed(_Ordered[T]):
     """One iteration in the order of completion."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
-        self._unhelped: OrderedDict[Job, None] = OrderedDict()
+        self._unhelped: OrderedDict[Submission, None] = OrderedDict()
         """Those in flight that may need help: each is asked until it needs none, not for each result."""
         super().__init__(task_fn, items, limit)
         self._arrivals = _Arrivals()
 
-    def _submitted(self, job: Job) -> None:
-        super()._submitted(job)
-        self._unhelped[job] = None
+    def _submitted(self, submission: Submission) -> None:
+        super()._submitted(submission)
+        self._unhelped[submission] = None
         arrivals = self._arrivals
-        job.when_settled(lambda: arrivals.add(job))
+        submission.when_settled(lambda: arrivals.add(submission))
 
-    def _next_job(self) -> Job | None:
-        oldest = _oldest(self._jobs)
+    def _next_submission(self) -> Submission | None:
+        oldest = _oldest(self._submissions)
         if oldest is not None and not self._arrivals.has_some:
             TaskFuture(oldest).check_wait()
-        while not self._arrivals.has_some and self._helps_one(Job.help):
+        while not self._arrivals.has_some and self._runs_one_while_waiting(Submission.run_while_waiting):
             pass
-        return self._arrivals.wait(self._jobs)
+        return self._arrivals.wait(self._submissions)
 
-    async def _next_job_async(self) -> Job | None:
-        while self._helps_one(Job.help_async):
+    async def _next_submission_async(self) -> Submission | None:
+        while self._runs_one_while_waiting(Submission.run_while_awaiting):
             pass
-        return await self._arrivals.wait_async(self._jobs)
+        return await self._arrivals.wait_async(self._submissions)
 
-    def _helps_one(self, help_: Callable[[Job], bool]) -> bool:
+    def _runs_one_while_waiting(self, help_: Callable[[Submission], bool]) -> bool:
         """Help the oldest that may need it; whether that was of use, so that the next may be helped."""
         oldest = _oldest(self._unhelped)
         if oldest is None or not help_(oldest):
@@ -211,14 +211,14 @@ class _Completed(_Ordered[T]):
         self._unhelped.pop(oldest, None)
         return True
 
-    def _taken(self, job: Job) -> TaskFuture[T]:
-        future = super()._taken(job)
-        self._unhelped.pop(job, None)
+    def _taken(self, submission: Submission) -> TaskFuture[T]:
+        future = super()._taken(submission)
+        self._unhelped.pop(submission, None)
         self._arrivals.wake()
         return future
 
-    def _drop(self, *jobs: Job) -> None:
-        super()._drop(*jobs)
+    def _drop(self, *submissions: Submission) -> None:
+        super()._drop(*submissions)
         self._unhelped.clear()
 
 
@@ -226,7 +226,7 @@ class _Arrivals:
     """The tasks that have ended, in that order, for any number of readers."""
 
     def __init__(self) -> None:
-        self._ready: deque[Job] = deque()
+        self._ready: deque[Submission] = deque()
         self._lock = threading.RLock()
         self._wakers: list[Callable[[], object]] = []
 
@@ -235,9 +235,9 @@ class _Arrivals:
         """Whether one waits to be read."""
         return bool(self._ready)
 
-    def add(self, job: Job) -> None:
+    def add(self, submission: Submission) -> None:
         """Take one that has ended."""
-        self._ready.append(job)
+        self._ready.append(submission)
         self.wake()
 
     def wake(self) -> None:
@@ -247,7 +247,7 @@ class _Arrivals:
         for wake in wakers:
             wake()
 
-    def _is_worth_waiting(self, in_flight: Collection[Job], wake: Callable[[], object]) -> bool:
+    def _is_worth_waiting(self, in_flight: Collection[Submission], wake: Callable[[], object]) -> bool:
         """Whether there is nothing yet and something to come; then `wake` is called when that changes."""
         with self._lock:
             if self._ready or not in_flight:
@@ -255,31 +255,31 @@ class _Arrivals:
             self._wakers.append(wake)
             return True
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Submission | None:
         try:
             return self._ready.popleft()
         except IndexError:
             return None
 
-    def wait(self, in_flight: Collection[Job]) -> Job | None:
+    def wait(self, in_flight: Collection[Submission]) -> Submission | None:
         """The next one; None when none is in flight any more."""
         waiter = threading.Lock()
         waiter.acquire()
         while True:
-            job = self._next()
-            if job is not None or not in_flight:
-                return job
+            submission = self._next()
+            if submission is not None or not in_flight:
+                return submission
             if self._is_worth_waiting(in_flight, waiter.release):
-                with blocking():
+                with blocking_section():
                     waiter.acquire()
 
-    async def wait_async(self, in_flight: Collection[Job]) -> Job | None:
+    async def wait_async(self, in_flight: Collection[Submission]) -> Submission | None:
         """The next one; None when none is in flight any more."""
         while True:
-            job = self._next()
-            if job is not None or not in_flight:
-                return job
+            submission = self._next()
+            if submission is not None or not in_flight:
+                return submission
             waiter = new_waiter()
             if self._is_worth_waiting(in_flight, waker(waiter)):
-                with blocking():
+                with blocking_section():
                     await waiter

@@ -10,8 +10,8 @@ from typing import Any, Final, Self, get_args
 from ..concurrency.event_loops import running_loop
 from ..errors import GraphError
 from ..model.config import FlowConfig
-from .execution.job_run import Stretch
-from .execution.running_jobs import Jobs
+from .execution.job_run import JobRun
+from .execution.running_jobs import RunningJobs
 from .execution.waiting import awaited, waited
 from .job.options import ExecutionStrategy, TaskPriority
 from .job.state import JobState, PendingActivation
@@ -50,7 +50,7 @@ class RoutineGraph(Wiring):
         super().__init__(flow_id)
         self.flow_config = flow_config or FlowConfig.default()
         self.execution_timeout = checked_timeout(execution_timeout)
-        self._jobs = Jobs(self)
+        self._jobs = RunningJobs(self)
         self.set_execution_strategy(execution_strategy, max_workers)
 
     def set_execution_strategy(self, strategy: ExecutionStrategy, max_workers: int | None = None) -> None:
@@ -120,7 +120,7 @@ class RoutineGraph(Wiring):
             GraphError: As `start`; or it is called inside a handler of this graph, which it would wait for.
         """
         self._jobs.refuse_inside("execute()")
-        stretch = self._start(
+        job_run = self._start(
             entry_id,
             entry_params,
             strategy=execution_strategy,
@@ -128,7 +128,7 @@ class RoutineGraph(Wiring):
             priority=priority,
             kept=checkpoints(save_to, save_every),
         )
-        return waited(stretch)
+        return waited(job_run)
 
     async def execute_async(
         self,
@@ -170,7 +170,7 @@ class RoutineGraph(Wiring):
         priority: TaskPriority,
         kept: Checkpoints | None,
         loop: object = None,
-    ) -> Stretch:
+    ) -> JobRun:
         entry = self.routine(entry_id)
         if "trigger" not in entry.slots:
             raise GraphError(
@@ -212,9 +212,9 @@ class RoutineGraph(Wiring):
             GraphError: It is the job of another graph, runs or has ended, or has work for what this graph lacks.
         """
         self._jobs.refuse_inside("resume()")
-        stretch = self._jobs.pausing(job)
-        if stretch is not None:
-            stretch.wait(None)
+        job_run = self._jobs.pausing(job)
+        if job_run is not None:
+            job_run.wait(None)
         return waited(self._resume(job, save_to, save_every))
 
     async def resume_async(
@@ -226,14 +226,12 @@ class RoutineGraph(Wiring):
             GraphError: As `resume`.
         """
         self._jobs.refuse_inside("resume_async()")
-        stretch = self._jobs.pausing(job)
-        if stretch is not None:
-            await stretch.settled.wait()
+        job_run = self._jobs.pausing(job)
+        if job_run is not None:
+            await job_run.settled.wait()
         return await awaited(self._resume(job, save_to, save_every, running_loop()))
 
-    def _resume(
-        self, job: JobState, save_to: str | Path | None, save_every: int | None, loop: object = None
-    ) -> Stretch:
+    def _resume(self, job: JobState, save_to: str | Path | None, save_every: int | None, loop: object = None) -> JobRun:
         self.check_work(job)
         return self._jobs.run(job, checkpoints(save_to, save_every), loop)
 
@@ -251,10 +249,10 @@ class RoutineGraph(Wiring):
             GraphError: It is the job of another graph; or it is called without a timeout inside a handler of this one, or
                 in the event loop in which its handlers run.
         """
-        stretch = self._jobs.live(job)
-        if stretch is not None and timeout is None:
+        job_run = self._jobs.live(job)
+        if job_run is not None and timeout is None:
             self._jobs.refuse_inside("wait_for_completion() without a timeout")
-        return stretch is None or stretch.wait(timeout)
+        return job_run is None or job_run.wait(timeout)
 
     def shutdown(self, wait: bool = True, timeout: float | None = None) -> None:
         """Take no more jobs, and end those that run.

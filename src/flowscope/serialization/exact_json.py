@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..errors import GraphError
-from .exact_types import MARKS
+from .exact_types import TYPE_CODECS
 from .introspection import class_of, type_name
 from .json_values import safe_repr
 
@@ -18,7 +18,7 @@ __all__ = ["from_json_form", "to_json_form"]
 _TYPE: Final = "$type"
 _VALUE: Final = "$value"
 _PARTS: Final = frozenset({_TYPE, _VALUE})
-_BY_NAME: Final = {mark.name: mark for mark in MARKS.values()}
+_BY_NAME: Final = {mark.name: mark for mark in TYPE_CODECS.values()}
 
 _MAX_DEPTH: Final = 150
 """Levels of JSON; its readers go to 200, and the values are some levels deep in the job."""
@@ -84,7 +84,7 @@ def _form(value: Any, room: int) -> Any:
         items: list[tuple[Any, Any]] = list(value.items())  # at once: a handler may be changing it
         if all(type(key) is str and key != _TYPE and _encodes(key) for key, _ in items):
             return dict(zip([key for key, _ in items], _each(_form, items, room - 1), strict=True))
-    mark = MARKS.get(kind)
+    mark = TYPE_CODECS.get(kind)
     if mark is None:
         raise _RefusedError(
             f"is of type {type_name(value)}, which cannot be saved so that it comes back as it was. Send plain data: "

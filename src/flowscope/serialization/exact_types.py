@@ -13,14 +13,14 @@ from zoneinfo import ZoneInfo
 
 from .introspection import type_name
 
-__all__ = ["MARKS", "Mark"]
+__all__ = ["TYPE_CODECS", "TypeCodec"]
 
 _ZONE_PARTS: Any = vars(timezone)["__getinitargs__"]
 """What a fixed offset was made from, its name included; of the pickle protocol."""
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TypeCodec:
     """How values of a type are written, and read."""
 
     name: str
@@ -64,31 +64,31 @@ def _special(text: str) -> float:
     return value
 
 
-MARKS: Final[dict[type, Mark]] = {
-    int: Mark("int", hex, str, lambda text: int(text, 16)),
-    float: Mark("float", repr, str, _special),
-    str: Mark(
+TYPE_CODECS: Final[dict[type, TypeCodec]] = {
+    int: TypeCodec("int", hex, str, lambda text: int(text, 16)),
+    float: TypeCodec("float", repr, str, _special),
+    str: TypeCodec(
         "str", lambda text: text.encode("utf-8", "surrogatepass").hex(), str,
         lambda text: bytes.fromhex(text).decode("utf-8", "surrogatepass"),
     ),
-    dict: Mark("dict", lambda value: [list(item) for item in value.items()], list, dict),
-    tuple: Mark("tuple", list, list, tuple),
-    set: Mark("set", list, list, set),
-    frozenset: Mark("frozenset", list, list, frozenset),
-    bytes: Mark(
+    dict: TypeCodec("dict", lambda value: [list(item) for item in value.items()], list, dict),
+    tuple: TypeCodec("tuple", list, list, tuple),
+    set: TypeCodec("set", list, list, set),
+    frozenset: TypeCodec("frozenset", list, list, frozenset),
+    bytes: TypeCodec(
         "bytes", lambda value: base64.b64encode(value).decode(), str,
         lambda text: base64.b64decode(text, validate=True),
     ),
-    datetime: Mark("datetime", _moment_form, list, _moment(datetime)),
-    date: Mark("date", date.isoformat, str, date.fromisoformat),
-    time: Mark("time", _moment_form, list, _moment(time)),
-    timedelta: Mark(
+    datetime: TypeCodec("datetime", _moment_form, list, _moment(datetime)),
+    date: TypeCodec("date", date.isoformat, str, date.fromisoformat),
+    time: TypeCodec("time", _moment_form, list, _moment(time)),
+    timedelta: TypeCodec(
         "timedelta", lambda value: [value.days, value.seconds, value.microseconds], list,
         lambda parts: timedelta(*parts),
     ),
-    Decimal: Mark("decimal", str, str, Decimal),
-    UUID: Mark("uuid", str, str, UUID),
-    type(Path()): Mark("path", lambda path: path.as_posix(), str, Path),
-    PurePosixPath: Mark("posix_path", str, str, PurePosixPath),
-    PureWindowsPath: Mark("windows_path", str, str, PureWindowsPath),
+    Decimal: TypeCodec("decimal", str, str, Decimal),
+    UUID: TypeCodec("uuid", str, str, UUID),
+    type(Path()): TypeCodec("path", lambda path: path.as_posix(), str, Path),
+    PurePosixPath: TypeCodec("posix_path", str, str, PurePosixPath),
+    PureWindowsPath: TypeCodec("windows_path", str, str, PureWindowsPath),
 }  # fmt: skip

@@ -8,7 +8,7 @@ from ...engine.flow_base import state_of
 from ...engine.lifecycle.flow_lifecycle import new_flow_id
 from ...engine.live import Flow
 
-__all__ = ["definition_of", "is_async", "twin_of"]
+__all__ = ["clone_for_retry", "definition_of", "is_async"]
 
 
 def definition_of(flow: Flow[Any]) -> Definition:
@@ -24,8 +24,8 @@ def is_async(flow: Flow[Any]) -> bool:
     return definition_of(flow).kind is Kind.ASYNC
 
 
-def twin_of(flow: Flow[Any]) -> Flow[Any]:
-    """A flow with the same function, arguments and provisions, in place of one that cannot be executed again."""
+def clone_for_retry(flow: Flow[Any]) -> Flow[Any]:
+    """A flow with the same function, arguments and provisions, in runner of one that cannot be executed again."""
     twin = copy.copy(flow)
     vars(twin)["flow_id"] = new_flow_id()
     ours, theirs = state_of(flow), state_of(twin)

@@ -1,44 +1,44 @@
-"""A flow that runs, as the ledger sees it: an asyncio task that settles it, and that can be stopped from any thread."""
+"""A flow that runs, as the state sees it: an asyncio task that settles it, and that can be stopped from any thread."""
 
 import asyncio
 import contextvars
 from typing import Any
 
 from ...concurrency.event_loops import cancel_task
-from ..schedule.coordinator_state import Ledger
+from ..schedule.coordinator_state import CoordinatorState
 from ..schedule.options import FlowType
-from ..schedule.outcome import Outcome, Verdict, broken_off, never_run
+from ..schedule.outcome import ForcedOutcome, Outcome, broken_off, never_run
 from ..schedule.registration import Registration
 from ..schedule.scheduler import Inputs
 from .attempts import run_flow
 from .flow_internals import is_async
-from .selection import Site
+from .selection import RunnerSelection
 
-__all__ = ["Runner"]
+__all__ = ["ScheduledRun"]
 
 
-class Runner:
+class ScheduledRun:
     """Runs one flow in the running event loop."""
 
-    __slots__ = ("_inputs", "_ledger", "_loop", "_registration", "_site", "_task")
+    __slots__ = ("_inputs", "_loop", "_registration", "_runners", "_state", "_task")
 
     def __init__(
         self,
-        ledger: Ledger,
+        state: CoordinatorState,
         registration: Registration,
         inputs: Inputs,
-        site: Site,
+        runners: RunnerSelection,
         context: contextvars.Context,
     ) -> None:
-        self._ledger = ledger
+        self._state = state
         self._registration = registration
         self._inputs = inputs
-        self._site = site
+        self._runners = runners
         self._loop = asyncio.get_running_loop()
         name = f"flowscope flow {registration.flow.flow_name}"
         self._task = self._loop.create_task(self._run(), name=name, context=context)
         self._task.add_done_callback(self._ended)
-        ledger.running(registration.flow_id, self.stop)
+        state.running(registration.flow_id, self.stop)
 
     def stop(self) -> None:
         """Ask the flow to end, from any thread; one that cannot be interrupted is left behind."""
@@ -52,7 +52,7 @@ class Runner:
         return inline and not is_async(self._registration.flow)
 
     async def _run(self) -> None:
-        outcome = await run_flow(self._registration, self._inputs, self._site.place_of(self._registration))
+        outcome = await run_flow(self._registration, self._inputs, self._runners.runner_for(self._registration))
         self._settle(outcome)
         if outcome.interrupt is not None:
             raise outcome.interrupt
@@ -61,8 +61,8 @@ class Runner:
         """Settle what has not come to an outcome of its own: nobody shall wait for it in vain."""
         flow_id, flow = self._registration.flow_id, self._registration.flow
         error = None if task.cancelled() else task.exception()
-        verdict = Verdict.cancelled("") if error is None else Verdict.raised(error)
-        self._settle(never_run(flow_id, flow, verdict))
+        forced = ForcedOutcome.cancelled("") if error is None else ForcedOutcome.raised(error)
+        self._settle(never_run(flow_id, flow, forced))
 
     def _settle(self, outcome: Outcome) -> None:
-        self._ledger.settle(self._registration.flow_id, outcome)
+        self._state.settle(self._registration.flow_id, outcome)

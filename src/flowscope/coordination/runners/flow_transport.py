@@ -10,13 +10,13 @@ from types import FunctionType
 from typing import Any, Final, NamedTuple
 
 from ...engine.flow_base import state_of
-from ...engine.lifecycle.flow_definition import FlowTarget
+from ...engine.lifecycle.flow_definition import FlowDefinition
 from ...engine.live import LIVE_TYPES, Flow
 from ...errors import SerializationError
 from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import summary_of
-from ..schedule.outcome import Outcome, Verdict, ended
+from ..schedule.outcome import ForcedOutcome, Outcome, ended
 from .flow_internals import definition_of
 
 __all__ = ["pack_flow", "run_packed", "unpack_outcome"]
@@ -24,7 +24,7 @@ __all__ = ["pack_flow", "run_packed", "unpack_outcome"]
 _PLAIN: Final = frozenset(Flow.model_fields)
 
 
-class _FlowParcel(NamedTuple):
+class _FlowRequest(NamedTuple):
     """All that is needed to make a flow again."""
 
     flow: Flow[Any] | Mapping[str, Any]
@@ -37,7 +37,7 @@ class _FlowParcel(NamedTuple):
     data: Mapping[str, Any]
 
 
-class _Homecoming(NamedTuple):
+class _FlowResponse(NamedTuple):
     """What comes back."""
 
     record: FlowRun
@@ -50,18 +50,18 @@ def pack_flow(flow: Flow[Any]) -> bytes:
     Raises:
         SerializationError: Part of it cannot be pickled.
     """
-    parcel = _parcel_of(flow)
+    request = _request_for(flow)
     try:
-        return _dumps(parcel)
+        return _dumps(request)
     except Exception as error:
-        raise _culprit(flow, parcel, error) from error
+        raise _culprit(flow, request, error) from error
 
 
-def _parcel_of(flow: Flow[Any]) -> _FlowParcel:
+def _request_for(flow: Flow[Any]) -> _FlowRequest:
     state = state_of(flow)
     bound = state.bound
     plain = type(flow).__pydantic_generic_metadata__["origin"] or type(flow)
-    return _FlowParcel(
+    return _FlowRequest(
         flow={name: getattr(flow, name) for name in _PLAIN} if plain is Flow else flow,
         function=None if bound is None else definition_of(flow).target,
         args=() if bound is None else bound.args,
@@ -106,16 +106,16 @@ def _dumps(value: object) -> bytes:
     return written.getvalue()
 
 
-def _culprit(flow: Flow[Any], parcel: _FlowParcel, error: Exception) -> SerializationError:
+def _culprit(flow: Flow[Any], request: _FlowRequest, error: Exception) -> SerializationError:
     """Find out what cannot be pickled."""
     name = repr(flow.flow_name)
     parameters = [parameter.name for parameter in definition_of(flow).parameters]
-    given = {**dict(zip(parameters, parcel.args, strict=False)), **parcel.kwargs}
+    given = {**dict(zip(parameters, request.args, strict=False)), **request.kwargs}
     parts: list[tuple[str, object]] = [
-        (f"the function of flow {name}", parcel.function),
+        (f"the function of flow {name}", request.function),
         *((f"argument {parameter!r} of flow {name}", value) for parameter, value in given.items()),
-        *((f"what flow {name} is given as {parameter!r}", value) for parameter, value in parcel.provided.items()),
-        *((f"flow_data[{key!r}] of flow {name}", value) for key, value in parcel.data.items()),
+        *((f"what flow {name} is given as {parameter!r}", value) for parameter, value in request.provided.items()),
+        *((f"flow_data[{key!r}] of flow {name}", value) for key, value in request.data.items()),
     ]
     for what, value in parts:
         try:
@@ -148,29 +148,29 @@ def run_packed(flow_name: str, packed: bytes) -> bytes:
     return _pack_outcome(flow_name, outcome)
 
 
-def _flow_of(parcel: _FlowParcel) -> Flow[Any]:
-    flow = parcel.flow if isinstance(parcel.flow, Flow) else Flow[Any](**parcel.flow)
+def _flow_of(request: _FlowRequest) -> Flow[Any]:
+    flow = request.flow if isinstance(request.flow, Flow) else Flow[Any](**request.flow)
     state = state_of(flow)
-    if parcel.function is not None:
-        target = FlowTarget(parcel.function, LIVE_TYPES, validate=False)
-        state.bound = target.bind(parcel.args, dict(parcel.kwargs), None, flow.flow_name)
-    state.provided = parcel.provided
-    state.data.update(parcel.data)
+    if request.function is not None:
+        target = FlowDefinition(request.function, LIVE_TYPES, validate=False)
+        state.bound = target.bind(request.args, dict(request.kwargs), None, flow.flow_name)
+    state.provided = request.provided
+    state.data.update(request.data)
     return flow
 
 
 def _pack_outcome(flow_name: str, outcome: Outcome) -> bytes:
     record, value = outcome.record, outcome.value
     try:
-        return pickle.dumps(_Homecoming(record, value), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(_FlowResponse(record, value), pickle.HIGHEST_PROTOCOL)
     except Exception:
         written = FlowRun.model_validate_json(record.model_dump_json())
     try:
         kept = written.model_copy(update={"return_value": record.return_value})
-        return pickle.dumps(_Homecoming(kept, value), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(_FlowResponse(kept, value), pickle.HIGHEST_PROTOCOL)
     except Exception as error:
         refusal = _refusal(f"the return value of flow {flow_name!r}", value, error)
-    return pickle.dumps(_Homecoming(Verdict.raised(refusal).on(written), None), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps(_FlowResponse(ForcedOutcome.raised(refusal).on(written), None), pickle.HIGHEST_PROTOCOL)
 
 
 def unpack_outcome(flow_name: str, packed: bytes, parent_flow_id: str | None) -> Outcome:
@@ -180,7 +180,7 @@ def unpack_outcome(flow_name: str, packed: bytes, parent_flow_id: str | None) ->
         SerializationError: It cannot be read here.
     """
     try:
-        home: _Homecoming = pickle.loads(packed)
+        home: _FlowResponse = pickle.loads(packed)
     except Exception as error:
         raise _refusal(f"the record of flow {flow_name!r}", packed, error) from error
     record = home.record.model_copy(update={"parent_flow_id": parent_flow_id})

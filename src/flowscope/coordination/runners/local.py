@@ -10,13 +10,13 @@ from typing import Any, Protocol
 from ...concurrency.event_loops import cancel_task, run_in_new_loop
 from ...engine.live import Flow
 from ...serialization.introspection import INTERRUPTIONS
-from ..schedule.outcome import Outcome, Verdict, broken_off, ended
+from ..schedule.outcome import ForcedOutcome, Outcome, broken_off, ended
 from .flow_internals import is_async
 
-__all__ = ["InThread", "Inline", "Place"]
+__all__ = ["FlowRunner", "InThread", "Inline"]
 
 
-class Place(Protocol):
+class FlowRunner(Protocol):
     """Where a flow is executed."""
 
     async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
@@ -70,7 +70,7 @@ async def _within(seconds: float | None, flow: Flow[Any], execution: Coroutine[A
         return await execution
     async with asyncio.timeout(seconds) as deadline:
         outcome = await execution
-    return outcome.under(Verdict.timed_out(flow.flow_name, seconds)) if deadline.expired() else outcome
+    return outcome.under(ForcedOutcome.timed_out(flow.flow_name, seconds)) if deadline.expired() else outcome
 
 
 class _ThreadExecution:

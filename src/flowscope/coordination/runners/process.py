@@ -8,8 +8,8 @@ from ...engine.current import current_flow_or_none
 from ...engine.live import Flow
 from ...errors import SerializationError, TaskTimeoutError
 from ...executors.backends.process_executor import ProcessExecutor
-from ...executors.plain_calls import start_errand
-from ..schedule.outcome import Outcome, Verdict, never_run, not_started
+from ...executors.plain_calls import start_plain_call
+from ..schedule.outcome import ForcedOutcome, Outcome, never_run, not_started
 from .flow_transport import pack_flow, run_packed, unpack_outcome
 
 __all__ = ["InProcess"]
@@ -31,22 +31,22 @@ class InProcess:
         name = flow.flow_name
         started = tick()
         try:
-            home = await start_errand(self._executor, name, run_packed, name, packed, timeout=seconds)
+            home = await start_plain_call(self._executor, name, run_packed, name, packed, timeout=seconds)
             return unpack_outcome(name, home, None if outer is None else outer.flow_id)
         except asyncio.CancelledError:
-            verdict = Verdict.cancelled("")
+            forced = ForcedOutcome.cancelled("")
         except TaskTimeoutError as error:
-            verdict = Verdict.timed_out(name, error.timeout)
+            forced = ForcedOutcome.timed_out(name, error.timeout)
         except Exception as error:
-            verdict = Verdict.raised(error)
-        return _lost(flow, verdict, started)
+            forced = ForcedOutcome.raised(error)
+        return _lost(flow, forced, started)
 
     def close(self) -> None:
         """Let the processes go."""
         self._executor.close(wait=False)
 
 
-def _lost(flow: Flow[Any], verdict: Verdict, started: int) -> Outcome:
+def _lost(flow: Flow[Any], forced: ForcedOutcome, started: int) -> Outcome:
     """The outcome of a flow whose process has not told how it ended."""
     now = tick()
     times = {
@@ -54,5 +54,5 @@ def _lost(flow: Flow[Any], verdict: Verdict, started: int) -> Outcome:
         "end_time": wall_time(now, anchor()),
         "duration": seconds(started, now),
     }
-    unrun = never_run(flow.flow_id, flow, verdict)
-    return Outcome(verdict.status, lambda: unrun.record.model_copy(update=times))
+    unrun = never_run(flow.flow_id, flow, forced)
+    return Outcome(forced.status, lambda: unrun.record.model_copy(update=times))

@@ -1,15 +1,15 @@
-"""Which place each flow is executed in."""
+"""Which runner each flow is executed in."""
 
 from ..schedule.options import FlowType
 from ..schedule.registration import Registration
 from .flow_internals import is_async
-from .local import Inline, InThread, Place
+from .local import FlowRunner, Inline, InThread
 from .process import InProcess
 
-__all__ = ["Site"]
+__all__ = ["RunnerSelection"]
 
 
-class Site:
+class RunnerSelection:
     """The places of one coordinator."""
 
     def __init__(self, max_processes: int) -> None:
@@ -17,7 +17,7 @@ class Site:
         self._in_thread = InThread()
         self._in_process = InProcess(max_processes)
 
-    def place_of(self, registration: Registration) -> Place:
+    def runner_for(self, registration: Registration) -> FlowRunner:
         """Where a flow is executed; an inline sync one with a timeout in a thread, so that the deadline holds."""
         if registration.flow_type is FlowType.PROCESS:
             return self._in_process

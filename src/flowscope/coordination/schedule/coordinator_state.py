@@ -8,23 +8,23 @@ from ...model.records import FlowRun
 from ...model.status import RunStatus
 from .dependency_graph import Dependency
 from .options import DependencyType, FlowType
-from .outcome import Outcome, Verdict, never_run
+from .outcome import ForcedOutcome, Outcome, never_run
 from .registration import Registration
-from .scheduler import Demand, Inputs, Node, Schedule
+from .scheduler import ExecutionRequest, Inputs, Node, Schedule
 from .waiters import Waiting
 
-__all__ = ["Ledger", "Picture"]
+__all__ = ["CoordinatorState", "Snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Snapshot:
     """All flows with their states, and all dependencies, at one moment."""
 
     flows: Mapping[str, tuple[Registration, RunStatus]]
     dependencies: tuple[Dependency, ...]
 
 
-class Ledger:
+class CoordinatorState:
     """Flows and their states. The lock is held for a moment, never while anybody waits or users' code runs."""
 
     def __init__(self, limit: int | None, limits: dict[FlowType, int]) -> None:
@@ -57,66 +57,66 @@ class Ledger:
             news = self._news(self._schedule.fail_dependents(flow_id))
         _tell(news)
 
-    def condemn(self, flow_id: str, verdict: Verdict) -> None:
+    def force_outcome(self, flow_id: str, forced: ForcedOutcome) -> None:
         """Say that a flow has failed or is cancelled: at once if it has not started, else it is told to stop."""
         with self._lock:
             node = self._schedule.node(flow_id)
             if node.outcome is not None:
                 return
             if node.status is RunStatus.PENDING:
-                unrun = never_run(flow_id, node.registration.flow, verdict)
+                unrun = never_run(flow_id, node.registration.flow, forced)
                 news = self._news(self._schedule.settle(flow_id, unrun))
             else:
-                node.verdict = node.verdict or verdict
+                node.forced = node.forced or forced
                 news = [] if node.stop is None else [node.stop]
         _tell(news)
 
-    def close(self, verdict: Verdict) -> Waiting:
+    def close(self, forced: ForcedOutcome) -> Waiting:
         """Condemn everything that has not settled; return what waits for its end."""
         with self._lock:
             open_ids = [flow_id for flow_id, node in self._schedule.nodes.items() if node.outcome is None]
         for flow_id in open_ids:
-            self.condemn(flow_id, verdict)
+            self.force_outcome(flow_id, forced)
         return self.watch(open_ids)
 
-    def want(self, demand: Demand, flow_ids: Iterable[str]) -> None:
+    def request(self, request: ExecutionRequest, flow_ids: Iterable[str]) -> None:
         """Want flows, with whatever they still depend on."""
         with self._lock:
-            self._schedule.want(demand, flow_ids)
+            self._schedule.request(request, flow_ids)
 
-    async def satisfied(self, demand: Demand) -> None:
+    async def satisfied(self, request: ExecutionRequest) -> None:
         """Wait until all that is wanted, also what is added meanwhile, has settled."""
-        while (waiting := self.watch(demand.wanted)).missing:
+        while (waiting := self.watch(request.wanted)).missing:
             try:
                 await waiting.wait()
             finally:
                 self.unwatch(waiting)
 
-    def withdraw(self, demand: Demand) -> list[str]:
+    def withdraw(self, request: ExecutionRequest) -> list[str]:
         """Want nothing any more; tell what runs and nobody else wants."""
         with self._lock:
-            return self._schedule.withdraw(demand)
+            return self._schedule.withdraw(request)
 
     def start_ready(self, home: object) -> None:
         """Start what may start for the executions of an event loop; to be called there."""
         while (taken := self._take(home)) is not None:
-            demand, registration, inputs = taken
-            demand.start(registration, inputs)
+            request, registration, inputs = taken
+            request.start(registration, inputs)
 
-    def _take(self, home: object) -> tuple[Demand, Registration, Inputs] | None:
+    def _take(self, home: object) -> tuple[ExecutionRequest, Registration, Inputs] | None:
         with self._lock:
             taken = self._schedule.take(home)
             if taken is None:
                 return None
-            demand, node = taken
-            return demand, node.registration, self._schedule.inputs_of(node.registration.flow_id)
+            request, node = taken
+            return request, node.registration, self._schedule.inputs_of(node.registration.flow_id)
 
     def running(self, flow_id: str, stop: Callable[[], None]) -> None:
         """Note how to stop a flow that now runs; it is stopped at once if it has been condemned meanwhile."""
         with self._lock:
             node = self._schedule.node(flow_id)
             node.stop = stop
-            condemned = node.verdict is not None
+            condemned = node.forced is not None
         if condemned:
             stop()
 
@@ -163,7 +163,7 @@ class Ledger:
                 waiting.missing.discard(flow_id)
                 if not waiting.missing:
                     news.append(waiting.wake)
-        news += [demand.wake for demand in self._schedule.takers()]
+        news += [request.wake for request in self._schedule.takers()]
         return news
 
     def node(self, flow_id: str) -> Node:
@@ -201,12 +201,12 @@ class Ledger:
         with self._lock:
             return start_id in self._schedule.nodes and self._schedule.graph.has_cycle(start_id)
 
-    def picture(self) -> Picture:
+    def snapshot(self) -> Snapshot:
         """Everything, as of now."""
         with self._lock:
             flows = {flow_id: (node.registration, node.status) for flow_id, node in self._schedule.nodes.items()}
             graph = self._schedule.graph
-            return Picture(flows, tuple(edge for flow_id in flows for edge in graph.dependents(flow_id)))
+            return Snapshot(flows, tuple(edge for flow_id in flows for edge in graph.dependents(flow_id)))
 
 
 def _tell(news: list[Callable[[], None]]) -> None:

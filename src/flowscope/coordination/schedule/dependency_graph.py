@@ -34,7 +34,7 @@ class DependencyGraph:
 
     def __init__(self) -> None:
         self._needs: _Edges = {}
-        """Child to its parents."""
+        """ChildTask to its parents."""
         self._needed: _Edges = {}
         """Parent to its children."""
 

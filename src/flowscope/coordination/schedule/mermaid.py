@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...model.status import RunStatus
-from .coordinator_state import Picture
+from .coordinator_state import Snapshot
 from .dependency_graph import Dependency
 from .options import DependencyType
 from .registration import Registration
@@ -24,18 +24,18 @@ _NAMED: Final = {'"': "#quot;", "<": "#lt;", ">": "#gt;", "&": "#amp;"}
 _SPECIAL: Final = frozenset("#%`\\{}[]|;")
 
 
-def to_mermaid(picture: Picture) -> str:
+def to_mermaid(snapshot: Snapshot) -> str:
     """A flow chart: a node for each flow, of its state's class; a dashed edge for an optional dependency."""
-    return "\n".join(["flowchart TD", *_lines(picture), ""])
+    return "\n".join(["flowchart TD", *_lines(snapshot), ""])
 
 
-def _lines(picture: Picture) -> Iterator[str]:
-    places = {flow_id: f"n{number}" for number, flow_id in enumerate(picture.flows, 1)}
-    for flow_id, (registration, status) in picture.flows.items():
+def _lines(snapshot: Snapshot) -> Iterator[str]:
+    places = {flow_id: f"n{number}" for number, flow_id in enumerate(snapshot.flows, 1)}
+    for flow_id, (registration, status) in snapshot.flows.items():
         yield f'    {places[flow_id]}["{_label(registration, status)}"]:::{status}'
-    for dependency in picture.dependencies:
+    for dependency in snapshot.dependencies:
         yield f"    {places[dependency.parent_id]} {_arrow(dependency)} {places[dependency.child_id]}"
-    for status in dict.fromkeys(status for _, status in picture.flows.values()):
+    for status in dict.fromkeys(status for _, status in snapshot.flows.values()):
         if status in _STYLES:
             yield f"    classDef {status} {_STYLES[status]}"
 

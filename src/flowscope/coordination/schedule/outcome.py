@@ -14,36 +14,36 @@ from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure
 from ...serialization.json_values import clean_text
 
-__all__ = ["ENDED", "Outcome", "Verdict", "broken_off", "ended", "never_run", "not_started"]
+__all__ = ["ENDED", "ForcedOutcome", "Outcome", "broken_off", "ended", "never_run", "not_started"]
 
 ENDED: Final = frozenset(RunStatus) - {RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PAUSED}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ForcedOutcome:
     """What is said of a flow that does not come to its own end."""
 
     status: RunStatus
     error: ErrorInfo
 
     @classmethod
-    def failed(cls, reason: str) -> "Verdict":
+    def failed(cls, reason: str) -> "ForcedOutcome":
         """Somebody says that it has failed."""
         return cls(RunStatus.FAILED, _error_info(CoordinationError.__module__, CoordinationError.__name__, reason))
 
     @classmethod
-    def cancelled(cls, reason: str) -> "Verdict":
+    def cancelled(cls, reason: str) -> "ForcedOutcome":
         """Somebody says that it is not wanted any more."""
         return cls(RunStatus.CANCELLED, _error_info("asyncio.exceptions", "CancelledError", reason or "cancelled"))
 
     @classmethod
-    def timed_out(cls, flow_name: str, timeout: float) -> "Verdict":
+    def timed_out(cls, flow_name: str, timeout: float) -> "ForcedOutcome":
         """It has not ended in time."""
         reason = f"flow {flow_name!r} did not end within {timeout:g} s"
         return cls(RunStatus.TIMED_OUT, _error_info("builtins", TimeoutError.__name__, reason))
 
     @classmethod
-    def raised(cls, error: BaseException) -> "Verdict":
+    def raised(cls, error: BaseException) -> "ForcedOutcome":
         """Running it has raised something that is not the outcome of its function."""
         status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
         return cls(status, Failure(error).info())
@@ -86,9 +86,9 @@ class Outcome:
             self._record = self._make()
         return self._record
 
-    def under(self, verdict: Verdict) -> "Outcome":
+    def under(self, forced: ForcedOutcome) -> "Outcome":
         """This outcome, with something said of it from outside."""
-        return Outcome(verdict.status, lambda: verdict.on(self.record), None, self.interrupt)
+        return Outcome(forced.status, lambda: forced.on(self.record), None, self.interrupt)
 
 
 def ended(flow: Flow[Any], error: BaseException | None) -> Outcome:
@@ -109,15 +109,15 @@ def _is_own(flow: Flow[Any], error: Exception) -> bool:
 
 def not_started(flow: Flow[Any], error: BaseException) -> Outcome:
     """The outcome of an execution that was refused: there is no run of it."""
-    return never_run(flow.flow_id, flow, Verdict.raised(error))
+    return never_run(flow.flow_id, flow, ForcedOutcome.raised(error))
 
 
-def never_run(flow_id: str, flow: Flow[Any], verdict: Verdict) -> Outcome:
+def never_run(flow_id: str, flow: Flow[Any], forced: ForcedOutcome) -> Outcome:
     """The outcome of a flow that was not run."""
-    return Outcome(verdict.status, partial(_unused_record, flow_id, flow, verdict))
+    return Outcome(forced.status, partial(_unused_record, flow_id, flow, forced))
 
 
-def _unused_record(flow_id: str, flow: Flow[Any], verdict: Verdict) -> FlowRun:
+def _unused_record(flow_id: str, flow: Flow[Any], forced: ForcedOutcome) -> FlowRun:
     known = flow.flow_run
     blank: FlowRun[Any] = FlowRun.model_construct(
         flow_id=flow_id,
@@ -127,20 +127,20 @@ def _unused_record(flow_id: str, flow: Flow[Any], verdict: Verdict) -> FlowRun:
         params=known.params,
         tags=known.tags,
     )
-    return verdict.on(blank)
+    return forced.on(blank)
 
 
 def broken_off(flow: Flow[Any]) -> Outcome:
     """The outcome of an execution that was cancelled, and that may still be going on: as it is now, and final."""
-    verdict = Verdict.cancelled("")
+    forced = ForcedOutcome.cancelled("")
     record = flow.flow_run
     if record.status is RunStatus.PENDING:
-        return never_run(flow.flow_id, flow, verdict)
+        return never_run(flow.flow_id, flow, forced)
     if record.status in ENDED:
         return Outcome(record.status, lambda: record, flow.return_value if flow.succeeded else None)
     now = wall_time(tick(), anchor())
     update = {"end_time": now, "tasks": [_abandoned(task, now) for task in record.tasks]}
-    stopped = verdict.on(record.model_copy(update=update))
+    stopped = forced.on(record.model_copy(update=update))
     return Outcome(stopped.status, lambda: stopped)
 
 

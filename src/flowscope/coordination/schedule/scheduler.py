@@ -17,13 +17,13 @@ from ...errors import CoordinationError
 from ...model.status import RunStatus
 from .dependency_graph import Dependency, DependencyGraph
 from .options import DependencyType, FlowType
-from .outcome import Outcome, Verdict, never_run
+from .outcome import ForcedOutcome, Outcome, never_run
 from .registration import Registration
 
-__all__ = ["Demand", "Inputs", "Node", "Schedule"]
+__all__ = ["ExecutionRequest", "Inputs", "Node", "Schedule"]
 
 
-class Demand(ABC):
+class ExecutionRequest(ABC):
     """What one execution wants: flows, with all that they depend on."""
 
     def __init__(self, home: object) -> None:
@@ -50,11 +50,11 @@ class Node:
     unsettled: int = 0
     """How many of its dependencies have not settled."""
     outcome: Outcome | None = None
-    verdict: Verdict | None = None
+    forced: ForcedOutcome | None = None
     """What has been said of it from outside while it runs."""
     stop: Callable[[], None] | None = None
     """How to end it while it runs, from any thread."""
-    demands: dict[Demand, None] = field(default_factory=dict[Demand, None])
+    requests: dict[ExecutionRequest, None] = field(default_factory=dict[ExecutionRequest, None])
     """Who wants it, until it has settled."""
 
     @property
@@ -76,11 +76,11 @@ class Inputs:
 class _Home:
     """The executions of one event loop."""
 
-    __slots__ = ("demands", "ready")
+    __slots__ = ("ready", "requests")
 
     def __init__(self) -> None:
-        self.demands: dict[Demand, None] = {}
-        self.ready: dict[FlowType, deque[tuple[Demand, Node]]] = {kind: deque() for kind in FlowType}
+        self.requests: dict[ExecutionRequest, None] = {}
+        self.ready: dict[FlowType, deque[tuple[ExecutionRequest, Node]]] = {kind: deque() for kind in FlowType}
         """What could start, were there room, and may have been started or settled meanwhile."""
 
 
@@ -132,57 +132,57 @@ class Schedule:
             return []
         if parent.outcome is None:
             child.unsettled += 1
-            for demand in child.demands:
-                self.want(demand, [dependency.parent_id])
+            for request in child.requests:
+                self.request(request, [dependency.parent_id])
             return []
-        verdict = _verdict_by(dependency, parent.outcome)
-        return [] if verdict is None else self.settle(dependency.child_id, self._unrun(child, verdict))
+        forced = _forced_by(dependency, parent.outcome)
+        return [] if forced is None else self.settle(dependency.child_id, self._unrun(child, forced))
 
-    def want(self, demand: Demand, flow_ids: Iterable[str]) -> None:
+    def request(self, request: ExecutionRequest, flow_ids: Iterable[str]) -> None:
         """Want flows, and whatever they still depend on."""
-        self._homes.setdefault(demand.home, _Home()).demands[demand] = None
+        self._homes.setdefault(request.home, _Home()).requests[request] = None
         waiting = deque(flow_ids)
         while waiting:
             flow_id = waiting.popleft()
             node = self.nodes[flow_id]
-            if node.outcome is not None or flow_id in demand.wanted:
+            if node.outcome is not None or flow_id in request.wanted:
                 continue
-            demand.wanted[flow_id] = None
-            node.demands[demand] = None
+            request.wanted[flow_id] = None
+            node.requests[request] = None
             self._offer(node)
             waiting.extend(dependency.parent_id for dependency in self.graph.dependencies(flow_id))
 
-    def withdraw(self, demand: Demand) -> list[str]:
+    def withdraw(self, request: ExecutionRequest) -> list[str]:
         """Want nothing any more; tell what runs and nobody else wants."""
         orphans: list[str] = []
-        for flow_id in demand.wanted:
+        for flow_id in request.wanted:
             node = self.nodes[flow_id]
             if node.outcome is None:
-                node.demands.pop(demand, None)
-                if node.status is RunStatus.RUNNING and not node.demands:
+                node.requests.pop(request, None)
+                if node.status is RunStatus.RUNNING and not node.requests:
                     orphans.append(flow_id)
-        demand.wanted.clear()
-        home = self._homes[demand.home]
-        del home.demands[demand]
-        if not home.demands:
-            del self._homes[demand.home]
+        request.wanted.clear()
+        home = self._homes[request.home]
+        del home.requests[request]
+        if not home.requests:
+            del self._homes[request.home]
         return orphans
 
-    def take(self, home: object) -> tuple[Demand, Node] | None:
+    def take(self, home: object) -> tuple[ExecutionRequest, Node] | None:
         """Somebody of this home, and what it has to start now; None if nothing is ready, or there is no room."""
         found = self._homes.get(home)
         for flow_type, queue in found.ready.items() if found is not None else ():
             while queue and self._has_room(flow_type):
-                demand, node = queue.popleft()
-                if node.is_ready and demand in node.demands:
+                request, node = queue.popleft()
+                if node.is_ready and request in node.requests:
                     node.status = RunStatus.RUNNING
                     self._running[flow_type] += 1
-                    return demand, node
+                    return request, node
         return None
 
-    def takers(self) -> list[Demand]:
+    def takers(self) -> list[ExecutionRequest]:
         """One execution for each home that may find something to take."""
-        found: list[Demand] = []
+        found: list[ExecutionRequest] = []
         for home in self._homes.values():
             queues = (queue for flow_type, queue in home.ready.items() if queue and self._has_room(flow_type))
             found += [queue[0][0] for queue in islice(queues, 1)]
@@ -220,10 +220,10 @@ class Schedule:
     def _end(self, node: Node, outcome: Outcome) -> Outcome:
         if node.status is RunStatus.RUNNING:
             self._running[node.registration.flow_type] -= 1
-        node.outcome = final = outcome if node.verdict is None else outcome.under(node.verdict)
+        node.outcome = final = outcome if node.forced is None else outcome.under(node.forced)
         node.status = final.status
         node.stop = None
-        node.demands = {}
+        node.requests = {}
         return final
 
     def _consequences(self, flow_id: str, outcome: Outcome) -> Iterator[tuple[Node, Outcome]]:
@@ -231,9 +231,9 @@ class Schedule:
         for dependency in self.graph.dependents(flow_id):
             child = self.nodes[dependency.child_id]
             child.unsettled -= 1
-            verdict = _verdict_by(dependency, outcome)
-            if verdict is not None:
-                yield child, self._unrun(child, verdict)
+            forced = _forced_by(dependency, outcome)
+            if forced is not None:
+                yield child, self._unrun(child, forced)
             else:
                 self._offer(child)
 
@@ -250,21 +250,21 @@ class Schedule:
 
     def _offer(self, node: Node) -> None:
         if node.is_ready:
-            for demand in node.demands:
-                self._homes[demand.home].ready[node.registration.flow_type].append((demand, node))
+            for request in node.requests:
+                self._homes[request.home].ready[node.registration.flow_type].append((request, node))
 
-    def _unrun(self, node: Node, verdict: Verdict) -> Outcome:
-        return never_run(node.registration.flow_id, node.registration.flow, verdict)
+    def _unrun(self, node: Node, forced: ForcedOutcome) -> Outcome:
+        return never_run(node.registration.flow_id, node.registration.flow, forced)
 
 
-def _verdict_by(dependency: Dependency, outcome: Outcome) -> Verdict | None:
+def _forced_by(dependency: Dependency, outcome: Outcome) -> ForcedOutcome | None:
     """What the outcome of a dependency means for its dependent: None lets it run."""
     if dependency.kind is DependencyType.OPTIONAL or outcome.status is RunStatus.COMPLETED:
         return None
     if outcome.status is RunStatus.CANCELLED:
-        return Verdict.cancelled(f"required dependency {dependency.parent_id!r} was cancelled")
+        return ForcedOutcome.cancelled(f"required dependency {dependency.parent_id!r} was cancelled")
     return _failed_by(dependency)
 
 
-def _failed_by(dependency: Dependency) -> Verdict:
-    return Verdict.failed(f"required dependency {dependency.parent_id!r} failed")
+def _failed_by(dependency: Dependency) -> ForcedOutcome:
+    return ForcedOutcome.failed(f"required dependency {dependency.parent_id!r} failed")

@@ -5,7 +5,7 @@ from collections import Counter
 from pydantic import BaseModel
 
 from ...model.status import RunStatus
-from .coordinator_state import Picture
+from .coordinator_state import Snapshot
 
 __all__ = ["CoordinatorSummary", "summarise"]
 
@@ -30,10 +30,10 @@ class CoordinatorSummary(BaseModel, frozen=True):
     """The share of the settled flows that completed, from 0.0 to 1.0; 0.0 while none has settled."""
 
 
-def summarise(picture: Picture) -> CoordinatorSummary:
+def summarise(snapshot: Snapshot) -> CoordinatorSummary:
     """Count the flows by their state."""
-    counts = Counter(status for _, status in picture.flows.values())
-    total = len(picture.flows)
+    counts = Counter(status for _, status in snapshot.flows.values())
+    total = len(snapshot.flows)
     settled = total - sum(counts[status] for status in _UNSETTLED)
     return CoordinatorSummary(
         total=total,

@@ -2,7 +2,7 @@
 
 from collections.abc import Set
 
-from ...concurrency.latch import Opening
+from ...concurrency.latch import Latch
 
 __all__ = ["Waiting"]
 
@@ -14,12 +14,12 @@ class Waiting:
 
     def __init__(self, missing: set[str]) -> None:
         self.missing = missing
-        """The flows that have not settled; changed by the ledger alone."""
-        self._complete = Opening()
+        """The flows that have not settled; changed by the state alone."""
+        self._complete = Latch()
 
     def wake(self) -> None:
         """Nothing is missing any more; from any thread, once."""
-        self._complete.done()
+        self._complete.set()
 
     async def wait(self, seconds: float | None = None) -> None:
         """Wait until nothing is missing.

@@ -56,12 +56,12 @@ class StreamProxy:
         if scope is None or scope.handle is _handling.handle or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] # the real stream refuses what is not text
             return self._target().write(text)
         run: Run | None = scope.handle.run
-        if run is None or not run.journal.hears_prints:
+        if run is None or not run.log.captures_stdout:
             return self._target().write(text)
         exact = str.__str__(text)
         if run.config.log_to_console:
             write_console(exact, self._name)
-        run.journal.take_print(exact, scope, self._name)
+        run.log.write_stream(exact, scope, self._name)
         return len(exact)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -95,7 +95,7 @@ class StreamProxy:
 def begin_capture(run: Run) -> tuple[StreamProxy, ...]:
     """Install what is not installed, for a flow that starts; return what stands in for the streams it prints to."""
     with LOCKS.installing:
-        if run.journal.hears_logging:
+        if run.log.captures_logging:
             _logging_hook.install()
         if not run.config.capture_stdout:
             return ()
@@ -180,11 +180,11 @@ def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     """What `Logger.callHandlers` does while flowscope is loaded."""
     scope = current.get()
     run: Run | None = None if scope is None else scope.handle.run
-    if scope is None or run is None or not run.journal.hears_logging:
+    if scope is None or run is None or not run.log.captures_logging:
         _logging_hook.call_handlers(logger, record)
         return
-    if record.levelno >= run.journal.threshold and not _handed_on(record):
-        run.journal.say(record.levelno, _message(record), scope, "logging", record.name)
+    if record.levelno >= run.log.threshold and not _handed_on(record):
+        run.log.add_entry(record.levelno, _message(record), scope, "logging", record.name)
     outer = _handling.record, _handling.handle
     _handling.record, _handling.handle = record, scope.handle
     try:

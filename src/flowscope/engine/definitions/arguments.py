@@ -25,7 +25,7 @@ from typing_extensions import Unpack
 from ...errors import ParameterError
 from .callables import VARIADIC, Definition, define
 
-__all__ = ["Boundary"]
+__all__ = ["ArgumentValidator"]
 
 _MAPPING: Any = Mapping
 _SET: Any = Set
@@ -39,7 +39,7 @@ _HELD: Any = (list, tuple, set, frozenset, dict, deque, KeysView, ValuesView, It
 _UNCHECKED: Final[tuple[Any, ...]] = (Any, object, IO, TextIO, BinaryIO, Unpack)
 
 
-class Boundary:
+class ArgumentValidator:
     """The parameters of one function, as its callers meet them."""
 
     def __init__(self, definition: Definition, injectable: Set[str]) -> None:

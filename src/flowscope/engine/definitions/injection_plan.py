@@ -21,7 +21,7 @@ __all__ = [
     "Injection",
     "Plan",
     "Provider",
-    "Site",
+    "Resolver",
     "is_marker",
     "plan_injection",
 ]
@@ -48,7 +48,7 @@ INJECTED: Any = _Injected()
 """A default that says "injected", of every type: `def step(x: int, flow_data: dict[str, Any] = INJECTED) -> int`."""
 
 
-class Site(Protocol):
+class Resolver(Protocol):
     """The call that parameters are injected into."""
 
     @property
@@ -162,28 +162,28 @@ class Plan:
         """Whether the caller left this parameter out."""
         return parameter not in kwargs and self._positions[parameter] >= len(args)
 
-    def values(self, site: Site, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    def values(self, resolver: Resolver, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Everything that is injected and needs no provider, by parameter.
 
         Raises:
             InjectionError: A marked parameter has nobody to fill it, or a `Flow` of another class is wanted.
         """
-        provided = site.provided
+        provided = resolver.provided
         values = {name: provided[name] for name in self.names & provided.keys() if self.absent(name, args, kwargs)}
         for injection in self._injections:
             parameter = injection.parameter
             if parameter not in values and self.absent(parameter, args, kwargs):
-                self._fill_one(injection, site, values)
+                self._fill_one(injection, resolver, values)
         return values
 
-    def _fill_one(self, injection: Injection, site: Site, values: dict[str, Any]) -> None:
+    def _fill_one(self, injection: Injection, resolver: Resolver, values: dict[str, Any]) -> None:
         if injection.name is None:
             raise InjectionError(
                 self.function,
                 injection.parameter,
                 "nobody provides it. Call flow.provide(name=value) before the run, or make it with Inject(provider).",
             )
-        value = site.named(injection.name)
+        value = resolver.named(injection.name)
         if injection.wanted_type is None or isinstance(value, injection.wanted_type):
             values[injection.parameter] = value
         elif not injection.optional:

@@ -11,21 +11,22 @@ from typing import Any
 from ...errors import DefinitionError, InjectionError, ParameterError, SerializationError
 from ...serialization.json_values import clean_text
 from ..policies.retry import backoff
-from ..scope.call import Rare
-from .arguments import Boundary
+from ..scope.call import CallExtras
+from .arguments import ArgumentValidator
 from .callables import Definition
 from .injection_plan import TASK_NAMES, Plan, plan_injection
 
-__all__ = ["TaskSpec", "remember_spec", "spec_of"]
+__all__ = ["TaskDefinition", "remember_definition", "task_definition_of"]
 
 
-class TaskSpec:
+class TaskDefinition:
     """What `@task` found out about a function, and how its calls are to be made."""
 
     __slots__ = (
-        "_boundary",
+        "_validator",
         "binds_self",
         "executor",
+        "extras",
         "find_function",
         "kind",
         "name",
@@ -34,7 +35,6 @@ class TaskSpec:
         "plan",
         "positional_names",
         "raise_on_error",
-        "rare",
         "retries",
         "retry_backoff",
         "retry_delay",
@@ -70,7 +70,7 @@ class TaskSpec:
         self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
         """Makes the object that a call lives in."""
         self.plan: Plan = plan_injection(definition, TASK_NAMES, live_types)
-        self._boundary = Boundary(definition, self.plan.names)
+        self._validator = ArgumentValidator(definition, self.plan.names)
         self.binds_self = definition.binds_self
         names = tuple(parameter.name for parameter in definition.parameters)
         self.positional_names = names[1:] if definition.binds_self else names
@@ -79,7 +79,7 @@ class TaskSpec:
         self.retry_delay = retry_delay
         self.retry_backoff = retry_backoff
         self.retry_jitter = retry_jitter
-        self.rare: Rare | None = None
+        self.extras: CallExtras | None = None
         """What the `task_data` of a task made by hand is part of."""
         self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.timeout = timeout
@@ -124,8 +124,8 @@ class TaskSpec:
         """
         if not self.validate:
             return args, kwargs
-        bound = self._boundary.bind(args, kwargs)
-        return (bound.args, bound.kwargs) if self._boundary.check(bound, self.name) else (args, kwargs)
+        bound = self._validator.bind(args, kwargs)
+        return (bound.args, bound.kwargs) if self._validator.check(bound, self.name) else (args, kwargs)
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows: not after what would only fail again."""
@@ -142,16 +142,16 @@ def _no_function() -> None:
     """The function of a task that was made by hand."""
 
 
-_specs: "weakref.WeakKeyDictionary[Callable[..., Any], TaskSpec]" = weakref.WeakKeyDictionary()
+_definitions: "weakref.WeakKeyDictionary[Callable[..., Any], TaskDefinition]" = weakref.WeakKeyDictionary()
 
 
-def remember_spec(function: Callable[..., Any], spec: TaskSpec) -> Callable[..., Any]:
+def remember_definition(function: Callable[..., Any], definition: TaskDefinition) -> Callable[..., Any]:
     """Note that a function stands for a task."""
-    _specs[function] = spec
-    spec.find_function = weakref.ref(function)
+    _definitions[function] = definition
+    definition.find_function = weakref.ref(function)
     return function
 
 
-def spec_of(function: Callable[..., Any]) -> TaskSpec | None:
+def task_definition_of(function: Callable[..., Any]) -> TaskDefinition | None:
     """The task that a function stands for, if it does."""
-    return _specs.get(function) if inspect.isfunction(function) else None
+    return _definitions.get(function) if inspect.isfunction(function) else None

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..._clock import tick, wall_time
-from ...concurrency.buffers import Keeper
+from ...concurrency.buffers import Buffer
 from ...concurrency.event_loops import is_being_cancelled, is_cancelled_error
 from ...concurrency.process_locks import LOCKS
 from ...model.events import EventData, EventType, FlowEvent
@@ -20,10 +20,10 @@ from ..scope.call import Call, call_at
 from ..scope.context import Handle, Scope, outside
 from .bus import Listener, complain, flow_events, notify
 
-__all__ = ["LastWords", "Notice", "Outbox"]
+__all__ = ["EventDispatcher", "FinalEvents", "PendingEvent"]
 
 
-class Notice(NamedTuple):
+class PendingEvent(NamedTuple):
     """An event on its way: it gets its number when it is delivered."""
 
     ticks: int
@@ -34,16 +34,16 @@ class Notice(NamedTuple):
     level: int
 
 
-LastWords = Callable[[Mapping[int, Call]], Iterable[Notice]]
+FinalEvents = Callable[[Mapping[int, Call]], Iterable[PendingEvent]]
 """What is told at the end of a run, given the calls, by execution order, whose start was told and whose end was not."""
 
 
-class Outbox:
+class EventDispatcher:
     """The way from one run to its listeners and into its record."""
 
     __slots__ = ("_delivery", "_handle", "kept", "listeners")
 
-    def __init__(self, handle: Handle, listeners: list[Listener], kept: Keeper[FlowEvent] | None) -> None:
+    def __init__(self, handle: Handle, listeners: list[Listener], kept: Buffer[FlowEvent] | None) -> None:
         self.listeners = listeners
         """Those of this flow; those of the bus come after them."""
         self.kept = kept
@@ -52,7 +52,7 @@ class Outbox:
         self._delivery: _Delivery | None = None
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         """Whether anybody wants events."""
         return bool(flow_events.event_listeners or self.listeners or self.kept is not None)
 
@@ -66,10 +66,10 @@ class Outbox:
         level: int = logging.INFO,
     ) -> None:
         """Tell whoever listens, until the run has ended."""
-        if self.heard:
-            self._deliverer().post(self.notice(kind, data, scope, source=source, level=level))
+        if self.has_listeners:
+            self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level))
 
-    def notice(
+    def pending_event(
         self,
         kind: EventType,
         data: dict[str, Any],
@@ -77,16 +77,16 @@ class Outbox:
         *,
         source: str | None = None,
         level: int = logging.INFO,
-    ) -> Notice:
+    ) -> PendingEvent:
         """An event that happens now."""
         call = call_at(scope, self._handle)
         source = source or ("flow" if call is None else "task")
-        return Notice(tick(), kind, data, call, source, level)
+        return PendingEvent(tick(), kind, data, call, source, level)
 
-    def finish(self, last_words: LastWords) -> None:
+    def finish(self, final_events: FinalEvents) -> None:
         """Tell the end of the run, after everything else, and nothing after it."""
-        if self.heard:
-            self._deliverer().post(last_words)
+        if self.has_listeners:
+            self._deliverer().post(final_events)
 
     def _deliverer(self) -> "_Delivery":
         """Made for the first event: a run that nobody listens to has none."""
@@ -97,20 +97,20 @@ class Outbox:
                     self._delivery = delivery
         return self._delivery
 
-    def _build(self, notice: Notice, sequence: int) -> FlowEvent:
-        handle, call = self._handle, notice.call
+    def _build(self, pending_event: PendingEvent, sequence: int) -> FlowEvent:
+        handle, call = self._handle, pending_event.call
         event = FlowEvent.model_construct(
             event_id=f"event-{handle.token}-{sequence}",
             sequence=sequence,
-            event_type=notice.kind,
-            timestamp=wall_time(notice.ticks, handle.anchor),
+            event_type=pending_event.kind,
+            timestamp=wall_time(pending_event.ticks, handle.anchor),
             event_data=EventData.model_construct(
-                data=notice.data,
-                event_source=notice.source,
+                data=pending_event.data,
+                event_source=pending_event.source,
                 flow_name=handle.flow_name,
                 flow_run_id=handle.flow_id,
-                log_level=notice.level,
-                task_name=None if call is None else call.spec.name,
+                log_level=pending_event.level,
+                task_name=None if call is None else call.definition.name,
                 task_run_id=None if call is None else handle.task_id(call.order),
             ),
         )
@@ -131,7 +131,7 @@ class Outbox:
     @property
     def delivering(self) -> bool:
         """Whether another thread is calling listeners."""
-        return self._delivery is not None and self._delivery.elsewhere
+        return self._delivery is not None and self._delivery.is_delivering_in_other_thread
 
     def wait_delivered(self) -> None:
         """Wait until the thread that is delivering has delivered all."""
@@ -149,10 +149,10 @@ class _Delivery:
 
     __slots__ = ("_build", "_busy", "_ended", "_listeners", "_open", "_owner", "_queue", "_sequence", "awaited")
 
-    def __init__(self, build: Callable[[Notice, int], FlowEvent], listeners: list[Listener]) -> None:
+    def __init__(self, build: Callable[[PendingEvent, int], FlowEvent], listeners: list[Listener]) -> None:
         self._build = build
         self._listeners = listeners
-        self._queue: deque[Notice | LastWords] = deque()
+        self._queue: deque[PendingEvent | FinalEvents] = deque()
         self._busy = threading.Lock()
         """Held by whoever delivers; nobody waits for it but the end of the run."""
         self._owner = 0
@@ -161,7 +161,7 @@ class _Delivery:
         self._ended = False
         self.awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
 
-    def post(self, item: Notice | LastWords) -> None:
+    def post(self, item: PendingEvent | FinalEvents) -> None:
         """Deliver it, and whatever is posted meanwhile; or leave it to whoever is delivering."""
         self._queue.append(item)
         while self._queue and self._busy.acquire(blocking=False):
@@ -180,25 +180,25 @@ class _Delivery:
             item = self._queue.popleft()
             if self._ended:
                 continue
-            if isinstance(item, Notice):
+            if isinstance(item, PendingEvent):
                 self._deliver(item)
                 continue
-            for notice in item(self._open):
-                self._deliver(notice)
+            for pending_event in item(self._open):
+                self._deliver(pending_event)
             self._ended = True
 
-    def _deliver(self, notice: Notice) -> None:
-        if notice.call is not None and notice.kind is EventType.TASK_START:
-            self._open[notice.call.order] = notice.call
-        elif notice.call is not None and notice.kind is EventType.TASK_STOP:
-            self._open.pop(notice.call.order, None)
+    def _deliver(self, pending_event: PendingEvent) -> None:
+        if pending_event.call is not None and pending_event.kind is EventType.TASK_START:
+            self._open[pending_event.call.order] = pending_event.call
+        elif pending_event.call is not None and pending_event.kind is EventType.TASK_STOP:
+            self._open.pop(pending_event.call.order, None)
         self._sequence += 1
-        event = self._build(notice, self._sequence)
+        event = self._build(pending_event, self._sequence)
         with outside():
             self.awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners)))
 
     @property
-    def elsewhere(self) -> bool:
+    def is_delivering_in_other_thread(self) -> bool:
         """Whether another thread is delivering, or has yet to."""
         return self._owner != threading.get_ident() and bool(self._queue or self._busy.locked())
 
@@ -209,7 +209,7 @@ class _Delivery:
 
     def wait(self) -> None:
         """Wait until the thread that is delivering is through, and deliver what it left."""
-        while self.elsewhere:
+        while self.is_delivering_in_other_thread:
             self._busy.acquire()
             self._deliver_as_owner()
 

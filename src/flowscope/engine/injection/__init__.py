@@ -1,1 +1,1 @@
-"""Values that a call is given, opened before it and closed after it."""
+"""Values that a call is given, providers before it and closed after it."""

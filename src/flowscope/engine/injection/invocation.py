@@ -4,7 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from ..definitions.injection_plan import Plan
-from .provider_stack import Opened
+from .provider_stack import ProviderStack
 
 __all__ = ["invoke", "invoke_async", "value_unless"]
 
@@ -12,33 +12,33 @@ T = TypeVar("T")
 
 
 def invoke(
-    function: Callable[..., Any], plan: Plan, opened: Opened, args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., Any], plan: Plan, providers: ProviderStack, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """Call a sync function."""
     try:
-        args, kwargs = opened.inject(plan, args, kwargs)
+        args, kwargs = providers.inject(plan, args, kwargs)
         value = function(*args, **kwargs)
     except BaseException as error:
-        opened.close(error)
+        providers.close(error)
         raise
-    return value_unless(opened.close(None), value)
+    return value_unless(providers.close(None), value)
 
 
 async def invoke_async(
     function: Callable[..., Coroutine[Any, Any, Any]],
     plan: Plan,
-    opened: Opened,
+    providers: ProviderStack,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> Any:
     """Call an async function."""
     try:
-        args, kwargs = await opened.inject_async(plan, args, kwargs)
+        args, kwargs = await providers.inject_async(plan, args, kwargs)
         value = await function(*args, **kwargs)
     except BaseException as error:
-        await opened.close_async(error)
+        await providers.close_async(error)
         raise
-    return value_unless(await opened.close_async(None), value)
+    return value_unless(await providers.close_async(None), value)
 
 
 def value_unless(error: BaseException | None, value: T) -> T:

@@ -1,30 +1,30 @@
-"""Opening and closing what `Inject` providers make: per attempt of a call, or once per run of a flow."""
+"""Latch and closing what `Inject` providers make: per attempt of a call, or once per run of a flow."""
 
 import sys
 import threading
 from collections.abc import AsyncGenerator, Callable, Generator
 from typing import Any, Final
 
-from ...concurrency.latch import Opening
+from ...concurrency.latch import Latch
 from ...errors import InjectionError
 from ..definitions.callables import Kind
-from ..definitions.injection_plan import Plan, Provider, Site
+from ..definitions.injection_plan import Plan, Provider, Resolver
 
-__all__ = ["Opened", "SharedProviders"]
+__all__ = ["ProviderStack", "SharedProviders"]
 
 _MISSING: Final = object()
 
 
-class Opened:
-    """What one call has opened, to be closed in reverse order.
+class ProviderStack:
+    """What one call has providers, to be closed in reverse order.
 
     Closing never hides the error of the call: what a provider raises while it is closed after a failure is reported.
     """
 
     __slots__ = ("_generators", "_shared", "_site")
 
-    def __init__(self, site: Site, shared: "SharedProviders | None" = None) -> None:
-        self._site = site
+    def __init__(self, resolver: Resolver, shared: "SharedProviders | None" = None) -> None:
+        self._site = resolver
         self._shared = shared
         self._generators: list[tuple[str, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]]] = []
 
@@ -171,20 +171,20 @@ async def _first(generator: AsyncGenerator[Any, Any]) -> Any:
 class SharedProviders:
     """The values of a run's `scope="flow"` providers: each is made once, however many calls ask at the same time."""
 
-    __slots__ = ("_lock", "_opening", "_values", "opened")
+    __slots__ = ("_latch", "_lock", "_values", "providers")
 
-    def __init__(self, site: Site) -> None:
-        self.opened = Opened(site, self)
-        """What they have opened, to be closed at the end of the run."""
+    def __init__(self, resolver: Resolver) -> None:
+        self.providers = ProviderStack(resolver, self)
+        """What they have providers, to be closed at the end of the run."""
         self._values: dict[Callable[..., Any], Any] = {}
-        self._opening: dict[Callable[..., Any], Opening] = {}
+        self._latch: dict[Callable[..., Any], Latch] = {}
         self._lock = threading.RLock()
 
     def get(self, provider: Provider) -> Any:
         """The value of a sync provider."""
         with self._lock:
             if provider.function not in self._values:
-                self._values[provider.function] = self.opened.open(provider)
+                self._values[provider.function] = self.providers.open(provider)
             return self._values[provider.function]
 
     async def get_async(self, provider: Provider) -> Any:
@@ -193,19 +193,19 @@ class SharedProviders:
             return self.get(provider)
         while provider.function not in self._values:
             with self._lock:
-                mine = provider.function not in self._opening
-                opening = self._opening.setdefault(provider.function, Opening())
+                mine = provider.function not in self._latch
+                latch = self._latch.setdefault(provider.function, Latch())
             if mine:
-                await self._open(provider, opening)
+                await self._open(provider, latch)
             else:
-                await opening.wait()
+                await latch.wait()
         return self._values[provider.function]
 
-    async def _open(self, provider: Provider, opening: Opening) -> None:
+    async def _open(self, provider: Provider, latch: Latch) -> None:
         """Open it, or, if that fails, let the next one try."""
         try:
             if provider.function not in self._values:
-                self._values[provider.function] = await self.opened.open_async(provider)
+                self._values[provider.function] = await self.providers.open_async(provider)
         finally:
-            del self._opening[provider.function]
-            opening.done()
+            del self._latch[provider.function]
+            latch.set()

@@ -9,10 +9,10 @@ from ...serialization.exception_snapshot import summary_of
 from ..scope.call import Call
 from ..scope.context import Handle
 
-__all__ = ["CallSite", "task_data"]
+__all__ = ["CallResolver", "task_data"]
 
 
-class CallSite:
+class CallResolver:
     """Knows what is injected into one call."""
 
     __slots__ = ("_call", "_handle")
@@ -41,7 +41,7 @@ class CallSite:
         """Log an error that is not the call's own."""
         run = self._handle.run
         if run is not None:
-            run.journal.say(logging.ERROR, f"{message}: {summary_of(error)}", self._call)
+            run.log.add_entry(logging.ERROR, f"{message}: {summary_of(error)}", self._call)
 
 
 def task_data(call: Call) -> dict[str, Any]:

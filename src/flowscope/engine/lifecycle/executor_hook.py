@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
-from ..definitions.task_definition import TaskSpec
+from ..definitions.task_definition import TaskDefinition
 
-__all__ = ["Elsewhere", "ExecutorChoice", "elsewhere", "install_elsewhere"]
+__all__ = ["ExecutorChoice", "ExecutorHook", "executor_hook", "install_executor_hook"]
 
 
 class AnyExecutor(Protocol):
@@ -20,10 +20,10 @@ ExecutorChoice = Literal["asyncio", "thread", "process"] | AnyExecutor
 """What says where calls run."""
 
 
-class Elsewhere(Protocol):
+class ExecutorHook(Protocol):
     """Knows the executors."""
 
-    def caller_of(self, spec: TaskSpec) -> Callable[..., Any]:
+    def caller_of(self, definition: TaskDefinition) -> Callable[..., Any]:
         """The function that stands for a task that has an executor.
 
         Raises:
@@ -32,14 +32,14 @@ class Elsewhere(Protocol):
         ...
 
 
-_installed: list[Elsewhere] = []
+_installed: list[ExecutorHook] = []
 
 
-def install_elsewhere(implementation: Elsewhere) -> None:
+def install_executor_hook(implementation: ExecutorHook) -> None:
     """Let the layer above say where calls run."""
     _installed[:] = [implementation]
 
 
-def elsewhere() -> Elsewhere:
+def executor_hook() -> ExecutorHook:
     """What the layer above has installed."""
     return _installed[0]

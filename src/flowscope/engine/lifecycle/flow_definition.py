@@ -4,20 +4,20 @@ from collections.abc import Callable, Mapping, Set
 from typing import Any
 
 from ...errors import DefinitionError
-from ..definitions.arguments import Boundary
+from ..definitions.arguments import ArgumentValidator
 from ..definitions.callables import Kind, define
 from ..definitions.injection_plan import FLOW_NAMES, is_marker, plan_injection
 from ..injection.invocation import invoke, invoke_async
-from ..run.run import opened_at
+from ..run.run import provider_stack_at
 from ..scope.context import Handle
 
-__all__ = ["BoundTarget", "FlowTarget"]
+__all__ = ["BoundTarget", "FlowDefinition"]
 
 
-class FlowTarget:
+class FlowDefinition:
     """A function that can be a flow's; planned once."""
 
-    __slots__ = ("_boundary", "_hidden", "_plain", "_plan", "_validate", "definition", "name")
+    __slots__ = ("_hidden", "_plain", "_plan", "_validate", "_validator", "definition", "name")
 
     def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
         self.definition = definition = define(function, "flow")
@@ -27,7 +27,7 @@ class FlowTarget:
             raise DefinitionError(f"flow {self.name!r}", reason)
         self._plan = plan_injection(definition, FLOW_NAMES, live_types)
         self._plain = not self._plan.parameters
-        self._boundary = Boundary(definition, self._plan.parameters)
+        self._validator = ArgumentValidator(definition, self._plan.parameters)
         self._validate = validate
         self._hidden = self._plan.parameters | {
             parameter.name for parameter in definition.parameters if is_marker(parameter.default)
@@ -52,10 +52,10 @@ class FlowTarget:
             ParameterError: A value does not fit its parameter.
             TypeError: An argument is missing or unexpected.
         """
-        bound = self._boundary.bind(args, kwargs, provided)
-        if self._validate and self._boundary.check(bound, flow_name):
+        bound = self._validator.bind(args, kwargs, provided)
+        if self._validate and self._validator.check(bound, flow_name):
             args, kwargs = bound.args, bound.kwargs
-        params = self._boundary.inputs(bound, without=self._hidden)
+        params = self._validator.inputs(bound, without=self._hidden)
         return BoundTarget(self, args, kwargs, params, bound.arguments.keys())
 
     def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -63,14 +63,14 @@ class FlowTarget:
         function = self.definition.target
         if self._plain and not handle.provided:
             return function(*args, **kwargs)
-        return invoke(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+        return invoke(function, self._plan, provider_stack_at(handle, None, self._plan), args, kwargs)
 
     def start(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call a function of either kind in the run; a coroutine has to be awaited."""
         function = self.definition.target
         if not self.is_async or (self._plain and not handle.provided):
             return self.call(handle, args, kwargs)
-        return invoke_async(function, self._plan, opened_at(handle, None, self._plan), args, kwargs)
+        return invoke_async(function, self._plan, provider_stack_at(handle, None, self._plan), args, kwargs)
 
 
 class BoundTarget:
@@ -80,7 +80,7 @@ class BoundTarget:
 
     def __init__(
         self,
-        target: FlowTarget,
+        target: FlowDefinition,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         params: Mapping[str, Any],

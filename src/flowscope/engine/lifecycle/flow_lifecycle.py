@@ -1,4 +1,4 @@
-"""The life of a run: what is decided and recorded at its start, at its outcome and at its end."""
+"""The lifecycle of a run: what is decided and recorded at its start, at its outcome and at its end."""
 
 import logging
 import weakref
@@ -17,12 +17,12 @@ from ...serialization.exception_snapshot import Failure
 from ...serialization.json_values import safe_repr, to_json_value
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..events.bus import Listener
-from ..events.dispatcher import Notice
+from ..events.dispatcher import PendingEvent
 from ..run.run import Run
 from ..scope.call import Call
 from ..scope.context import NOTHING, Handle, Scope, current
 from .flow_definition import BoundTarget
-from .task_lifecycle import last_notices, stop_level
+from .task_lifecycle import final_task_events, stop_level
 
 __all__ = [
     "Block",
@@ -150,7 +150,7 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
     if run.announced:
         return
     run.announced = True
-    run.outbox.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
+    run.dispatcher.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
     hooked = flow.task_dependencies()
     if hooked:
         run.handle.provided = {**run.handle.provided, **hooked}
@@ -167,14 +167,14 @@ def conclude(run: Run, value: object, error: BaseException | None) -> BaseExcept
 
 
 def _complete(run: Run, value: object) -> None:
-    run.journal.flush(None)
+    run.log.flush(None)
     run.status = RunStatus.COMPLETED
     run.value = value
     config = run.config
     if config.record_return_values and value is not None:
-        run.journal.add_result("flow-return-value", "the return value of the flow", value, None)
+        run.log.add_result("flow-return-value", "the return value of the flow", value, None)
     if config.record_return_values and (value is not None or config.print_none_return_value):
-        run.journal.say(logging.DEBUG, _ReturnValueText(run, value), None)
+        run.log.add_entry(logging.DEBUG, _ReturnValueText(run, value), None)
 
 
 class _ReturnValueText:
@@ -192,10 +192,10 @@ class _ReturnValueText:
 
 
 def _fail(run: Run, error: BaseException) -> None:
-    run.journal.flush(None)
+    run.log.flush(None)
     run.failure = failure = Failure(error)
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
-    run.journal.say_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
+    run.log.add_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 
 
 def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
@@ -204,8 +204,8 @@ def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
         error = run.children.end(error)
     if run.shared is None:
         return error
-    opened = run.shared.opened
-    error = run_in_new_loop(lambda: opened.close_async(error)) if opened.awaits else opened.close(error)
+    providers = run.shared.providers
+    error = run_in_new_loop(lambda: providers.close_async(error)) if providers.awaits else providers.close(error)
     return error if run.children is None else run.children.end(error)  # of what providers submit while they are closed
 
 
@@ -215,56 +215,56 @@ async def wind_up_async(run: Run, error: BaseException | None) -> BaseException 
         error = await run.children.end_async(error)
     if run.shared is None:
         return error
-    error = await run.shared.opened.close_async(error)
+    error = await run.shared.providers.close_async(error)
     return error if run.children is None else await run.children.end_async(error)
 
 
 def end(state: FlowState, run: Run) -> None:
     """End the record: nothing that outlives the flow changes it."""
     try:
-        run.journal.flush(None)
+        run.log.flush(None)
         if run.config.print_finished_message:
             told = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
-            run.journal.say(logging.INFO, told, None)
+            run.log.add_entry(logging.INFO, told, None)
         abandoned = run.close()
-        run.outbox.finish(lambda told: _last_notices(run, told, abandoned))
+        run.dispatcher.finish(lambda told: _final_events(run, told, abandoned))
     finally:
         run.release()
         state.executing = False
         end_capture(run.proxies)
         run.proxies = ()
     if run.config.print_logs:
-        write_console("".join(run.journal.format(line) + "\n" for line in run.journal.lines.items()), "stdout")
+        write_console("".join(run.log.format(line) + "\n" for line in run.log.lines.items()), "stdout")
 
 
-def _last_notices(run: Run, told: Mapping[int, Call], abandoned: list[Call]) -> Iterator[Notice]:
-    yield from last_notices(run, told, abandoned)
-    yield run.outbox.notice(EventType.FLOW_STOP, _stop_data(run), None, level=stop_level(run.status))
+def _final_events(run: Run, told: Mapping[int, Call], abandoned: list[Call]) -> Iterator[PendingEvent]:
+    yield from final_task_events(run, told, abandoned)
+    yield run.dispatcher.pending_event(EventType.FLOW_STOP, _stop_data(run), None, level=stop_level(run.status))
 
 
 def _stop_data(run: Run) -> dict[str, Any]:
-    tally = run.calls.tally()
+    timings = run.calls.timings()
     return {
         "status": run.status,
         "duration": run.duration,
         "error": None if run.failure is None else run.failure.info(),
-        "tasks": {"total": tally.count, "failed": tally.failed},
+        "tasks": {"total": timings.count, "failed": timings.failed},
     }
 
 
 def settle(run: Run) -> None:
     """Wait until every listener is through."""
-    if run.outbox.settled:
+    if run.dispatcher.settled:
         return
-    run.outbox.wait_delivered()
-    if run.outbox.awaits:
-        run_in_new_loop(run.outbox.wait_awaited)
+    run.dispatcher.wait_delivered()
+    if run.dispatcher.awaits:
+        run_in_new_loop(run.dispatcher.wait_awaited)
 
 
 async def settle_async(run: Run) -> None:
     """Wait until every listener is through."""
-    if run.outbox.settled:
+    if run.dispatcher.settled:
         return
-    if run.outbox.delivering:
-        await wait_in_thread(run.outbox.wait_delivered)
-    await run.outbox.wait_awaited()
+    if run.dispatcher.delivering:
+        await wait_in_thread(run.dispatcher.wait_delivered)
+    await run.dispatcher.wait_awaited()

@@ -10,12 +10,12 @@ from typing import Any, TypeVar
 from ..injection.invocation import value_unless
 from ..scope.context import Scope, enter, leave
 
-__all__ = ["Life", "stepping", "stepping_async"]
+__all__ = ["GeneratorLifecycle", "drive_async_generator", "drive_generator"]
 
 T = TypeVar("T")
 
 
-class Life:
+class GeneratorLifecycle:
     """One generator from its first step to its exhaustion or close: where it runs, and what surrounds it."""
 
     __slots__ = ("scope",)
@@ -63,73 +63,75 @@ class Life:
             leave(token, self.scope)
 
 
-def stepping(begin: Callable[[tuple[Any, ...], dict[str, Any]], Life]) -> Callable[..., Generator[Any, Any, Any]]:
+def drive_generator(
+    begin: Callable[[tuple[Any, ...], dict[str, Any]], GeneratorLifecycle],
+) -> Callable[..., Generator[Any, Any, Any]]:
     """A generator function whose generators lead such lives; `begin` is called at the first step."""
 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        life = begin(args, kwargs)
+        lifecycle = begin(args, kwargs)
         result = None
         try:
             try:
-                generator = life.inside(life.start)
+                generator = lifecycle.inside(lifecycle.start)
                 step, value = generator.send, None
                 while True:
-                    item = life.inside(step, value)
+                    item = lifecycle.inside(step, value)
                     try:
                         value = yield item
                         step = generator.send
                     except GeneratorExit:
-                        life.inside(generator.close)
+                        lifecycle.inside(generator.close)
                         break
                     except BaseException as thrown:
                         step, value = generator.throw, thrown
             except StopIteration as stop:
                 result = stop.value
             except BaseException as error:
-                life.inside(life.close, error)
+                lifecycle.inside(lifecycle.close, error)
                 raise
-            result = value_unless(life.inside(life.close, None), result)
+            result = value_unless(lifecycle.inside(lifecycle.close, None), result)
         except BaseException as error:
-            if life.raised(error):
+            if lifecycle.raised(error):
                 raise
             return None
-        life.ended(result)
+        lifecycle.ended(result)
         return result
 
     return call
 
 
-def stepping_async(
-    begin: Callable[[tuple[Any, ...], dict[str, Any]], Life],
+def drive_async_generator(
+    begin: Callable[[tuple[Any, ...], dict[str, Any]], GeneratorLifecycle],
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
     """An async generator function whose generators lead such lives; `begin` is called at the first step."""
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        life = begin(args, kwargs)
+        lifecycle = begin(args, kwargs)
         try:
             try:
-                generator = await life.inside_async(life.start_async)
+                generator = await lifecycle.inside_async(lifecycle.start_async)
                 step, value = generator.asend, None
                 while True:
-                    item = await life.inside_async(step, value)
+                    item = await lifecycle.inside_async(step, value)
                     try:
                         value = yield item
                         step = generator.asend
                     except GeneratorExit:
-                        await life.inside_async(generator.aclose)
+                        await lifecycle.inside_async(generator.aclose)
                         break
                     except BaseException as thrown:
                         step, value = generator.athrow, thrown
             except StopAsyncIteration:
                 pass
             except BaseException as error:
-                await life.inside_async(life.close_async, error)
+                await lifecycle.inside_async(lifecycle.close_async, error)
                 raise
-            value_unless(await life.inside_async(life.close_async, None), None)
+            value_unless(await lifecycle.inside_async(lifecycle.close_async, None), None)
         except BaseException as error:
-            if life.raised(error):
+            if lifecycle.raised(error):
                 raise
             return
-        life.ended(None)
+        lifecycle.ended(None)
 
     return call

@@ -8,15 +8,15 @@ from ..._clock import sleep, tick
 from ...concurrency.event_loops import ThreadTimeout, deadline_in, run_in_thread
 from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.callables import Kind
-from ..definitions.task_definition import TaskSpec
+from ..definitions.task_definition import TaskDefinition
 from ..injection.invocation import invoke, invoke_async
-from ..injection.provider_stack import Opened
-from ..run.run import Run, opened_at
+from ..injection.provider_stack import ProviderStack
+from ..run.run import Run, provider_stack_at
 from ..scope.call import Call
 from ..scope.context import current, enter, leave
-from .executor_hook import elsewhere
-from .generator_drivers import Life, stepping, stepping_async
-from .task_lifecycle import RAISE, TOLERATE, Verdict, begin, complete, failed, timed_out, waiting_call
+from .executor_hook import executor_hook
+from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
+from .task_lifecycle import RAISE, TOLERATE, AttemptDecision, begin, complete, failed, timed_out, waiting_call
 
 __all__ = [
     "Attempt",
@@ -34,34 +34,34 @@ Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
 reset = current.reset
 
 
-def caller_of(spec: TaskSpec) -> Callable[..., Any]:
+def caller_of(definition: TaskDefinition) -> Callable[..., Any]:
     """The function that stands for a task: of the same kind as the task's own."""
-    if spec.executor is not None:
-        return elsewhere().caller_of(spec)
-    makers: dict[Kind, Callable[[TaskSpec], Callable[..., Any]]] = {
+    if definition.executor is not None:
+        return executor_hook().caller_of(definition)
+    makers: dict[Kind, Callable[[TaskDefinition], Callable[..., Any]]] = {
         Kind.SYNC: sync_caller,
         Kind.ASYNC: async_caller,
         Kind.GENERATOR: _generator_caller,
         Kind.ASYNC_GENERATOR: _async_generator_caller,
     }
-    return makers[spec.kind](spec)
+    return makers[definition.kind](definition)
 
 
 def sync_caller(
-    spec: TaskSpec,
+    definition: TaskDefinition,
     *,
-    begin: Callable[[TaskSpec, tuple[Any, ...], dict[str, Any]], Call] = begin,
+    begin: Callable[[TaskDefinition, tuple[Any, ...], dict[str, Any]], Call] = begin,
     complete: Callable[[Call, object], None] = complete,
-    failed: Callable[[Call, BaseException], Verdict] = failed,
+    failed: Callable[[Call, BaseException], AttemptDecision] = failed,
     sleep: Callable[[float], object] = sleep,
     attempt: Attempt | None = None,
 ) -> Callable[..., Any]:
     """Calls a sync task; a submitted call has ways of its own to take these steps."""
-    target, plain = spec.target, spec.plain and attempt is None
+    target, plain = definition.target, definition.plain and attempt is None
     attempt = attempt or attempt_here
 
     def call_task(*args: Any, **kwargs: Any) -> Any:
-        call = begin(spec, args, kwargs)
+        call = begin(definition, args, kwargs)
         pause = 0.0
         while True:
             token = enter(call)
@@ -73,12 +73,12 @@ def sync_caller(
                 else:
                     value = attempt(call, args, kwargs)
             except BaseException as error:
-                verdict = failed(call, error)
-                if verdict is RAISE:
+                decision = failed(call, error)
+                if decision is RAISE:
                     raise
-                if verdict is TOLERATE:
+                if decision is TOLERATE:
                     return None
-                pause = verdict
+                pause = decision
             else:
                 complete(call, value)
                 return value
@@ -89,13 +89,13 @@ def sync_caller(
 
 
 def async_caller(
-    spec: TaskSpec, *, begin: Callable[[TaskSpec, tuple[Any, ...], dict[str, Any]], Call] = begin
+    definition: TaskDefinition, *, begin: Callable[[TaskDefinition, tuple[Any, ...], dict[str, Any]], Call] = begin
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Awaits an async task; a submitted call has been begun already."""
-    target, plain = spec.target, spec.plain
+    target, plain = definition.target, definition.plain
 
     async def call_task(*args: Any, **kwargs: Any) -> Any:
-        call = begin(spec, args, kwargs)
+        call = begin(definition, args, kwargs)
         pause = 0.0
         while True:
             token = enter(call)
@@ -107,12 +107,12 @@ def async_caller(
                 else:
                     value = await attempt_here_async(call, args, kwargs)
             except BaseException as error:
-                verdict = failed(call, error)
-                if verdict is RAISE:
+                decision = failed(call, error)
+                if decision is RAISE:
                     raise
-                if verdict is TOLERATE:
+                if decision is TOLERATE:
                     return None
-                pause = verdict
+                pause = decision
             else:
                 complete(call, value)
                 return value
@@ -122,39 +122,39 @@ def async_caller(
     return call_task
 
 
-def waiting_caller(spec: TaskSpec) -> Callable[..., Coroutine[Any, Any, Any]]:
+def waiting_caller(definition: TaskDefinition) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Awaits the call of an async task that waits in the context; made once for each task."""
-    if spec.waiting_caller is None:
-        spec.waiting_caller = async_caller(spec, begin=waiting_call)
-    return spec.waiting_caller
+    if definition.waiting_caller is None:
+        definition.waiting_caller = async_caller(definition, begin=waiting_call)
+    return definition.waiting_caller
 
 
 def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One attempt of a sync function, with all that its definition asks for."""
-    spec: TaskSpec = call.spec
-    args, kwargs = spec.checked(args, kwargs)
-    function = spec.target if spec.timeout is None else partial(_in_time, call, spec.timeout)
-    return invoke(function, spec.plan, _opened(call), args, kwargs)
+    definition: TaskDefinition = call.definition
+    args, kwargs = definition.checked(args, kwargs)
+    function = definition.target if definition.timeout is None else partial(_in_time, call, definition.timeout)
+    return invoke(function, definition.plan, _provider_stack(call), args, kwargs)
 
 
 async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """One attempt of an async function, with all that its definition asks for."""
-    spec: TaskSpec = call.spec
-    args, kwargs = spec.checked(args, kwargs)
-    function = spec.target if spec.timeout is None else partial(_in_time_async, call, spec.timeout)
-    return await invoke_async(function, spec.plan, _opened(call), args, kwargs)
+    definition: TaskDefinition = call.definition
+    args, kwargs = definition.checked(args, kwargs)
+    function = definition.target if definition.timeout is None else partial(_in_time_async, call, definition.timeout)
+    return await invoke_async(function, definition.plan, _provider_stack(call), args, kwargs)
 
 
-def _opened(call: Call) -> Opened:
-    return opened_at(call.handle, call, call.spec.plan)
+def _provider_stack(call: Call) -> ProviderStack:
+    return provider_stack_at(call.handle, call, call.definition.plan)
 
 
 def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
     """Call in a thread, which is left behind at the deadline."""
-    function = partial(call.spec.target, *args, **kwargs)
+    function = partial(call.definition.target, *args, **kwargs)
     call.deadline = tick() + int(timeout * 1e9)
     try:
-        return run_in_thread(function, timeout, name=f"flowscope-{call.spec.name}-{call.order}")
+        return run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
     except ThreadTimeout as late:
         run: Run | None = call.handle.run
         if run is not None and run.calls.kept:
@@ -168,49 +168,51 @@ async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: An
     limit = deadline_in(timeout)
     try:
         async with limit:
-            return await call.spec.target(*args, **kwargs)
+            return await call.definition.target(*args, **kwargs)
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise timed_out(call, timeout) from error
 
 
-def _generator_caller(spec: TaskSpec) -> Callable[..., Generator[Any, Any, Any]]:
-    return stepping(lambda args, kwargs: _GeneratorLife(begin(spec, args, kwargs), args, kwargs))
+def _generator_caller(definition: TaskDefinition) -> Callable[..., Generator[Any, Any, Any]]:
+    return drive_generator(lambda args, kwargs: _TaskGenerator(begin(definition, args, kwargs), args, kwargs))
 
 
-def _async_generator_caller(spec: TaskSpec) -> Callable[..., AsyncGenerator[Any, Any]]:
-    return stepping_async(lambda args, kwargs: _GeneratorLife(begin(spec, args, kwargs), args, kwargs))
+def _async_generator_caller(definition: TaskDefinition) -> Callable[..., AsyncGenerator[Any, Any]]:
+    return drive_async_generator(lambda args, kwargs: _TaskGenerator(begin(definition, args, kwargs), args, kwargs))
 
 
-class _GeneratorLife(Life):
-    """The life of a generator of either kind that is a task."""
+class _TaskGenerator(GeneratorLifecycle):
+    """The lifecycle of a generator of either kind that is a task."""
 
-    __slots__ = ("_args", "_call", "_kwargs", "_opened")
+    __slots__ = ("_args", "_call", "_kwargs", "_provider_stack")
 
     def __init__(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.scope = self._call = call
         self._args = args
         self._kwargs = kwargs
-        self._opened = _opened(call)
+        self._provider_stack = _provider_stack(call)
 
     def start(self) -> Generator[Any, Any, Any]:
-        spec: TaskSpec = self._call.spec
-        args, kwargs = self._opened.inject(spec.plan, *spec.checked(self._args, self._kwargs))
-        generator: Generator[Any, Any, Any] = spec.target(*args, **kwargs)
+        definition: TaskDefinition = self._call.definition
+        args, kwargs = self._provider_stack.inject(definition.plan, *definition.checked(self._args, self._kwargs))
+        generator: Generator[Any, Any, Any] = definition.target(*args, **kwargs)
         return generator
 
     async def start_async(self) -> AsyncGenerator[Any, Any]:
-        spec: TaskSpec = self._call.spec
-        args, kwargs = await self._opened.inject_async(spec.plan, *spec.checked(self._args, self._kwargs))
-        generator: AsyncGenerator[Any, Any] = spec.target(*args, **kwargs)
+        definition: TaskDefinition = self._call.definition
+        args, kwargs = await self._provider_stack.inject_async(
+            definition.plan, *definition.checked(self._args, self._kwargs)
+        )
+        generator: AsyncGenerator[Any, Any] = definition.target(*args, **kwargs)
         return generator
 
     def close(self, error: BaseException | None) -> BaseException | None:
-        return self._opened.close(error)
+        return self._provider_stack.close(error)
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
-        return await self._opened.close_async(error)
+        return await self._provider_stack.close_async(error)
 
     def ended(self, value: object) -> None:
         complete(self._call, value)

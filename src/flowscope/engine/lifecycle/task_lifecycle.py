@@ -1,4 +1,4 @@
-"""The life of a call: what is decided and recorded at its start, at each failure and at its end.
+"""The lifecycle of a call: what is decided and recorded at its start, at each failure and at its end.
 
 The drivers only call functions and wait; every decision is here, once for sync, async and generators.
 """
@@ -13,9 +13,9 @@ from ...errors import TaskTimeoutError
 from ...model.events import EventType
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
-from ..definitions.task_definition import TaskSpec
+from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
-from ..events.dispatcher import Notice
+from ..events.dispatcher import PendingEvent
 from ..run.run import Run
 from ..scope.call import Call, inputs_of, order_at
 from ..scope.context import current, no_active_flow
@@ -23,12 +23,12 @@ from ..scope.context import current, no_active_flow
 __all__ = [
     "RAISE",
     "TOLERATE",
-    "Verdict",
+    "AttemptDecision",
     "begin",
     "complete",
-    "end_elsewhere",
+    "end_remotely",
     "failed",
-    "last_notices",
+    "final_task_events",
     "start",
     "stop_level",
     "timed_out",
@@ -42,20 +42,20 @@ _RUNNING: Final = RunStatus.RUNNING
 _COMPLETED: Final = RunStatus.COMPLETED
 
 
-class _Verdict(Enum):
+class _AttemptDecision(Enum):
     RAISE = "raise"
     TOLERATE = "tolerate"
 
 
-RAISE: Final = _Verdict.RAISE
+RAISE: Final = _AttemptDecision.RAISE
 """The exception goes on to the caller."""
-TOLERATE: Final = _Verdict.TOLERATE
+TOLERATE: Final = _AttemptDecision.TOLERATE
 """The call returns None."""
-Verdict = float | Literal[_Verdict.RAISE, _Verdict.TOLERATE]
+AttemptDecision = float | Literal[_AttemptDecision.RAISE, _AttemptDecision.TOLERATE]
 """What follows a failed attempt; a number is the seconds to wait before the next one."""
 
 
-def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, waits: bool = False) -> Call:
+def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any], *, waits: bool = False) -> Call:
     """Start a call in the running flow; one that `waits` is only recorded as pending, until its `start`.
 
     Raises:
@@ -63,30 +63,30 @@ def begin(spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], *, wait
     """
     parent = current.get()
     if parent is None or (run := parent.handle.run) is None:
-        raise no_active_flow(f"task {spec.name!r}", parent)
-    call: Call = spec.new_call()
+        raise no_active_flow(f"task {definition.name!r}", parent)
+    call: Call = definition.new_call()
     call.handle = parent.handle
-    call.spec = spec
+    call.definition = definition
     call.parent = parent
     if not run.keeps_inputs:
         call.inputs = ()
     elif kwargs:
-        call.inputs = inputs_of(args[1:] if spec.binds_self else args, kwargs)
+        call.inputs = inputs_of(args[1:] if definition.binds_self else args, kwargs)
     else:
-        call.inputs = args[1:] if spec.binds_self else args
+        call.inputs = args[1:] if definition.binds_self else args
     call.status = _PENDING if waits else _RUNNING
     call.value = None
-    call.rare = spec.rare
+    call.extras = definition.extras
     call.ended = 0
     call.order = next(run.orders)
     call.started = tick()
     run.calls.append(call)
-    if not waits and (run.attentive or flow_events.event_listeners):
+    if not waits and (run.has_listeners or flow_events.event_listeners):
         _announce_start(run, call)
     return call
 
 
-def waiting_call(spec: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
+def waiting_call(definition: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
     """The call that this context is for, which has been begun and started already."""
     call: Any = current.get()
     return call  # type: ignore[no-any-return] # the submitted call
@@ -97,13 +97,13 @@ def start(call: Call, at: int | None = None) -> None:
     call.started = at or tick()
     call.status = _RUNNING
     run: Run | None = call.handle.run
-    if run is not None and (run.attentive or flow_events.event_listeners):
+    if run is not None and (run.has_listeners or flow_events.event_listeners):
         _announce_start(run, call)
 
 
 def _announce_start(run: Run, call: Call) -> None:
     try:
-        run.outbox.emit(EventType.TASK_START, _start_data(run, call), call)
+        run.dispatcher.emit(EventType.TASK_START, _start_data(run, call), call)
     except BaseException as error:  # an interrupt while listeners were called
         failed(call, error)
         raise
@@ -124,12 +124,12 @@ def complete(call: Call, value: object) -> None:
         call.value = value
     call.ended = ended
     if run.waiting_prints:
-        run.journal.flush(call)
-    if run.attentive or flow_events.event_listeners:
+        run.log.flush(call)
+    if run.has_listeners or flow_events.event_listeners:
         _announce_stop(run, call, None)
 
 
-def end_elsewhere(call: Call, status: RunStatus, value: object, failure: Failure | None, at: int) -> None:
+def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure | None, at: int) -> None:
     """Record the end of a call in another process, where it has been decided and logged."""
     run: Run | None = call.handle.run
     if run is None:
@@ -140,40 +140,40 @@ def end_elsewhere(call: Call, status: RunStatus, value: object, failure: Failure
     if failure is not None and run.calls.kept:
         run.failures[call.order] = failure
     call.ended = at
-    if run.attentive or flow_events.event_listeners:
+    if run.has_listeners or flow_events.event_listeners:
         _announce_stop(run, call, failure)
 
 
-def failed(call: Call, error: BaseException) -> Verdict:
+def failed(call: Call, error: BaseException) -> AttemptDecision:
     """Decide and record what follows an exception."""
     ended = tick()
-    spec: TaskSpec = call.spec
+    definition: TaskDefinition = call.definition
     run: Run | None = call.handle.run
-    if spec.retries and spec.retries_after(call.attempt, error):
+    if definition.retries and definition.retries_after(call.attempt, error):
         return _retry(run, call, error)
-    raises = spec.raise_on_error or not isinstance(error, Exception)
+    raises = definition.raise_on_error or not isinstance(error, Exception)
     if run is None:
         return RAISE if raises else TOLERATE
     call.status = _status_after(call, error)
     if raises and run.flow is not None:
         handle = run.handle
         place = f"flow {handle.flow_name!r} ({handle.flow_id})"
-        add_note(error, f"in task {spec.name!r} ({handle.task_id(call.order)}) of {place}")
+        add_note(error, f"in task {definition.name!r} ({handle.task_id(call.order)}) of {place}")
     failure = Failure(error)
     if run.calls.kept:
         run.failures[call.order] = failure
     call.ended = ended
     if run.waiting_prints:
-        run.journal.flush(call)
-    run.journal.say_failure(f"task {spec.name!r}", call.status, failure, call)
-    if run.attentive or flow_events.event_listeners:
+        run.log.flush(call)
+    run.log.add_failure(f"task {definition.name!r}", call.status, failure, call)
+    if run.has_listeners or flow_events.event_listeners:
         _announce_stop(run, call, failure)
     return RAISE if raises else TOLERATE
 
 
 def timed_out(call: Call, timeout: float) -> TaskTimeoutError:
     """The error of an attempt that has passed its deadline: only for this call does it mean that."""
-    error = TaskTimeoutError(call.spec.name, timeout)
+    error = TaskTimeoutError(call.definition.name, timeout)
     vars(error)[_MARK] = call.handle.task_id(call.order)
     return error
 
@@ -185,14 +185,14 @@ def _status_after(call: Call, error: BaseException) -> RunStatus:
 
 
 def _retry(run: Run | None, call: Call, error: BaseException) -> float:
-    spec: TaskSpec = call.spec
-    pause = spec.pause_after(call.attempt)
+    definition: TaskDefinition = call.definition
+    pause = definition.pause_after(call.attempt)
     if run is not None:
-        told = f"attempt {call.attempt} of {spec.retries + 1} failed, next in {pause:g} s: {summary_of(error)}"
-        run.journal.say(logging.WARNING, f"task {spec.name!r}: {told}", call)
-        if run.outbox.heard:
+        told = f"attempt {call.attempt} of {definition.retries + 1} failed, next in {pause:g} s: {summary_of(error)}"
+        run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {told}", call)
+        if run.dispatcher.has_listeners:
             data = {"attempt": call.attempt, "delay": pause, "error": Failure(error).info()}
-            run.outbox.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
+            run.dispatcher.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
     call.attempt += 1
     call.status = _RUNNING
     return pause
@@ -201,8 +201,10 @@ def _retry(run: Run | None, call: Call, error: BaseException) -> float:
 def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
     duration = seconds(call.started, call.ended)
     if run.config.print_finished_message:
-        run.journal.say(logging.INFO, f"task {call.spec.name!r} finished: {call.status} in {duration:.6f} s", call)
-    run.outbox.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
+        run.log.add_entry(
+            logging.INFO, f"task {call.definition.name!r} finished: {call.status} in {duration:.6f} s", call
+        )
+    run.dispatcher.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
 
 
 def _stop_data(call: Call, failure: Failure | None) -> dict[str, Any]:
@@ -219,7 +221,7 @@ def stop_level(status: RunStatus) -> int:
     return logging.ERROR if status in FAILED else logging.INFO
 
 
-def last_notices(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) -> Iterator[Notice]:
+def final_task_events(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) -> Iterator[PendingEvent]:
     """What is told of the calls that are open when their flow ends.
 
     Args:
@@ -231,9 +233,9 @@ def last_notices(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) 
     for order, call in told.items():
         if order not in unfinished:
             unfinished[order] = call if call.ended else run.abandon(call)
-    notice = run.outbox.notice
+    pending_event = run.dispatcher.pending_event
     for order, call in sorted(unfinished.items()):
         if order not in told:
-            yield notice(EventType.TASK_START, _start_data(run, call), call)
+            yield pending_event(EventType.TASK_START, _start_data(run, call), call)
         failure = run.failures.get(order)
-        yield notice(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
+        yield pending_event(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import ClassVar, Final, Protocol
 
 from ..scope.call import Call
-from .timings import Tally
+from .timings import Timings
 
 __all__ = ["CallStore", "CountedCalls", "KeptCalls"]
 
@@ -33,7 +33,7 @@ class CallStore(Protocol):
         """The kept calls, in the order of their start."""
         ...
 
-    def tally(self) -> Tally:
+    def timings(self) -> Timings:
         """The totals of all calls that have ended."""
         ...
 
@@ -61,9 +61,9 @@ class KeptCalls(list[Call]):
         """The calls, in the order of their start."""
         return sorted(self[:], key=_order)
 
-    def tally(self) -> Tally:
+    def timings(self) -> Timings:
         """The totals of all calls that have ended."""
-        return Tally(self[:])
+        return Timings(self[:])
 
     def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
         """A copy that takes no more; a thread that is just about to append does so to the original."""
@@ -81,15 +81,15 @@ class _ClosedCalls(KeptCalls):
 
 
 class CountedCalls:
-    """Folds calls that have ended into a tally, a batch at a time, and keeps none."""
+    """Folds calls that have ended into a timings, a batch at a time, and keeps none."""
 
-    __slots__ = ("_calls", "_closed", "_fold_at", "_lock", "_tally")
+    __slots__ = ("_calls", "_closed", "_fold_at", "_lock", "_timings")
 
     kept: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
-        self._tally = Tally()
+        self._timings = Timings()
         self._fold_at = _BATCH
         self._lock = Lock()
         self._closed = False
@@ -106,7 +106,7 @@ class CountedCalls:
         try:
             batch = self._calls[:]
             del self._calls[: len(batch)]
-            still_open = self._tally.add(batch)
+            still_open = self._timings.add(batch)
             self._calls.extend(still_open)
             self._fold_at = _BATCH + 2 * len(still_open)
         finally:
@@ -114,16 +114,16 @@ class CountedCalls:
 
     def append_late(self, call: Call) -> None:
         """Count an ended call, although it is closed."""
-        self._tally.add([call])
+        self._timings.add([call])
 
     def all(self) -> list[Call]:
         """None: they are not kept."""
         return []
 
-    def tally(self) -> Tally:
+    def timings(self) -> Timings:
         """The totals of all calls that have ended."""
         self._fold()
-        return self._tally
+        return self._timings
 
     def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
         """Count the calls that are still open too, and no more."""
@@ -133,7 +133,7 @@ class CountedCalls:
         self._closed = True
         copies = [freeze(call) for call in sorted(self._calls, key=_order)]
         self._calls.clear()
-        self._tally.add(copies)
+        self._timings.add(copies)
         return self, copies
 
 

@@ -3,13 +3,13 @@
 import threading
 from typing import Protocol
 
-from ...concurrency.blocking import blocking
-from ...concurrency.latch import Opening
+from ...concurrency.blocking import blocking_section
+from ...concurrency.latch import Latch
 
-__all__ = ["Child", "Children"]
+__all__ = ["ChildTask", "ChildTasks"]
 
 
-class Child(Protocol):
+class ChildTask(Protocol):
     """A submitted call, as its flow sees it."""
 
     @property
@@ -21,50 +21,50 @@ class Child(Protocol):
         """Ask it to end."""
         ...
 
-    def help(self) -> bool:
+    def run_while_waiting(self) -> bool:
         """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
         ...
 
-    def help_async(self) -> bool:
-        """Like `help`, in a coroutine."""
+    def run_while_awaiting(self) -> bool:
+        """Like `run_while_waiting`, in a coroutine."""
         ...
 
 
-class Children:
+class ChildTasks:
     """The submitted calls of one run that are open, and those that failed and that nobody has asked how they went."""
 
     __slots__ = ("_idle", "_lock", "_open", "_unread")
 
     def __init__(self) -> None:
-        self._open: set[Child] = set()
-        self._unread: dict[Child, BaseException] = {}
-        self._idle: Opening | None = None
+        self._open: set[ChildTask] = set()
+        self._unread: dict[ChildTask, BaseException] = {}
+        self._idle: Latch | None = None
         """Done when none is open any more, if somebody waits for that."""
         self._lock = threading.RLock()
         """Held for a moment, never while anything else runs."""
 
-    def add(self, child: Child) -> None:
+    def add(self, child: ChildTask) -> None:
         """Take one that is submitted."""
         with self._lock:
             self._open.add(child)
 
-    def note_failure(self, child: Child, error: BaseException) -> None:
+    def note_failure(self, child: ChildTask, error: BaseException) -> None:
         """Note that one has failed; to be said before it is told to whoever waits for it."""
         self._unread[child] = error
 
-    def read(self, child: Child) -> None:
+    def read(self, child: ChildTask) -> None:
         """Note that somebody has asked how it went."""
         self._unread.pop(child, None)
 
-    def settled(self, child: Child) -> None:
+    def settled(self, child: ChildTask) -> None:
         """Let go of one that has ended."""
-        idle: Opening | None = None
+        idle: Latch | None = None
         with self._lock:
             self._open.discard(child)
             if not self._open:
                 idle, self._idle = self._idle, None
         if idle is not None:
-            idle.done()
+            idle.set()
 
     @property
     def are_open(self) -> bool:
@@ -98,7 +98,7 @@ class Children:
             return error if late is None else late
         return error
 
-    def _all_open(self) -> list[Child]:
+    def _all_open(self) -> list[ChildTask]:
         with self._lock:
             return sorted(self._open, key=_order)
 
@@ -111,35 +111,35 @@ class Children:
     def _wait(self) -> BaseException | None:
         """Wait until none is open; tell what interrupted the wait."""
         try:
-            while (opening := self._opening()) is not None:
+            while (latch := self._latch()) is not None:
                 for child in self._all_open():
-                    child.help()
-                with blocking():
-                    opening.wait_here()
+                    child.run_while_waiting()
+                with blocking_section():
+                    latch.wait_blocking()
         except BaseException as interrupt:
             return interrupt
         return None
 
     async def _wait_async(self) -> BaseException | None:
         try:
-            while (opening := self._opening()) is not None:
+            while (latch := self._latch()) is not None:
                 for child in self._all_open():
-                    child.help_async()
-                with blocking():
-                    await opening.wait()
+                    child.run_while_awaiting()
+                with blocking_section():
+                    await latch.wait()
         except BaseException as interrupt:
             return interrupt
         return None
 
-    def _opening(self) -> Opening | None:
+    def _latch(self) -> Latch | None:
         """What is done when none is open any more; None if none is."""
         with self._lock:
             if not self._open:
                 return None
             if self._idle is None:
-                self._idle = Opening()
+                self._idle = Latch()
             return self._idle
 
 
-def _order(child: Child) -> int:
+def _order(child: ChildTask) -> int:
     return child.order

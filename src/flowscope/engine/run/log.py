@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple, get_args
 
 from ..._clock import tick, wall_time
-from ...concurrency.buffers import Keeper, Kept, Ring
+from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
 from ...model.config import FlowConfig, LogLevel
 from ...model.events import EventType
 from ...model.records import LogSource
@@ -17,11 +17,11 @@ from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure, summary_of
 from ...serialization.json_values import clean_text
 from ...serialization.redaction import Redactor
-from ..events.dispatcher import Outbox
+from ..events.dispatcher import EventDispatcher
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope
 
-__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Journal", "Line", "PartialLines", "clock", "log_line", "plain"]
+__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Line", "PartialLines", "RunLog", "clock", "log_line", "plain"]
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
@@ -70,18 +70,18 @@ class FoundResult(NamedTuple):
     order: int
 
 
-class Journal:
+class RunLog:
     """The log, artifacts and results of one run, as told by any thread; nothing is taken after `close`."""
 
     __slots__ = (
         "_config",
+        "_dispatcher",
         "_handle",
-        "_outbox",
         "_redactor",
         "_write_console",
         "artifacts",
-        "hears_logging",
-        "hears_prints",
+        "captures_logging",
+        "captures_stdout",
         "lines",
         "partial",
         "results",
@@ -92,25 +92,25 @@ class Journal:
         self,
         handle: Handle,
         config: FlowConfig,
-        outbox: Outbox,
+        dispatcher: EventDispatcher,
         redactor: Redactor,
         write_console: Callable[[str, LogSource], None],
     ) -> None:
         self._handle = handle
         self._config = config
-        self._outbox = outbox
+        self._dispatcher = dispatcher
         self._redactor = redactor
         self._write_console = write_console
         self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
         """The lowest level that is recorded."""
-        self.hears_prints = config.capture_stdout and self.threshold <= logging.INFO
-        self.hears_logging = config.capture_logging and config.logging_enabled
-        self.lines: Keeper[Line] = Kept() if config.max_logs is None else Ring(config.max_logs)
+        self.captures_stdout = config.capture_stdout and self.threshold <= logging.INFO
+        self.captures_logging = config.capture_logging and config.logging_enabled
+        self.lines: Buffer[Line] = UnboundedBuffer() if config.max_logs is None else RingBuffer(config.max_logs)
         self.partial = PartialLines()
-        self.artifacts: Keeper[FoundArtifact] = Kept()
-        self.results: Keeper[FoundResult] = Kept()
+        self.artifacts: Buffer[FoundArtifact] = UnboundedBuffer()
+        self.results: Buffer[FoundResult] = UnboundedBuffer()
 
-    def say(
+    def add_entry(
         self,
         level: int,
         message: object,
@@ -129,16 +129,16 @@ class Journal:
             self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
             self._write_console(self.format(line) + "\n", "stdout")
-        if self._outbox.heard:
+        if self._dispatcher.has_listeners:
             self._tell(line, message, scope)
 
-    def say_failure(self, what: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
+    def add_failure(self, what: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
         """Record how a task or flow has ended that has not completed; its traceback too, if that is asked for."""
         has_failed = status in FAILED
         level = logging.ERROR if has_failed else logging.WARNING
-        self.say(level, f"{what} {status}: {summary_of(failure.error)}", scope)
+        self.add_entry(level, f"{what} {status}: {summary_of(failure.error)}", scope)
         if has_failed and self._config.print_error_stack_trace:
-            self.say(logging.ERROR, failure.text().rstrip(), scope)
+            self.add_entry(logging.ERROR, failure.text().rstrip(), scope)
 
     def _text(self, message: object) -> object:
         """The message as it is recorded."""
@@ -147,12 +147,12 @@ class Journal:
     def _tell(self, line: Line, message: object, scope: Scope | None) -> None:
         payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
         data = {"message_data": payload}
-        self._outbox.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
+        self._dispatcher.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
 
-    def take_print(self, text: str, scope: Scope, source: LogSource) -> None:
+    def write_stream(self, text: str, scope: Scope, source: LogSource) -> None:
         """Record printed text: complete lines now, the rest when it is complete or the task ends."""
         for line in self.partial.add(order_at(scope, self._handle), source, text):
-            self.say(logging.INFO, line, scope, source, source)
+            self.add_entry(logging.INFO, line, scope, source, source)
 
     def flush(self, call: Call | None) -> None:
         """Record what waits for the end of its line: in a task that ends, or (None) in the whole run."""
@@ -160,7 +160,7 @@ class Journal:
             return
         for order, source, text in self.partial.take(None if call is None else call.order):
             scope = call if call is not None and call.order == order else None
-            self.say(logging.INFO, text, scope, source, source)
+            self.add_entry(logging.INFO, text, scope, source, source)
 
     def format(self, line: Line) -> str:
         """The entry as text."""
@@ -176,10 +176,10 @@ class Journal:
         """Record an artifact that was found here or elsewhere."""
         found = told._replace(order=order_at(scope, self._handle))
         self.artifacts.append(found)
-        if self._outbox.heard:
+        if self._dispatcher.has_listeners:
             masked = self._redactor.mask_named(found.key, found.data)
             payload = {"description": found.description, "key": found.key, "data": masked, "type": found.artifact_type}
-            self._outbox.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
+            self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
         return found
 
     def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> FoundResult:
@@ -190,16 +190,16 @@ class Journal:
         """Record a result that was found here or elsewhere."""
         found = told._replace(order=order_at(scope, self._handle))
         self.results.append(found)
-        if self._outbox.heard:
+        if self._dispatcher.has_listeners:
             masked = self._redactor.mask_named(found.key, found.value)
             payload = {"key": found.key, "description": found.description, "value": masked}
-            self._outbox.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
+            self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
         return found
 
     def close(self) -> None:
         """Take nothing any more."""
         self.threshold = sys.maxsize
-        self.hears_prints = self.hears_logging = False
+        self.captures_stdout = self.captures_logging = False
         self.lines = self.lines.close()
         self.artifacts = self.artifacts.close()
         self.results = self.results.close()

@@ -12,10 +12,10 @@ from ...model.durations import Durations, TaskDuration, TaskDurations
 from ...model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.fast_construct import assembled
+from ...serialization.fast_construct import construct_trusted
 from ...serialization.json_values import clean_text, safe_repr
 from ...serialization.redaction import redactor_for
-from ..definitions.task_definition import TaskSpec
+from ..definitions.task_definition import TaskDefinition
 from ..scope.call import Call, order_at
 from .log import FoundArtifact, FoundResult, Line
 from .run import Run
@@ -35,7 +35,7 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
     """The whole record, as of now."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
     calls = run.calls.all()
-    lines, events = run.journal.lines, run.outbox.kept
+    lines, events = run.log.lines, run.dispatcher.kept
     return FlowRun.model_construct(
         schema_version=1,
         flow_id=handle.flow_id,
@@ -50,14 +50,14 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
         run_params=mask(dict(run.run_params)),
         return_value=mask(run.value) if config.record_return_values else None,
         error=None if run.failure is None else run.failure.info(),
-        tasks=_TaskProjection(run).records(calls),
+        tasks=_TaskRecordBuilder(run).records(calls),
         logs=log_entries_of(run),
         events=events.items() if events is not None else [],
-        artifacts=[artifact_of(run, found) for found in run.journal.artifacts.items()],
-        results=[result_of(run, found) for found in run.journal.results.items()],
+        artifacts=[artifact_of(run, found) for found in run.log.artifacts.items()],
+        results=[result_of(run, found) for found in run.log.results.items()],
         tags=run.tags,
         dropped=Dropped(
-            tasks=0 if run.calls.kept else run.calls.tally().count,
+            tasks=0 if run.calls.kept else run.calls.timings().count,
             logs=lines.dropped,
             events=events.dropped if events is not None else 0,
         ),
@@ -78,7 +78,7 @@ def pending_flow_run(
     )
 
 
-class _TaskProjection:
+class _TaskRecordBuilder:
     """Turns calls into records; what is the same for all calls of a task is found out once."""
 
     def __init__(self, run: Run) -> None:
@@ -92,15 +92,15 @@ class _TaskProjection:
         return [self._record(call) for call in calls]
 
     def _record(self, call: Call) -> TaskRun:
-        handle, spec = self._handle, call.spec
+        handle, definition = self._handle, call.definition
         mask = self._run.redactor.mask
         ended, kwargs = call.ended, call.kwargs
         failure: Failure | None = self._run.failures.get(call.order)
-        return assembled(
+        return construct_trusted(
             TaskRun,
             self._fields,
             task_id=handle.task_id(call.order),
-            task_name=spec.name,
+            task_name=definition.name,
             parent_task_id=handle.task_id(order_at(call.parent, handle)),
             execution_order=call.order,
             status=call.status,
@@ -108,18 +108,18 @@ class _TaskProjection:
             end_time=wall_time(ended, handle.anchor) if ended else None,
             duration=_duration(call, self._now),
             attempts=call.attempt,
-            input_args=self._inputs(spec, call.args),
+            input_args=self._inputs(definition, call.args),
             input_kwargs=mask(kwargs) if kwargs else {},
             return_value=mask(call.value),
             error=None if failure is None else failure.info(),
             executor=self._run.placements.get(call.order, "inline"),
             abandoned_thread=self._abandoned_thread(call.order),
-            tags=spec.tags,
+            tags=definition.tags,
         )
 
-    def _inputs(self, spec: TaskSpec, args: tuple[Any, ...]) -> list[Any]:
+    def _inputs(self, definition: TaskDefinition, args: tuple[Any, ...]) -> list[Any]:
         redactor = self._run.redactor
-        names = spec.positional_names
+        names = definition.positional_names
         key = id(names)
         if key not in self._masks_args:
             self._masks_args[key] = any(map(redactor.hides, names))
@@ -138,11 +138,11 @@ def _duration(call: Call, now: int) -> float:
 def log_entries_of(run: Run) -> list[LogEntry]:
     """The log."""
     fields = set(LogEntry.model_fields)
-    return [_log_entry(run, line, fields) for line in run.journal.lines.items()]
+    return [_log_entry(run, line, fields) for line in run.log.lines.items()]
 
 
 def _log_entry(run: Run, line: Line, fields: set[str]) -> LogEntry:
-    return assembled(
+    return construct_trusted(
         LogEntry,
         fields,
         timestamp=wall_time(line.ticks, run.handle.anchor),
@@ -185,7 +185,7 @@ def _text(text: object) -> str | None:
 
 def durations_of(run: Run) -> Durations:
     """How long it took, by task name."""
-    timings = run.calls.tally().timings()
+    timings = run.calls.timings().by_name()
     return Durations(
         flow_name=run.handle.flow_name,
         flow_status=run.present_status,
@@ -204,7 +204,7 @@ def task_durations_of(run: Run) -> TaskDurations:
         flow_duration=run.duration,
         flow_tasks={
             call.order: TaskDuration(
-                task_name=call.spec.name,
+                task_name=call.definition.name,
                 task_duration=_duration(call, now),
                 task_status=call.status,
             )

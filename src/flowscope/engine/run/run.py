@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any
 
 from ..._clock import seconds, tick
-from ...concurrency.buffers import Keeper, Kept, Ring
+from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
 from ...concurrency.process_locks import LOCKS
 from ...model.config import FlowConfig
 from ...model.events import FlowEvent
@@ -18,16 +18,16 @@ from ...serialization.json_values import clean_text
 from ...serialization.redaction import redactor_for
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
-from ..events.dispatcher import Outbox
-from ..injection.provider_stack import Opened, SharedProviders
-from ..injection.resolver import CallSite
+from ..events.dispatcher import EventDispatcher
+from ..injection.provider_stack import ProviderStack, SharedProviders
+from ..injection.resolver import CallResolver
 from ..scope.call import Call
 from ..scope.context import NOTHING, Handle, Scope
 from .call_store import CallStore, CountedCalls, KeptCalls
-from .child_tasks import Children
-from .log import Journal
+from .child_tasks import ChildTasks
+from .log import RunLog
 
-__all__ = ["Run", "opened_at"]
+__all__ = ["Run", "provider_stack_at"]
 
 
 class Run:
@@ -36,21 +36,21 @@ class Run:
     __slots__ = (
         "abandoned_threads",
         "announced",
-        "attentive",
         "calls",
         "children",
         "config",
+        "dispatcher",
         "ended",
         "failure",
         "failures",
         "flow",
         "handle",
-        "journal",
+        "has_listeners",
         "keeps_inputs",
         "keeps_values",
+        "log",
         "loop",
         "orders",
-        "outbox",
         "params",
         "parent_flow_id",
         "placements",
@@ -99,7 +99,7 @@ class Run:
         """Threads that were left behind at a deadline, by execution order."""
         self.placements: dict[int, str] = {}
         """The executors of tasks that were submitted, by execution order."""
-        self.children: Children | None = None
+        self.children: ChildTasks | None = None
         """The submitted calls that have not ended, if there have been any."""
         self.loop: object = None
         """The event loop in which its function runs, if that is async."""
@@ -109,16 +109,16 @@ class Run:
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = redactor_for(config.redact)
-        kept: Keeper[FlowEvent] | None = None
+        kept: Buffer[FlowEvent] | None = None
         if config.capture_events:
-            kept = Kept() if config.max_events is None else Ring(config.max_events)
-        self.outbox = Outbox(handle, listeners, kept)
-        self.journal = Journal(handle, config, self.outbox, self.redactor, write_console)
-        self.attentive = bool(listeners or config.capture_events or config.print_finished_message)
-        """Whether the life of a task is news to somebody besides the listeners of the bus."""
+            kept = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
+        self.dispatcher = EventDispatcher(handle, listeners, kept)
+        self.log = RunLog(handle, config, self.dispatcher, self.redactor, write_console)
+        self.has_listeners = bool(listeners or config.capture_events or config.print_finished_message)
+        """Whether the lifecycle of a task is news to somebody besides the listeners of the bus."""
         self.shared: SharedProviders | None = None
         """The values of `scope="flow"` providers, if there are any."""
-        self.waiting_prints = self.journal.partial
+        self.waiting_prints = self.log.partial
         """Not empty while some task has printed part of a line."""
         self.announced = False
         """Whether its FLOW_START has been told."""
@@ -139,14 +139,14 @@ class Run:
         """What makes and holds the values of `scope="flow"` providers."""
         with LOCKS.making:
             if self.shared is None:
-                self.shared = SharedProviders(CallSite(self.handle, None))
+                self.shared = SharedProviders(CallResolver(self.handle, None))
             return self.shared
 
-    def family(self) -> Children:
+    def ensure_children(self) -> ChildTasks:
         """What keeps track of the submitted calls."""
         with LOCKS.making:
             if self.children is None:
-                self.children = Children()
+                self.children = ChildTasks()
             return self.children
 
     def close(self) -> list[Call]:
@@ -166,7 +166,7 @@ class Run:
         """Let go of what only a run in progress needs."""
         self.ended = self.ended or tick()
         self.handle.release()
-        self.journal.close()
+        self.log.close()
         self.flow = None
 
     def _frozen(self, call: Call) -> Call:
@@ -176,8 +176,8 @@ class Run:
         return frozen
 
 
-def opened_at(handle: Handle, call: Call | None, plan: Plan) -> Opened:
+def provider_stack_at(handle: Handle, call: Call | None, plan: Plan) -> ProviderStack:
     """What injects into one call, or (None) into the flow's own function."""
     run: Run | None = handle.run
     shared = run.shared_providers() if plan.providers and run is not None else None
-    return Opened(CallSite(handle, call), shared)
+    return ProviderStack(CallResolver(handle, call), shared)

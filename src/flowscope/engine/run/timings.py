@@ -7,10 +7,10 @@ from ...model.durations import TaskTiming
 from ...model.status import FAILED, RunStatus
 from ..scope.call import Call
 
-__all__ = ["Tally"]
+__all__ = ["Timings"]
 
 
-class Tally:
+class Timings:
     """Running totals over ended calls, which are added many at a time."""
 
     __slots__ = ("_by_name", "count", "failed")
@@ -30,7 +30,7 @@ class Tally:
                 still_open.append(call)
                 continue
             spent = call.ended - call.started
-            name = call.spec.name
+            name = call.definition.name
             if name not in by_name:
                 by_name[name] = [0, 0, spent, spent]
             figures = by_name[name]
@@ -45,7 +45,7 @@ class Tally:
         self.count += len(calls) - len(still_open)
         return still_open
 
-    def timings(self) -> dict[str, TaskTiming]:
+    def by_name(self) -> dict[str, TaskTiming]:
         """The figures by task name, in seconds."""
         return {
             name: TaskTiming(

@@ -6,7 +6,7 @@ from typing import Any
 from ...model.status import RunStatus
 from .context import NOTHING, Handle, Scope
 
-__all__ = ["Call", "Inputs", "Rare", "call_at", "inputs_of", "order_at"]
+__all__ = ["Call", "CallExtras", "Inputs", "call_at", "inputs_of", "order_at"]
 
 
 class _Mixed:
@@ -30,7 +30,7 @@ def inputs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inputs:
     return _Mixed(args, kwargs) if args else kwargs
 
 
-class Rare:
+class CallExtras:
     """What few calls have."""
 
     __slots__ = ("attempt", "data", "deadline")
@@ -44,10 +44,10 @@ class Rare:
 class Call(Scope):
     """The state of one call. `Task` is the same with a public face."""
 
-    __slots__ = ("ended", "inputs", "order", "parent", "rare", "spec", "started", "status", "value")
+    __slots__ = ("definition", "ended", "extras", "inputs", "order", "parent", "started", "status", "value")
 
-    spec: Any
-    """The `TaskSpec` of its task."""
+    definition: Any
+    """The `TaskDefinition` of its task."""
     order: int
     """1 for the first task that started in the run."""
     parent: Scope
@@ -59,7 +59,7 @@ class Call(Scope):
     """In ticks; 0 until the end."""
     status: RunStatus
     value: Any
-    rare: Rare | None
+    extras: CallExtras | None
     """None for one at its first attempt, without `task_data` and deadline."""
 
     @property
@@ -81,34 +81,34 @@ class Call(Scope):
     @property
     def attempt(self) -> int:
         """1 at the first attempt."""
-        return 1 if self.rare is None else self.rare.attempt
+        return 1 if self.extras is None else self.extras.attempt
 
     @attempt.setter
     def attempt(self, attempt: int) -> None:
-        self._own_rare().attempt = attempt
+        self._own_extras().attempt = attempt
 
     @property
     def data(self) -> dict[str, Any] | None:
         """Its `task_data`, if anybody asked for it."""
-        return None if self.rare is None else self.rare.data
+        return None if self.extras is None else self.extras.data
 
     @data.setter
     def data(self, data: dict[str, Any] | None) -> None:
-        self._own_rare().data = data
+        self._own_extras().data = data
 
     @property
     def deadline(self) -> int | None:
         """When this attempt has to be over, in ticks."""
-        return None if self.rare is None else self.rare.deadline
+        return None if self.extras is None else self.extras.deadline
 
     @deadline.setter
     def deadline(self, deadline: int | None) -> None:
-        self._own_rare().deadline = deadline
+        self._own_extras().deadline = deadline
 
-    def _own_rare(self) -> Rare:
-        if self.rare is None:
-            self.rare = Rare()
-        return self.rare
+    def _own_extras(self) -> CallExtras:
+        if self.extras is None:
+            self.extras = CallExtras()
+        return self.extras
 
 
 def call_at(scope: Scope | None, handle: Handle) -> Call | None:

@@ -10,7 +10,7 @@ from ...concurrency.event_loops import running_loop, start_loop_in_thread, stop_
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ..submission.executor import Executor
-from ..submission.submission import Job
+from ..submission.submission import Submission
 from .thread_executor import ThreadExecutor
 
 __all__ = ["AsyncioExecutor", "background_loop"]
@@ -29,7 +29,7 @@ class AsyncioExecutor(Executor):
 
     def __init__(self) -> None:
         self._threads = ThreadExecutor()
-        self._open: set[Job] = set()
+        self._open: set[Submission] = set()
         """What it runs in event loops."""
 
     @property
@@ -42,30 +42,30 @@ class AsyncioExecutor(Executor):
         """How many calls `map_tasks` keeps submitted ahead."""
         return _IN_FLIGHT
 
-    def start(self, job: Job) -> None:
+    def start(self, submission: Submission, /) -> None:
         """Take a call, and return at once."""
-        if job.is_async:
-            self._open.add(job)
-            job.when_settled(partial(self._open.discard, job))
-            job.run_in(_loop_for(job.call))
+        if submission.is_async:
+            self._open.add(submission)
+            submission.when_settled(partial(self._open.discard, submission))
+            submission.run_in(_loop_for(submission.call))
         else:
-            self._threads.start(job)
+            self._threads.start(submission)
 
-    def holds(self) -> bool:
+    def owns_current_thread(self) -> bool:
         """Whether this thread is one of those that sync functions wait for."""
-        return self._threads.holds()
+        return self._threads.owns_current_thread()
 
-    def leave_behind(self, thread: threading.Thread) -> None:
-        """Replace a thread that goes on with a job that was cancelled."""
-        self._threads.leave_behind(thread)
+    def abandon(self, thread: threading.Thread) -> None:
+        """Replace a thread that goes on with a submission that was cancelled."""
+        self._threads.abandon(thread)
 
     def close(self, *, wait: bool = True) -> None:
         """Run what it has taken to the end; what runs in the event loop of this very thread is not waited for."""
         self._threads.close(wait=wait)
         here = running_loop()
-        for job in tuple(self._open) if wait else ():
-            if here is None or job.loop is not here:
-                job.wait(None)
+        for submission in tuple(self._open) if wait else ():
+            if here is None or submission.loop is not here:
+                submission.wait(None)
 
 
 def _loop_for(call: Call) -> object:
@@ -73,7 +73,7 @@ def _loop_for(call: Call) -> object:
     run: Run = call.handle.run
     loop = running_loop()
     submitter = call.parent
-    awaits = submitter.spec.kind.awaits if isinstance(submitter, Call) else True
+    awaits = submitter.definition.kind.awaits if isinstance(submitter, Call) else True
     return loop if loop is not None and loop is run.loop and awaits else background_loop()
 
 

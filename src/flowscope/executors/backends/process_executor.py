@@ -9,7 +9,7 @@ from weakref import finalize
 from ...concurrency.thread_pool import Pool, Worker
 from ...errors import DefinitionError
 from ..submission.executor import Executor
-from ..submission.submission import Job
+from ..submission.submission import Submission
 from .thread_executor import checked_workers
 
 __all__ = ["ProcessExecutor", "StartMethod"]
@@ -45,7 +45,9 @@ class ProcessExecutor(Executor):
         if method not in _METHODS:
             raise DefinitionError("ProcessExecutor", f"start_method is {method!r}, wanted one of {_METHODS}.")
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
-        self._pool: Pool[Job] = Pool(size, "flowscope-process", partial(_make_worker, method), idle=_IDLE_SECONDS)
+        self._pool: Pool[Submission] = Pool(
+            size, "flowscope-process", partial(_make_worker, method), idle=_IDLE_SECONDS
+        )
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property
@@ -53,16 +55,16 @@ class ProcessExecutor(Executor):
         """How many calls it runs at once."""
         return self._pool.size
 
-    def start(self, job: Job) -> None:
+    def start(self, submission: Submission, /) -> None:
         """Take a call, and return at once."""
-        self._pool.put(job)
+        self._pool.put(submission)
 
     def close(self, *, wait: bool = True) -> None:
         """Run what it has taken to the end, then let its processes go."""
         self._pool.close(wait=wait)
 
 
-def _make_worker(method: StartMethod) -> Worker[Job]:
+def _make_worker(method: StartMethod) -> Worker[Submission]:
     from ..remote.worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
 
     return WorkerProcess(method)

@@ -7,7 +7,7 @@ from weakref import finalize
 from ...concurrency.thread_pool import Pool
 from ...errors import DefinitionError
 from ..submission.executor import Executor
-from ..submission.submission import Job
+from ..submission.submission import Submission
 
 __all__ = ["ThreadExecutor", "checked_workers", "default_threads"]
 
@@ -29,7 +29,7 @@ class ThreadExecutor(Executor):
 
     def __init__(self, max_workers: int | None = None) -> None:
         size = checked_workers("ThreadExecutor", max_workers, default_threads())
-        self._pool: Pool[Job] = Pool(size, "flowscope-thread", _Hand)
+        self._pool: Pool[Submission] = Pool(size, "flowscope-thread", _Hand)
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property
@@ -37,17 +37,17 @@ class ThreadExecutor(Executor):
         """How many calls it runs at once."""
         return self._pool.size
 
-    def start(self, job: Job) -> None:
+    def start(self, submission: Submission, /) -> None:
         """Take a call, and return at once."""
-        self._pool.put(job)
+        self._pool.put(submission)
 
-    def holds(self) -> bool:
+    def owns_current_thread(self) -> bool:
         """Whether this thread is one of its own."""
-        return self._pool.holds()
+        return self._pool.owns_current_thread()
 
-    def leave_behind(self, thread: threading.Thread) -> None:
-        """Replace a thread that goes on with a job that was cancelled."""
-        self._pool.leave_behind(thread)
+    def abandon(self, thread: threading.Thread) -> None:
+        """Replace a thread that goes on with a submission that was cancelled."""
+        self._pool.abandon(thread)
 
     def close(self, *, wait: bool = True) -> None:
         """Run what it has taken to the end, then let its threads go."""
@@ -57,8 +57,8 @@ class ThreadExecutor(Executor):
 class _Hand:
     """A worker that needs nothing but its thread."""
 
-    def run(self, job: Job) -> None:
-        job.run()
+    def run(self, submission: Submission) -> None:
+        submission.run()
 
     def close(self) -> None: ...
 

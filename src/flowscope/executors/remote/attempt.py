@@ -5,36 +5,36 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ...engine.definitions.task_definition import TaskSpec
+from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import no_active_flow
-from .messages import Parcel, pack_items
+from .messages import AttemptRequest, pack_items
 
-__all__ = ["parcel_of", "positional_names"]
+__all__ = ["attempt_request_for", "positional_names"]
 
 
-def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Parcel:
+def attempt_request_for(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AttemptRequest:
     """All that a worker needs for the next attempt of a call.
 
     Raises:
         NoActiveFlowError: The flow has ended.
     """
-    spec: TaskSpec = call.spec
+    definition: TaskDefinition = call.definition
     handle = call.handle
     run: Run | None = handle.run
     if run is None:
-        raise no_active_flow(f"task {spec.name!r}", None)
+        raise no_active_flow(f"task {definition.name!r}", None)
     flow = handle.find_flow()
     again = "" if call.attempt == 1 else f"r{call.attempt}"
-    function, options = _function_of(spec)
-    return Parcel(
+    function, options = _function_of(definition)
+    return AttemptRequest(
         function=function,
         options=options,
         args=args,
         kwargs=kwargs,
         attempt=call.attempt,
-        timeout=spec.timeout,
+        timeout=definition.timeout,
         task_id=handle.task_id(call.order) or "",
         token=f"{handle.token}-{call.order}{again}",
         flow_id=handle.flow_id,
@@ -47,12 +47,12 @@ def parcel_of(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Parc
     )
 
 
-def _function_of(spec: TaskSpec) -> tuple[Callable[..., Any], Mapping[str, Any] | None]:
+def _function_of(definition: TaskDefinition) -> tuple[Callable[..., Any], Mapping[str, Any] | None]:
     """The task function, if it is found where its name says; else its target, and how to make a task of that."""
-    function = spec.find_function()
+    function = definition.find_function()
     if function is not None and _found(function.__module__, function.__qualname__) is function:
         return function, None
-    return spec.target, {"task_name": spec.name, "validate": spec.validate}
+    return definition.target, {"task_name": definition.name, "validate": definition.validate}
 
 
 def _found(module: str, name: str) -> object:
@@ -64,8 +64,8 @@ def _found(module: str, name: str) -> object:
 
 def positional_names(call: Call) -> tuple[str, ...]:
     """The names of the positional parameters, `self` included."""
-    spec: TaskSpec = call.spec
-    return ("self", *spec.positional_names) if spec.binds_self else spec.positional_names
+    definition: TaskDefinition = call.definition
+    return ("self", *definition.positional_names) if definition.binds_self else definition.positional_names
 
 
 def _logging_levels() -> dict[str, int]:

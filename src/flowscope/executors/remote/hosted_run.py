@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from ..._clock import anchor, tick
-from ...concurrency.buffers import Keeper
+from ...concurrency.buffers import Buffer
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...engine.capture.streams import begin_capture, end_capture, write_console
 from ...engine.definitions.callables import Kind
-from ...engine.definitions.task_definition import TaskSpec
-from ...engine.events.dispatcher import LastWords, Outbox
+from ...engine.definitions.task_definition import TaskDefinition
+from ...engine.events.dispatcher import EventDispatcher, FinalEvents
 from ...engine.flow_base import state_of
 from ...engine.injection.invocation import value_unless
 from ...engine.lifecycle.flow_lifecycle import wind_up, wind_up_async
 from ...engine.lifecycle.task_drivers import attempt_here, attempt_here_async
 from ...engine.live import Flow
 from ...engine.run.call_store import CountedCalls
-from ...engine.run.log import FoundArtifact, FoundResult, Journal, Line
+from ...engine.run.log import FoundArtifact, FoundResult, Line, RunLog
 from ...engine.run.run import Run
 from ...engine.scope.call import Call, call_at, inputs_of
 from ...engine.scope.context import Handle, Scope, enter, leave
@@ -27,7 +27,7 @@ from ...model.events import EventType
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 
-__all__ = ["HostedAttempt", "Sink", "host"]
+__all__ = ["HostedAttempt", "Sink", "run_hosted"]
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Sink(Protocol):
 class HostedAttempt(NamedTuple):
     """What is to be run, and for which flow."""
 
-    spec: TaskSpec
+    definition: TaskDefinition
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     attempt: int
@@ -70,14 +70,14 @@ class HostedAttempt(NamedTuple):
     provided: Mapping[str, Any]
 
 
-def host(told: HostedAttempt, sink: Sink) -> Any:
+def run_hosted(told: HostedAttempt, sink: Sink) -> Any:
     """Run it to its end, and return its value or raise its exception."""
     flow = _flow_of(told)
     run = _run_of(told, flow, sink)
     call = _call_of(told, run)
     token = enter(call)
     try:
-        if told.spec.kind is Kind.ASYNC:
+        if told.definition.kind is Kind.ASYNC:
             return run_in_new_loop(lambda: _attempt_async(run, call, told))
         return _attempt(run, call, told)
     finally:
@@ -120,14 +120,14 @@ def _run_of(told: HostedAttempt, flow: Flow[Any], sink: Sink) -> Run:
     quiet = {"log_to_console": False, "print_finished_message": False, "log_to_memory": True, "capture_events": False}
     config = told.config.model_copy(update=quiet)  # the flow's own process prints
     run = Run(flow, handle=handle, config=config, tags=told.tags, listeners=[], write_console=write_console)
-    run.attentive = True
+    run.has_listeners = True
     run.calls = CountedCalls()
-    run.outbox = relay = _Relay(handle, sink)
-    run.journal = journal = _RawJournal(handle, config, relay, run.redactor, write_console)
-    journal.lines = _Told(sink)
-    journal.artifacts = _Told(sink)
-    journal.results = _Told(sink)
-    run.waiting_prints = journal.partial
+    run.dispatcher = relay = _Relay(handle, sink)
+    run.log = log = _RawRunLog(handle, config, relay, run.redactor, write_console)
+    log.lines = _Told(sink)
+    log.artifacts = _Told(sink)
+    log.results = _Told(sink)
+    run.waiting_prints = log.partial
     run.proxies = begin_capture(run)
     state = state_of(flow)
     state.run = run
@@ -136,11 +136,11 @@ def _run_of(told: HostedAttempt, flow: Flow[Any], sink: Sink) -> Run:
 
 
 def _call_of(told: HostedAttempt, run: Run) -> Call:
-    spec = copy.copy(told.spec)
-    spec.timeout = None  # the other process watches the time
-    call: Call = spec.new_call()
+    definition = copy.copy(told.definition)
+    definition.timeout = None  # the other process watches the time
+    call: Call = definition.new_call()
     call.handle = run.handle
-    call.spec = spec
+    call.definition = definition
     call.parent = run.root
     call.inputs = inputs_of(told.args, told.kwargs)
     call.order = next(run.orders)
@@ -148,22 +148,22 @@ def _call_of(told: HostedAttempt, run: Run) -> Call:
     call.ended = 0
     call.status = RunStatus.RUNNING
     call.value = None
-    call.rare = None
+    call.extras = None
     call.attempt = told.attempt
     call.deadline = told.deadline
     return call
 
 
 def _finish(run: Run, call: Call, sink: Sink) -> None:
-    run.journal.flush(call)
-    run.journal.flush(None)
+    run.log.flush(call)
+    run.log.flush(None)
     for abandoned in run.close():
         sink.left(abandoned, None)
     run.release()
     end_capture(run.proxies)
 
 
-class _RawJournal(Journal):
+class _RawRunLog(RunLog):
     """Leaves messages as they are: they are made plain where they are recorded."""
 
     __slots__ = ()
@@ -186,12 +186,12 @@ class _Told(Generic[T]):
     def items(self) -> list[T]:
         return []
 
-    def close(self) -> Keeper[T]:
+    def close(self) -> Buffer[T]:
         return self
 
 
-class _Relay(Outbox):
-    """Tells of the life of tasks; everything else is told as it is recorded."""
+class _Relay(EventDispatcher):
+    """Tells of the lifecycle of tasks; everything else is told as it is recorded."""
 
     __slots__ = ("_sink",)
 
@@ -200,7 +200,7 @@ class _Relay(Outbox):
         self._sink = sink
 
     @property
-    def heard(self) -> bool:
+    def has_listeners(self) -> bool:
         return True
 
     def emit(
@@ -222,5 +222,5 @@ class _Relay(Outbox):
         elif kind is EventType.TASK_STOP:
             self._sink.left(call, data["error"])
 
-    def finish(self, last_words: LastWords) -> None:
+    def finish(self, final_events: FinalEvents) -> None:
         """The other process has the last word."""

@@ -1,6 +1,6 @@
 """What travels between the process in which a flow runs and the one that makes an attempt of one of its tasks.
 
-There goes a `Parcel`; back come messages about what happens, as it happens, and last of all an `Outcome`. All are
+There goes a `AttemptRequest`; back come messages about what happens, as it happens, and last of all an `Outcome`. All are
 pickled. What cannot be pickled is named in a `SerializationError`, or, where it is only recorded, goes as the JSON form
 that the record shows.
 """
@@ -22,11 +22,11 @@ from ...serialization.introspection import class_of
 from ...serialization.json_values import to_json_value
 
 __all__ = [
+    "AttemptRequest",
     "Entered",
     "Left",
     "Message",
     "Outcome",
-    "Parcel",
     "Probe",
     "Ready",
     "Retried",
@@ -50,7 +50,7 @@ class Unsent(NamedTuple):
     reason: str
 
 
-class Parcel(NamedTuple):
+class AttemptRequest(NamedTuple):
     """All that an attempt needs."""
 
     function: Callable[..., Any]
@@ -130,7 +130,7 @@ class Unread(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """Asks which part of a parcel cannot be read: their names and types, and each part by itself."""
+    """Asks which part of a request cannot be read: their names and types, and each part by itself."""
 
     parts: list[tuple[str, str, bytes]]
 
@@ -149,43 +149,48 @@ class Outcome(NamedTuple):
 Message = Ready | Started | Entered | Retried | Left | Line | FoundArtifact | FoundResult | Unread | Outcome
 
 
-def pack(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> bytes:
-    """Pickle a parcel.
+def pack(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
+    """Pickle a request.
 
     Raises:
         SerializationError: An argument, the function or the config cannot be pickled.
     """
     try:
-        return pickle.dumps(parcel, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
-        raise _culprit(parcel, task_name, parameters, error) from error
+        raise _culprit(request, task_name, parameters, error) from error
 
 
-def _culprit(parcel: Parcel, task_name: str, parameters: tuple[str, ...], error: Exception) -> SerializationError:
+def _culprit(
+    request: AttemptRequest, task_name: str, parameters: tuple[str, ...], error: Exception
+) -> SerializationError:
     """Find out what cannot be pickled."""
-    for what, value in _parts_of(parcel, task_name, parameters):
+    for what, value in _parts_of(request, task_name, parameters):
         sent = _try_pickle(value)
         if isinstance(sent, Unsent):
             return SerializationError(what, *sent)
-    return SerializationError(f"a call of task {task_name!r}", type(parcel).__qualname__, message_of(error))
+    return SerializationError(f"a call of task {task_name!r}", type(request).__qualname__, message_of(error))
 
 
-def _parts_of(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
-    """What may be the matter with a parcel, by name."""
-    names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(parcel.args)))]
+def _parts_of(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
+    """What may be the matter with a request, by name."""
+    names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(request.args)))]
     return [
-        *((f"argument {name!r} of task {task_name!r}", value) for name, value in zip(names, parcel.args, strict=False)),
-        *((f"argument {name!r} of task {task_name!r}", value) for name, value in parcel.kwargs.items()),
-        (f"the function of task {task_name!r}", parcel.function),
-        (f"the config of flow {parcel.flow_name!r}", parcel.config),
+        *(
+            (f"argument {name!r} of task {task_name!r}", value)
+            for name, value in zip(names, request.args, strict=False)
+        ),
+        *((f"argument {name!r} of task {task_name!r}", value) for name, value in request.kwargs.items()),
+        (f"the function of task {task_name!r}", request.function),
+        (f"the config of flow {request.flow_name!r}", request.config),
     ]
 
 
-def probe_for(parcel: Parcel, task_name: str, parameters: tuple[str, ...]) -> bytes:
-    """A probe for a parcel that could not be read."""
+def probe_for(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
+    """A probe for a request that could not be read."""
     parts = [
         (what, type(value).__qualname__, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-        for what, value in _parts_of(parcel, task_name, parameters)
+        for what, value in _parts_of(request, task_name, parameters)
     ]
     return pickle.dumps(Probe(parts), pickle.HIGHEST_PROTOCOL)
 
@@ -218,7 +223,7 @@ def pack_message(message: Message) -> bytes:
     told: Any = message
     names = _VALUES.get(class_of(told), ())
     if names:
-        told = told._replace(**{name: _cargo(getattr(told, name)) for name in names})
+        told = told._replace(**{name: _payload(getattr(told, name)) for name in names})
     return pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
 
 
@@ -230,7 +235,7 @@ def unpack_message(packed: bytes) -> Message:
     return message
 
 
-class _Cargo(NamedTuple):
+class _Payload(NamedTuple):
     """A value, packed by itself."""
 
     packed: bytes
@@ -246,21 +251,21 @@ _VALUES: Final[dict[type, tuple[str, ...]]] = {
 """What messages hold of the user's."""
 
 
-def _cargo(value: Any) -> _Cargo:
+def _payload(value: Any) -> _Payload:
     kind = class_of(value)
     sent = _try_pickle(value)
     if isinstance(sent, Unsent):
         shown = to_json_value(value)
         sent = pickle.dumps(tuple(shown) if kind is tuple else shown, pickle.HIGHEST_PROTOCOL)
-    return _Cargo(sent, f"{kind.__module__}.{kind.__qualname__}")
+    return _Payload(sent, f"{kind.__module__}.{kind.__qualname__}")
 
 
-def _unloaded(cargo: _Cargo) -> Any:
+def _unloaded(payload: _Payload) -> Any:
     try:
-        return unpack(cargo.packed)
+        return unpack(payload.packed)
     except BaseException as error:
-        described = {"__repr__": f"<unreadable here: {message_of(error)}>", "__type__": cargo.value_type}
-        return (described,) if cargo.value_type == "builtins.tuple" else described
+        described = {"__repr__": f"<unreadable here: {message_of(error)}>", "__type__": payload.value_type}
+        return (described,) if payload.value_type == "builtins.tuple" else described
 
 
 def unpack(packed: bytes) -> Any:

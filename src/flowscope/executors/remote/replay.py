@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..._clock import anchor, tick
 from ...engine.capture.streams import write_console
-from ...engine.lifecycle.task_lifecycle import begin, end_elsewhere, start
+from ...engine.lifecycle.task_lifecycle import begin, end_remotely, start
 from ...engine.live import Task
 from ...engine.run.log import FoundArtifact, FoundResult, Line
 from ...engine.run.run import Run
@@ -55,15 +55,15 @@ class Replay:
             case Line():
                 self._say(run, message)
             case FoundArtifact():
-                run.journal.keep_artifact(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
+                run.log.keep_artifact(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
             case FoundResult():
-                run.journal.keep_result(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
+                run.log.keep_result(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
             case Entered():
                 self._enter(run, message)
             case Retried():
                 call = self._call(message.order)
                 call.attempt = message.data["attempt"] + 1
-                run.outbox.emit(EventType.TASK_RETRY, message.data, call, level=logging.WARNING)
+                run.dispatcher.emit(EventType.TASK_RETRY, message.data, call, level=logging.WARNING)
             case Left():
                 self._leave(message)
             case _:
@@ -72,7 +72,7 @@ class Replay:
     def close(self) -> None:
         """End what is still open of an attempt that is over: the process that ran it is gone."""
         for call in reversed(self._calls.values()):
-            end_elsewhere(call, RunStatus.ABANDONED, None, None, tick())
+            end_remotely(call, RunStatus.ABANDONED, None, None, tick())
             _forget_unless_kept(call)
         self._calls.clear()
 
@@ -95,13 +95,13 @@ class Replay:
         if line.source == "logging":
             _hand_on(line)
         call = self._call(line.order)
-        run.journal.say(line.level, line.message, call, line.source, line.logger, at=self._here(line.ticks))
+        run.log.add_entry(line.level, line.message, call, line.source, line.logger, at=self._here(line.ticks))
 
     def _enter(self, run: Run, told: Entered) -> None:
         token = enter(self._call(told.parent))
         try:
-            spec: Any = _ToldSpec(told)
-            call = begin(spec, told.args, told.kwargs, waits=True)
+            definition: Any = _RemoteDefinition(told)
+            call = begin(definition, told.args, told.kwargs, waits=True)
         finally:
             leave(token, None)
         run.handle.given_ids[call.order] = told.task_id
@@ -115,7 +115,7 @@ class Replay:
         if call is not None:
             call.attempt = told.attempt
             failure = None if told.info is None else Failure(remote_error(told.info))
-            end_elsewhere(call, told.status, told.value, failure, self._here(told.ticks))
+            end_remotely(call, told.status, told.value, failure, self._here(told.ticks))
             _forget_unless_kept(call)
 
 
@@ -137,7 +137,7 @@ def _hand_on(line: Line) -> None:
                 traceback.print_exc()
 
 
-class _ToldSpec:
+class _RemoteDefinition:
     """What is known here of a task that is called there."""
 
     def __init__(self, told: Entered) -> None:
@@ -145,5 +145,5 @@ class _ToldSpec:
         self.tags = told.tags
         self.positional_names = told.names
         self.binds_self = False
-        self.rare = None
+        self.extras = None
         self.new_call = partial(object.__new__, Task)

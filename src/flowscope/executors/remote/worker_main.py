@@ -11,19 +11,19 @@ from typing import Any, Final, Protocol
 
 from ..._clock import anchor, tick
 from ...engine.definitions.callables import define
-from ...engine.definitions.task_definition import TaskSpec, spec_of
+from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.live import LIVE_TYPES
 from ...engine.run.log import FoundArtifact, FoundResult, Line
 from ...engine.run.run import Run
 from ...engine.scope.call import Call, order_at
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, summary_of
-from .hosted_run import HostedAttempt, host
+from .hosted_run import HostedAttempt, run_hosted
 from .messages import (
+    AttemptRequest,
     Entered,
     Left,
     Message,
-    Parcel,
     Probe,
     Ready,
     Retried,
@@ -82,23 +82,23 @@ def _end_with_parent() -> None:
 def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
     """Make the attempt that was packed, and send what happens, as it happens, and the outcome last."""
     try:
-        parcel: Parcel | Probe = unpack(packed)
-        if isinstance(parcel, Probe):
-            send(pack_message(_unreadable_part(parcel)))
+        request: AttemptRequest | Probe = unpack(packed)
+        if isinstance(request, Probe):
+            send(pack_message(_unreadable_part(request)))
             return
-        spec = _spec_of(parcel)
+        definition = _definition_of(request)
     except Exception as error:
         send(pack_message(Unread("a call of a task", "function", _reason(error))))
         return
-    _adopt_levels(parcel.levels)
+    _adopt_levels(request.levels)
     teller = _Teller(send)
     teller.tell(Started(tick(), anchor()))
-    teller.end(_outcome(parcel, spec, teller))
+    teller.end(_outcome(request, definition, teller))
 
 
-def _spec_of(parcel: Parcel) -> TaskSpec:
-    spec = spec_of(parcel.function) if parcel.options is None else None
-    return spec or TaskSpec(define(parcel.function, "task"), LIVE_TYPES, **parcel.options or {})
+def _definition_of(request: AttemptRequest) -> TaskDefinition:
+    definition = task_definition_of(request.function) if request.options is None else None
+    return definition or TaskDefinition(define(request.function, "task"), LIVE_TYPES, **request.options or {})
 
 
 def _unreadable_part(probe: Probe) -> Unread:
@@ -117,28 +117,28 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _outcome(parcel: Parcel, spec: TaskSpec, teller: "_Teller") -> bytes:
+def _outcome(request: AttemptRequest, definition: TaskDefinition, teller: "_Teller") -> bytes:
     try:
-        return pack_outcome(host(_told(parcel, spec), teller), None, None, spec.name)
+        return pack_outcome(run_hosted(_told(request, definition), teller), None, None, definition.name)
     except BaseException as error:
-        return pack_outcome(None, error, Failure(error).info(), spec.name)
+        return pack_outcome(None, error, Failure(error).info(), definition.name)
 
 
-def _told(parcel: Parcel, spec: TaskSpec) -> HostedAttempt:
+def _told(request: AttemptRequest, definition: TaskDefinition) -> HostedAttempt:
     return HostedAttempt(
-        spec=spec,
-        args=parcel.args,
-        kwargs=parcel.kwargs,
-        attempt=parcel.attempt,
-        deadline=None if parcel.timeout is None else tick() + int(parcel.timeout * 1e9),
-        task_id=parcel.task_id,
-        token=parcel.token,
-        flow_id=parcel.flow_id,
-        flow_name=parcel.flow_name,
-        config=parcel.config,
-        tags=parcel.tags,
-        data=RemoteData(parcel.data),
-        provided=RemoteProvided(parcel.provided),
+        definition=definition,
+        args=request.args,
+        kwargs=request.kwargs,
+        attempt=request.attempt,
+        deadline=None if request.timeout is None else tick() + int(request.timeout * 1e9),
+        task_id=request.task_id,
+        token=request.token,
+        flow_id=request.flow_id,
+        flow_name=request.flow_name,
+        config=request.config,
+        tags=request.tags,
+        data=RemoteData(request.data),
+        provided=RemoteProvided(request.provided),
     )
 
 
@@ -175,9 +175,9 @@ class _Teller:
                 order=call.order,
                 parent=order_at(call.parent, call.handle) or 1,
                 task_id=call.handle.task_id(call.order) or "",
-                task_name=call.spec.name,
-                tags=call.spec.tags,
-                names=call.spec.positional_names,
+                task_name=call.definition.name,
+                tags=call.definition.tags,
+                names=call.definition.positional_names,
                 args=call.args,
                 kwargs=dict(call.kwargs),
                 executor=run.placements.get(call.order, "inline"),

@@ -11,14 +11,14 @@ from weakref import WeakSet
 
 from ..._clock import seconds, tick
 from ...concurrency.event_loops import cancelled_error
-from ...engine.definitions.task_definition import TaskSpec
+from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.lifecycle.task_lifecycle import timed_out
 from ...engine.scope.call import Call
 from ...errors import SerializationError, WorkerDiedError
 from ...serialization.exception_snapshot import summary_of
 from ...serialization.exception_transport import unpack_error
-from ..submission.submission import Job
-from .attempt import parcel_of, positional_names
+from ..submission.submission import Submission
+from .attempt import attempt_request_for, positional_names
 from .messages import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
 from .replay import Replay
 from .worker_main import serve
@@ -37,27 +37,27 @@ class WorkerProcess:
         self._connection: Any = None
         self._killed = False
         """Whether it has been killed, and may not know it yet."""
-        self._job: Job | None = None
+        self._submission: Submission | None = None
         """What it works for."""
         self._lock = threading.Lock()
         """Held to kill it, or to say what it works for."""
 
-    def run(self, job: Job) -> None:
-        """Run a job to its end; never raises."""
-        if job.cancelled:
+    def run(self, submission: Submission) -> None:
+        """Run a submission to its end; never raises."""
+        if submission.cancelled:
             return
         try:
-            self._be_ready(job)
+            self._be_ready(submission)
         except Exception as error:
-            job.refuse(error)
+            submission.refuse(error)
             return
         with self._lock:
-            self._job = job
+            self._submission = submission
         try:
-            job.run(partial(self._attempt, job), partial(self._kill_for, job))
+            submission.run(partial(self._attempt, submission), partial(self._kill_for, submission))
         finally:
             with self._lock:
-                self._job = None
+                self._submission = None
 
     def close(self) -> None:
         """Let the process go; kill it if it does not."""
@@ -67,7 +67,7 @@ class WorkerProcess:
         self._process.join(_FAREWELL_SECONDS)
         self._forget()
 
-    def _be_ready(self, job: Job) -> None:
+    def _be_ready(self, submission: Submission) -> None:
         """See to it that there is a process that waits for work.
 
         Raises:
@@ -90,36 +90,36 @@ class WorkerProcess:
         except EOFError:
             code = self._forget()
             _hold_still()
-            if job.cancelled:
+            if submission.cancelled:
                 raise cancelled_error() from None
-            raise WorkerDiedError(job.call.spec.name, code, ready=False) from None
+            raise WorkerDiedError(submission.call.definition.name, code, ready=False) from None
 
-    def _attempt(self, job: Job, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _attempt(self, submission: Submission, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have one attempt made, and enter into the record what is told of it."""
-        spec: TaskSpec = call.spec
-        parcel = parcel_of(call, args, kwargs)
+        definition: TaskDefinition = call.definition
+        request = attempt_request_for(call, args, kwargs)
         names = positional_names(call)
-        packed = pack(parcel, spec.name, names)
+        packed = pack(request, definition.name, names)
         try:
-            answer = self._answer_of_one(job, packed)
+            answer = self._answer_of_one(submission, packed)
             if isinstance(answer, Unread):
-                self._connection.send_bytes(probe_for(parcel, spec.name, names))
+                self._connection.send_bytes(probe_for(request, definition.name, names))
                 answer = self._answer_to_probe()
         except _Late:
             self._forget()
-            raise timed_out(call, spec.timeout or 0.0) from None
+            raise timed_out(call, definition.timeout or 0.0) from None
         except (EOFError, OSError):
             code = self._forget()
             _hold_still()
-            if job.cancelled:
+            if submission.cancelled:
                 raise cancelled_error() from None
-            raise WorkerDiedError(spec.name, code) from None
+            raise WorkerDiedError(definition.name, code) from None
         except BaseException:  # an interrupt of this thread: what the process still says is for nobody
             self._forget()
             raise
-        return _value(answer, spec.name)
+        return _value(answer, definition.name)
 
-    def _answer_of_one(self, job: Job, packed: bytes) -> Outcome | Unread:
+    def _answer_of_one(self, submission: Submission, packed: bytes) -> Outcome | Unread:
         """The answer of a process; of another one, if the first has died before it began.
 
         Raises:
@@ -127,18 +127,18 @@ class WorkerProcess:
             OSError: It has died.
             _Late: It has not answered in time.
         """
-        self._be_ready(job)
-        replay = Replay(job.call)
+        self._be_ready(submission)
+        replay = Replay(submission.call)
         try:
-            return self._answer(job, packed, replay)
+            return self._answer(submission, packed, replay)
         except (EOFError, OSError):
-            if replay.started or job.cancelled:
+            if replay.started or submission.cancelled:
                 raise
         self._forget()
-        self._be_ready(job)
-        return self._answer(job, packed, Replay(job.call))
+        self._be_ready(submission)
+        return self._answer(submission, packed, Replay(submission.call))
 
-    def _answer(self, job: Job, packed: bytes, replay: Replay) -> Outcome | Unread:
+    def _answer(self, submission: Submission, packed: bytes, replay: Replay) -> Outcome | Unread:
         """What the process answers; it is killed at the deadline.
 
         Raises:
@@ -146,10 +146,10 @@ class WorkerProcess:
             OSError: It has died.
             _Late: It has not answered in time.
         """
-        timeout: float | None = job.call.spec.timeout
+        timeout: float | None = submission.call.definition.timeout
         deadline: int | None = None
         with self._lock:
-            if job.cancelled:
+            if submission.cancelled:
                 raise cancelled_error()
         try:
             self._connection.send_bytes(packed)
@@ -158,10 +158,10 @@ class WorkerProcess:
                 if isinstance(message, Outcome | Unread):
                     return message
                 if isinstance(message, Started) and timeout is not None:
-                    deadline = job.call.deadline = tick() + int(timeout * 1e9)
+                    deadline = submission.call.deadline = tick() + int(timeout * 1e9)
                 replay.take(message)
         except _Late:
-            self._kill_for(job)
+            self._kill_for(submission)
             self._drain(replay)
             raise
         finally:
@@ -195,10 +195,10 @@ class WorkerProcess:
             raise EOFError
         return unpack_message(self._connection.recv_bytes())
 
-    def _kill_for(self, job: Job) -> None:
-        """Kill it while it works for that job."""
+    def _kill_for(self, submission: Submission) -> None:
+        """Kill it while it works for that submission."""
         with self._lock:
-            if self._job is job and self._process is not None:
+            if self._submission is submission and self._process is not None:
                 self._killed = True
                 self._process.kill()
 

@@ -3,12 +3,14 @@
 from abc import ABC, abstractmethod
 from threading import Thread
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from ...concurrency.event_loops import wait_in_thread
-from .submission import Job
+from .submission import Submission
 
 __all__ = ["Executor"]
+
+_EARLIER_NAMES: Final = {"holds": "owns_current_thread", "leave_behind": "abandon"}
 
 
 class Executor(ABC):
@@ -23,6 +25,13 @@ class Executor(ABC):
     remote: ClassVar[bool] = False
     """Whether functions run in another process: they are called where they are when that process submits to it."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Take the methods that were called `holds` and `leave_behind` under their present names too."""
+        super().__init_subclass__(**kwargs)
+        for earlier, present in _EARLIER_NAMES.items():
+            if earlier in vars(cls) and present not in vars(cls):
+                setattr(cls, present, vars(cls)[earlier])
+
     @property
     @abstractmethod
     def workers(self) -> int:
@@ -34,19 +43,20 @@ class Executor(ABC):
         return 2 * self.workers
 
     @abstractmethod
-    def start(self, job: Job) -> None:
+    def start(self, submission: Submission, /) -> None:
         """Take a call, and return at once.
 
-        Sooner or later `job.run()` is to be called, once, in some thread, or `job.run_in(loop)` from any. Neither
-        raises, and both do nothing if the job was cancelled before. What `start` raises, the task fails with.
+        Sooner or later `submission.run()` is to be called, once, in some thread, or `submission.run_in(loop)` from
+        any. Neither raises, and both do nothing if the submission was cancelled before. What `start` raises, the task
+        fails with.
         """
 
-    def holds(self) -> bool:
-        """Whether this thread is one of those that its jobs wait for: it runs a waiting job rather than wait for it."""
+    def owns_current_thread(self) -> bool:
+        """Whether its submissions wait for this thread, which runs a waiting submission rather than wait for it."""
         return False
 
-    def leave_behind(self, thread: Thread) -> None:  # noqa: B027 - most have no threads of their own
-        """Do without a thread that goes on with a job that was cancelled: a thread cannot be stopped."""
+    def abandon(self, thread: Thread) -> None:  # noqa: B027 - most have no threads of their own
+        """Do without a thread that goes on with a submission that was cancelled: a thread cannot be stopped."""
 
     @abstractmethod
     def close(self, *, wait: bool = True) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, Generic, TypeVar
 
-from ...concurrency.blocking import blocking
+from ...concurrency.blocking import blocking_section
 from ...concurrency.event_loops import cancelled_error_type, is_cancelled_error, running_loop
 from ...concurrency.latch import new_waiter, waker
 from ...model.status import RunStatus
-from .submission import Job
+from .submission import Submission
 
 __all__ = ["TaskFuture"]
 
@@ -19,24 +19,24 @@ T_co = TypeVar("T_co", covariant=True)
 class TaskFuture(Generic[T_co]):
     """A submitted call: awaitable in any event loop, and to be waited for in any thread."""
 
-    __slots__ = ("__weakref__", "_job")
+    __slots__ = ("__weakref__", "_submission")
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, submission: Submission) -> None:
+        self._submission = submission
 
     @property
     def task_id(self) -> str:
         """The id of the task in its flow's record."""
-        return self._job.call.handle.task_id(self._job.order) or ""
+        return self._submission.call.handle.task_id(self._submission.order) or ""
 
     @property
     def status(self) -> RunStatus:
         """`pending` until it starts, then the status of the task."""
-        return self._job.call.status
+        return self._submission.call.status
 
     def done(self) -> bool:
         """Whether it has ended."""
-        return self._job.settled
+        return self._submission.settled
 
     def cancel(self) -> bool:
         """Ask it to end.
@@ -47,7 +47,7 @@ class TaskFuture(Generic[T_co]):
         Returns:
             Whether it is not too late.
         """
-        return self._job.cancel()
+        return self._submission.cancel()
 
     def result(self, timeout: float | None = None) -> T_co:
         """Wait for the end, and return the task's value.
@@ -64,7 +64,7 @@ class TaskFuture(Generic[T_co]):
         error = self.exception(timeout)
         if error is not None:
             raise error
-        value: T_co = self._job.value
+        value: T_co = self._submission.value
         return value
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
@@ -81,44 +81,44 @@ class TaskFuture(Generic[T_co]):
         if not self.done():
             self.check_wait()
             if timeout is None:
-                self._job.help()
-            with blocking():
-                in_time = self._job.wait(timeout)
+                self._submission.run_while_waiting()
+            with blocking_section():
+                in_time = self._submission.wait(timeout)
             if not in_time:
                 raise TimeoutError
-        self._job.read()
-        error = self._job.error_as_raised()
+        self._submission.read()
+        error = self._submission.error_as_raised()
         if error is not None and is_cancelled_error(error):
             raise cancelled_error_type()
         return error
 
     def check_wait(self) -> None:
         """Raise a RuntimeError where waiting, instead of awaiting, would never end."""
-        if not self.done() and self._job.loop is not None and self._job.loop is running_loop():
+        if not self.done() and self._submission.loop is not None and self._submission.loop is running_loop():
             raise RuntimeError(
-                f"task {self._job.call.spec.name!r} runs in the event loop of this thread, which would wait for "
+                f"task {self._submission.call.definition.name!r} runs in the event loop of this thread, which would wait for "
                 "itself. Await its future, or iterate with `async for`."
             )
 
     def __await__(self) -> Generator[Any, None, T_co]:
         """Wait for the end, and return the task's value; cancelling the wait cancels the task."""
-        job = self._job
-        while not job.settled:
-            job.help_async()
+        submission = self._submission
+        while not submission.settled:
+            submission.run_while_awaiting()
             waiter = new_waiter()
-            job.when_settled(waker(waiter))
+            submission.when_settled(waker(waiter))
             try:
-                with blocking():
+                with blocking_section():
                     yield from waiter.__await__()
             except BaseException:
-                job.cancel()
+                submission.cancel()
                 raise
-        job.read()
-        error = job.error_as_raised()
+        submission.read()
+        error = submission.error_as_raised()
         if error is not None:
             raise error
-        value: T_co = job.value
+        value: T_co = submission.value
         return value
 
     def __repr__(self) -> str:
-        return f"<TaskFuture {self._job.call.spec.name!r} {self.status}>"
+        return f"<TaskFuture {self._submission.call.definition.name!r} {self.status}>"

@@ -1,4 +1,4 @@
-"""An executor, as its jobs see it."""
+"""An executor, as its submissions see it."""
 
 import threading
 from typing import Protocol
@@ -7,15 +7,15 @@ __all__ = ["Place"]
 
 
 class Place(Protocol):
-    """An executor, as its jobs see it."""
+    """An executor, as its submissions see it."""
 
     name: str
     """What records show."""
 
-    def holds(self) -> bool:
-        """Whether this thread is one of those that waiting jobs wait for."""
+    def owns_current_thread(self) -> bool:
+        """Whether this thread is one of those that waiting submissions wait for."""
         ...
 
-    def leave_behind(self, thread: threading.Thread) -> None:
-        """Do without a thread that goes on with a job that was cancelled."""
+    def abandon(self, thread: threading.Thread) -> None:
+        """Do without a thread that goes on with a submission that was cancelled."""
         ...

@@ -11,11 +11,11 @@ still waits or because it runs in a thread, which cannot be stopped and is left 
 from enum import Enum
 from typing import Final
 
-__all__ = ["RUNS", "Phase"]
+__all__ = ["RUNS", "SubmissionState"]
 
 
-class Phase(Enum):
-    """Where a job is."""
+class SubmissionState(Enum):
+    """Where a submission is."""
 
     WAITING = "waiting"
     STARTING = "starting"
@@ -28,5 +28,5 @@ class Phase(Enum):
     SETTLED = "settled"
 
 
-RUNS: Final = (Phase.STARTING, Phase.RUNNING, Phase.RETRYING)
+RUNS: Final = (SubmissionState.STARTING, SubmissionState.RUNNING, SubmissionState.RETRYING)
 """Those in which it has been taken up and may still be cancelled."""

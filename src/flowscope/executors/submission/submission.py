@@ -8,7 +8,7 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Final
 
-from ...concurrency.blocking import lend_here
+from ...concurrency.blocking import bind_pool_thread
 from ...concurrency.event_loops import (
     cancel_task,
     cancelled_error,
@@ -20,34 +20,34 @@ from ...concurrency.event_loops import (
 )
 from ...concurrency.latch import new_waiter, wait_for, waker
 from ...engine.definitions.callables import Kind
-from ...engine.definitions.task_definition import TaskSpec
+from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.lifecycle.task_drivers import Attempt, sync_caller, waiting_caller
-from ...engine.lifecycle.task_lifecycle import RAISE, Verdict, begin, complete, failed, start, waiting_call
-from ...engine.run.child_tasks import Children
+from ...engine.lifecycle.task_lifecycle import RAISE, AttemptDecision, begin, complete, failed, start, waiting_call
+from ...engine.run.child_tasks import ChildTasks
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import enter, no_active_flow
 from .place import Place
-from .state import RUNS, Phase
+from .state import RUNS, SubmissionState
 
-__all__ = ["Job"]
+__all__ = ["Submission"]
 
 
-class _Helped(threading.local):
-    """The jobs that are helped in this thread."""
+class _NestedRuns(threading.local):
+    """The submissions that are helped in this thread."""
 
     def __init__(self) -> None:
         self.depth = 0
         """How many are nested on the stack."""
-        self.guests: list[Job] = []
+        self.adopted: list[Submission] = []
         """Those in the event loop that runs here."""
 
 
-_helped: Final = _Helped()
+_nested: Final = _NestedRuns()
 _MAX_DEPTH: Final = 16
 
 
-class Job:
+class Submission:
     """One submitted call of a task."""
 
     __slots__ = (
@@ -59,9 +59,9 @@ class Job:
         "_interrupt",
         "_kwargs",
         "_lock",
-        "_phase",
         "_place",
         "_resume",
+        "_state",
         "_taken",
         "_task",
         "_thread",
@@ -72,14 +72,14 @@ class Job:
         "value",
     )
 
-    def __init__(self, spec: TaskSpec, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place) -> None:
+    def __init__(self, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place) -> None:
         """Record a call that is submitted in the running flow.
 
         Raises:
             NoActiveFlowError: No flow is running here.
         """
         name = place.name  # an executor without one fails here, before anything is recorded
-        self.call: Call = begin(spec, args, kwargs, waits=True)
+        self.call: Call = begin(definition, args, kwargs, waits=True)
         self.value: Any = None
         """What it returned."""
         self.error: BaseException | None = None
@@ -91,9 +91,9 @@ class Job:
         self._args = args
         self._kwargs = kwargs
         self._context = copy_context()
-        self._phase = Phase.WAITING
+        self._state = SubmissionState.WAITING
         self._lock = threading.RLock()
-        """Held for a moment, to move from one phase to another."""
+        """Held for a moment, to move from one state to another."""
         self._callbacks: tuple[Callable[[], object], ...] = ()
         self._asked = False
         """Whether somebody has cancelled it."""
@@ -108,9 +108,9 @@ class Job:
         self._thread: threading.Thread | None = None
         run: Run | None = self.call.handle.run
         if run is None:  # it has ended just now
-            raise no_active_flow(f"task {spec.name!r}", self.call)
+            raise no_active_flow(f"task {definition.name!r}", self.call)
         run.placements[self.call.order] = name
-        self._children: Children = run.family()
+        self._children: ChildTasks = run.ensure_children()
         self._children.add(self)
 
     @property
@@ -121,8 +121,8 @@ class Job:
     @property
     def is_async(self) -> bool:
         """Whether its function has to be awaited."""
-        spec: TaskSpec = self.call.spec
-        return spec.kind is Kind.ASYNC
+        definition: TaskDefinition = self.call.definition
+        return definition.kind is Kind.ASYNC
 
     @property
     def cancelled(self) -> bool:
@@ -132,7 +132,7 @@ class Job:
     @property
     def settled(self) -> bool:
         """Whether it has its value or error."""
-        return self._phase is Phase.SETTLED
+        return self._state is SubmissionState.SETTLED
 
     def error_as_raised(self) -> BaseException | None:
         """What it raised, with the traceback that it had then: readers add nothing to it for one another."""
@@ -141,14 +141,14 @@ class Job:
     def when_settled(self, callback: Callable[[], object]) -> None:
         """Call something, in whatever thread, when it has its value or error; at once if it has."""
         with self._lock:
-            if self._phase is not Phase.SETTLED:
+            if self._state is not SubmissionState.SETTLED:
                 self._callbacks = (*self._callbacks, callback)
                 return
         callback()
 
     def wait(self, timeout: float | None) -> bool:
         """Block this thread until it has its value or error; whether it has, after so many seconds."""
-        if self._phase is Phase.SETTLED:
+        if self._state is SubmissionState.SETTLED:
             return True
         return wait_for(self.when_settled, timeout)
 
@@ -163,7 +163,7 @@ class Job:
             return
         try:
             if attempt is None and self.is_async:
-                self._context.run(run_in_new_loop, self._run_with_guests)
+                self._context.run(run_in_new_loop, self._run_with_adopted)
             else:
                 self._context.run(self._run, attempt, interrupt)
         except BaseException as error:  # of the event loop, or of a listener that was interrupted
@@ -174,7 +174,7 @@ class Job:
         if not self._start(interrupt=interrupt):
             return
         caller = sync_caller(
-            self.call.spec,
+            self.call.definition,
             begin=waiting_call,
             complete=self._complete,
             failed=self._failed,
@@ -186,16 +186,16 @@ class Job:
         except BaseException as error:
             self._settle(None, error)
 
-    async def _run_with_guests(self) -> None:
+    async def _run_with_adopted(self) -> None:
         """Run it to its end, and then those that were helped meanwhile: the end of this event loop is not theirs."""
-        outer, _helped.guests = _helped.guests, []
+        outer, _nested.adopted = _nested.adopted, []
         await self._run_async()
-        while _helped.guests:
-            guest = _helped.guests.pop()
+        while _nested.adopted:
+            submission = _nested.adopted.pop()
             waiter = new_waiter()
-            guest.when_settled(waker(waiter))
+            submission.when_settled(waker(waiter))
             await waiter
-        _helped.guests = outer
+        _nested.adopted = outer
 
     def run_in(self, loop: object) -> None:
         """Run it as a task of an event loop, and return at once; from any thread."""
@@ -211,16 +211,16 @@ class Job:
         try:
             if not self._start(task=current_asyncio_task()):
                 return
-            self._settle(await waiting_caller(self.call.spec)(*self._args, **self._kwargs), None)
+            self._settle(await waiting_caller(self.call.definition)(*self._args, **self._kwargs), None)
         except BaseException as error:
             self._settle(None, error)
 
     def refuse(self, error: BaseException) -> None:
         """Let it fail before its start."""
         with self._lock:
-            if self._phase is not Phase.WAITING:
+            if self._state is not SubmissionState.WAITING:
                 return
-            self._phase = Phase.ENDING
+            self._state = SubmissionState.ENDING
         self._end_early(error)
 
     def cancel(self) -> bool:
@@ -230,13 +230,13 @@ class Job:
             Whether it is not too late.
         """
         with self._lock:
-            if self._phase not in {Phase.WAITING, *RUNS}:
+            if self._state not in {SubmissionState.WAITING, *RUNS}:
                 return False
             self._asked = True
-            waiting = self._phase is Phase.WAITING
-            left = self._phase is Phase.RUNNING and self._interrupt is None and self._task is None
+            waiting = self._state is SubmissionState.WAITING
+            left = self._state is SubmissionState.RUNNING and self._interrupt is None and self._task is None
             if waiting or left:
-                self._phase = Phase.ENDING
+                self._state = SubmissionState.ENDING
         if self._resume is not None:
             self._resume.set()
         if waiting:
@@ -253,28 +253,32 @@ class Job:
         """Note that somebody has asked how it went."""
         self._children.read(self)
 
-    def help(self) -> bool:
+    def run_while_waiting(self) -> bool:
         """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
-        if self._phase is Phase.WAITING and self._place.holds() and not (self.is_async and running_loop()):
+        if (
+            self._state is SubmissionState.WAITING
+            and self._place.owns_current_thread()
+            and not (self.is_async and running_loop())
+        ):
             self._run_nested()
-        return self._phase is not Phase.WAITING
+        return self._state is not SubmissionState.WAITING
 
     def _run_nested(self) -> None:
         """Run it on the stack of one that waits; deep down there it is left to another thread."""
-        if _helped.depth < _MAX_DEPTH:
-            _helped.depth += 1
+        if _nested.depth < _MAX_DEPTH:
+            _nested.depth += 1
             try:
                 self.run()
             finally:
-                _helped.depth -= 1
+                _nested.depth -= 1
 
-    def help_async(self) -> bool:
-        """Like `help`, in a coroutine: an async function runs in this event loop, as a guest."""
-        is_guest = self.is_async and self._phase is Phase.WAITING and self._place.holds()
-        if is_guest:
+    def run_while_awaiting(self) -> bool:
+        """Like `run_while_waiting`, in a coroutine: an async function runs in this event loop, as a submission."""
+        is_adopted = self.is_async and self._state is SubmissionState.WAITING and self._place.owns_current_thread()
+        if is_adopted:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
-            _helped.guests.append(self)
-        return is_guest or self.help()
+            _nested.adopted.append(self)
+        return is_adopted or self.run_while_waiting()
 
     def _take(self) -> bool:
         """Whether it is to be run: once, not after it was cancelled, and not in a flow that has ended."""
@@ -282,18 +286,18 @@ class Job:
             self.cancel()
         with self._lock:
             taken, self._taken = self._taken, True
-            return not taken and self._phase is Phase.WAITING
+            return not taken and self._state is SubmissionState.WAITING
 
     def _start(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:
         """Record the start; whether nobody has cancelled it."""
         with self._lock:
-            if self._phase is not Phase.WAITING:
+            if self._state is not SubmissionState.WAITING:
                 return False
-            self._phase = Phase.STARTING
+            self._state = SubmissionState.STARTING
             self._interrupt, self._task = interrupt, task
             self._thread = threading.current_thread()
         enter(self.call)
-        lend_here()
+        bind_pool_thread()
         start(self.call)
         if self._goes_on():
             return True
@@ -303,39 +307,39 @@ class Job:
         return False
 
     def _complete(self, call: Call, value: object) -> None:
-        if not self._move(Phase.ENDING):
+        if not self._move(SubmissionState.ENDING):
             return
         if self._asked:
             failed(call, cancelled_error())
         else:
             complete(call, value)
 
-    def _failed(self, call: Call, error: BaseException) -> Verdict:
-        spec: TaskSpec = call.spec
-        retries = bool(spec.retries) and spec.retries_after(call.attempt, error)
+    def _failed(self, call: Call, error: BaseException) -> AttemptDecision:
+        definition: TaskDefinition = call.definition
+        retries = bool(definition.retries) and definition.retries_after(call.attempt, error)
         if retries and self._resume is None:
             self._resume = threading.Event()
-        if not self._move(Phase.RETRYING if retries else Phase.ENDING):
+        if not self._move(SubmissionState.RETRYING if retries else SubmissionState.ENDING):
             return RAISE
         if self._asked and not retries:
             error = cancelled_error()
-        verdict = failed(call, error)
+        decision = failed(call, error)
         if retries and not self._goes_on():
             return failed(call, cancelled_error())
-        return verdict
+        return decision
 
-    def _move(self, phase: Phase) -> bool:
-        """Go on to another phase, unless it was left behind."""
+    def _move(self, state: SubmissionState) -> bool:
+        """Go on to another state, unless it was left behind."""
         with self._lock:
-            if self._phase not in RUNS:
+            if self._state not in RUNS:
                 return False
-            self._phase = phase
+            self._state = state
             return True
 
     def _goes_on(self) -> bool:
         """Whether nobody has cancelled it while its start, or a retry, was told."""
         with self._lock:
-            self._phase = Phase.ENDING if self._asked else Phase.RUNNING
+            self._state = SubmissionState.ENDING if self._asked else SubmissionState.RUNNING
             return not self._asked
 
     def _pause(self, seconds: float) -> None:
@@ -346,15 +350,15 @@ class Job:
         """End it before its start."""
         start(self.call)
         self.call.attempt = 0
-        verdict = failed(self.call, error)
-        self._settle(None, error if verdict is RAISE else None)
+        decision = failed(self.call, error)
+        self._settle(None, error if decision is RAISE else None)
 
     def _end_left_behind(self) -> None:
         run: Run | None = self.call.handle.run
         if self._thread is not None:
             if run is not None and run.calls.kept:
                 run.abandoned_threads[self.call.order] = self._thread
-            self._place.leave_behind(self._thread)
+            self._place.abandon(self._thread)
         error = cancelled_error()
         failed(self.call, error)
         self._settle(None, error)
@@ -366,11 +370,11 @@ class Job:
         if error is not None and not self.settled and not is_cancelled_error(error):
             self._children.note_failure(self, error)
         with self._lock:
-            if self._phase is Phase.SETTLED:
+            if self._state is SubmissionState.SETTLED:
                 return
             self.value, self.error = value, error
             self._traceback = None if error is None else error.__traceback__
-            self._phase = Phase.SETTLED
+            self._state = SubmissionState.SETTLED
             callbacks, self._callbacks = self._callbacks, ()
         self._args, self._kwargs = (), {}
         self._task = None

@@ -12,7 +12,7 @@ from ..job.state import JobState, PendingActivation
 from ..routines.routine import Routine
 from ..structure.graph_port import Checkpoints
 
-__all__ = ["Keeper", "activation_of", "pending_of", "unchanged_by_failure"]
+__all__ = ["Checkpointer", "activation_of", "pending_of", "unchanged_by_failure"]
 
 _BEGUN: Final = ("status", "updated_at", "pending_activations", "deferred_events", "finished_runs", "_live")
 """What of a job changes when it begins."""
@@ -61,7 +61,7 @@ _SHARE: Final = 10
 """Of the time, this part at most is spent on saving, if nobody says how often to save."""
 
 
-class Keeper:
+class Checkpointer:
     """Saves a job while it runs, if that was asked for."""
 
     def __init__(self, job: JobState, checkpoints: Checkpoints | None) -> None:

@@ -6,9 +6,9 @@ from ...model.status import RunStatus
 from ..job.activation import Activation, Carrier
 from ..routines.merging import Merges
 from ..routines.slots_and_events import Route
-from ..structure.graph_port import FINAL, Host
+from ..structure.graph_port import FINAL, GraphPort
 from .checkpoints import pending_of
-from .job_log import Ledger
+from .job_log import JobLog
 from .queued_work import Emitted, Work
 
 __all__ = ["Delivery"]
@@ -17,12 +17,12 @@ __all__ = ["Delivery"]
 class Delivery:
     """Brings the messages of one job to their slots; used under the job's lock."""
 
-    def __init__(self, carrier: Carrier, host: Host, work: Work, ledger: Ledger) -> None:
+    def __init__(self, carrier: Carrier, graph_port: GraphPort, work: Work, job_log: JobLog) -> None:
         self._carrier = carrier
         self._job = carrier.job
-        self._host = host
+        self._graph_port = graph_port
         self._work = work
-        self._ledger = ledger
+        self._job_log = job_log
         self.merges = Merges(())
 
     def send_all(self, routine_id: str, emitted: Emitted) -> None:
@@ -34,8 +34,8 @@ class Delivery:
         """Send a message to all that are connected with an event, unless the job has ended."""
         if self._job.status in FINAL:
             return
-        self._ledger.note(routine_id, event_name, data)
-        for route in self._host.routes_from(routine_id, event_name):
+        self._job_log.note(routine_id, event_name, data)
+        for route in self._graph_port.routes_from(routine_id, event_name):
             self._deliver(route, data)
 
     def _deliver(self, route: Route, data: dict[str, Any]) -> None:

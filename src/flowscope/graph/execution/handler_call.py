@@ -4,19 +4,19 @@ from ...concurrency.threadsafe_coroutine import LoopCall
 from ...engine.scope.context import Handle
 from ..job.activation import Activation, enter_handler
 from ..routines.merging import snapshot
-from ..structure.graph_port import FINAL, Host
+from ..structure.graph_port import FINAL, GraphPort
 
 __all__ = ["call_handler"]
 
 
-def call_handler(activation: Activation, host: Host, flow: Handle, loop: object) -> None:
+def call_handler(activation: Activation, graph_port: GraphPort, flow: Handle, loop: object) -> None:
     """Call the handler to its end, in this context: as a task of the job's flow, and in the loop, if it is async.
 
     Raises:
         BaseException: What the handler has raised, or what did not fit it.
     """
     enter_handler(activation, flow)
-    receiver = host.receiver(activation.routine_id, activation.slot)
+    receiver = graph_port.receiver(activation.routine_id, activation.slot)
     if receiver is None:
         return  # a slot that only merges
     args, kwargs = receiver.bind(snapshot(activation.data), activation.problem)

@@ -1,4 +1,4 @@
-"""The flow run in which a stretch of a job is recorded."""
+"""The flow run in which a job_run of a job is recorded."""
 
 from typing import Any
 

@@ -7,16 +7,16 @@ from ...concurrency.event_loops import cancelled_error
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure
-from ...serialization.fast_construct import assembled
+from ...serialization.fast_construct import construct_trusted
 from ..job.state import ExecutionRecord, JobState, Measure, RoutineState, RoutineStatus
 
-__all__ = ["Ledger"]
+__all__ = ["JobLog"]
 
 _RECORD_FIELDS: Final = set(ExecutionRecord.model_fields)
 _STATE_FIELDS: Final = set(RoutineState.model_fields)
 
 
-class Ledger:
+class JobLog:
     """Writes into a job, under its lock."""
 
     def __init__(self, job: JobState) -> None:
@@ -43,7 +43,7 @@ class Ledger:
 
     def note(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         """Add to the history."""
-        record = assembled(
+        record = construct_trusted(
             ExecutionRecord,
             _RECORD_FIELDS,
             routine_id=routine_id,
@@ -58,7 +58,7 @@ class Ledger:
     ) -> None:
         """Set the state of a routine, with so many extra attempts more."""
         before = self._states.get(routine_id)
-        self._states[routine_id] = assembled(
+        self._states[routine_id] = construct_trusted(
             RoutineState,
             _STATE_FIELDS,
             status=status,

@@ -1,4 +1,4 @@
-"""One stretch of a job, from its start or resumption until it has ended or paused."""
+"""One job_run of a job, from its start or resumption until it has ended or paused."""
 
 import logging
 import threading
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from ..._clock import seconds, tick
 from ...concurrency.event_loops import is_cancelled_error, running_loop
-from ...concurrency.latch import Opening
+from ...concurrency.latch import Latch
 from ...concurrency.lock_convoy import yield_while_taken
 from ...concurrency.thread_pool import Pool
 from ...concurrency.timer import TimeLimit
@@ -19,57 +19,57 @@ from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure
 from ..job.activation import Activation, enclosing_activations
-from ..job.error_policy import Verdict, handler_of, verdict_on
+from ..job.error_policy import FailureDecision, failure_decision, handler_of
 from ..job.joined_record import cut_off
 from ..job.state import JobState, PausePoint
 from ..routines.merging import Merges
 from ..routines.routine import Routine
-from ..structure.graph_port import FINAL, Checkpoints, Host, check_may_run
-from .checkpoints import Keeper, activation_of, pending_of, unchanged_by_failure
+from ..structure.graph_port import FINAL, Checkpoints, GraphPort, check_may_run
+from .checkpoints import Checkpointer, activation_of, pending_of, unchanged_by_failure
 from .delivery import Delivery
 from .handler_call import call_handler
 from .job_flow import Recording
-from .job_log import Ledger
+from .job_log import JobLog
 from .queued_work import Emitted, Work
 
-__all__ = ["Stretch"]
+__all__ = ["JobRun"]
 
 
 _logger: Final = logging.getLogger("flowscope")
 
 
-class Stretch:
+class JobRun:
     """Runs a job. What is decided is decided under the job's lock; handlers and listeners are called outside it."""
 
     def __init__(
         self,
-        host: Host,
+        graph_port: GraphPort,
         job: JobState,
-        lane: Pool[Activation],
+        workers: Pool[Activation],
         *,
         loop: object = None,
         checkpoints: Checkpoints | None = None,
-        let_go: Callable[[JobState, "Stretch"], None],
+        let_go: Callable[[JobState, "JobRun"], None],
     ) -> None:
         self.job = job
         self.inside = next(enclosing_activations(), None)
         """The activation, of whatever graph, that has started it; None once it is over."""
-        self._host = host
+        self._graph_port = graph_port
         self._let_go = let_go
         self._loop = loop or background_loop()
         """Where async handlers run."""
-        self._keeper = Keeper(job, checkpoints)
+        self._keeper = Checkpointer(job, checkpoints)
         self._lock = job._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-        self._work = Work(lane)
-        self._ledger = Ledger(job)
-        self._delivery = Delivery(self, host, self._work, self._ledger)
+        self._work = Work(workers)
+        self._job_log = JobLog(job)
+        self._delivery = Delivery(self, graph_port, self._work, self._job_log)
         self._time = TimeLimit(None)
         self._error: BaseException | None = None
         self._may_begin = True
         self._closing = False
-        self.settled = Opening()
-        """Done when the stretch is over."""
-        self._recording = Recording(host.flow_id, host.flow_config)
+        self.settled = Latch()
+        """Done when the job_run is over."""
+        self._recording = Recording(graph_port.flow_id, graph_port.flow_config)
         self._context = copy_context()
 
     def begin(self) -> None:
@@ -83,9 +83,9 @@ class Stretch:
             if self._closing:
                 return  # ended by somebody else before it began
             other = self.job._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            runs = other is not None and not other.settled.is_done
+            runs = other is not None and not other.settled.is_set
             check_may_run(self.job, runs=runs, is_open=self._may_begin)
-            self._host.check_work(self.job)
+            self._graph_port.check_work(self.job)
             self._time = TimeLimit(self.job.remaining_time)
             self._delivery.merges = Merges(self.job.merges)
             with unchanged_by_failure(self.job):
@@ -98,15 +98,15 @@ class Stretch:
     def _begin(self) -> None:
         pending, deferred = self.job.pending_activations, self.job.deferred_events
         if self._time.is_over:
-            self._ledger.timed_out(self._time.limit)
+            self._job_log.timed_out(self._time.limit)
             self._end(RunStatus.TIMED_OUT)
             return
         self.job.pending_activations, self.job.deferred_events = [], []
         self.job.finished_runs = [cut_off(one) for one in self.job.finished_runs]
-        self._ledger.change(RunStatus.RUNNING)
+        self._job_log.change(RunStatus.RUNNING)
         try:
             for one in pending:
-                self._delivery.post(activation_of(one, self, self._host.routine(one.routine_id)))
+                self._delivery.post(activation_of(one, self, self._graph_port.routine(one.routine_id)))
             for event in deferred:
                 self._delivery.send(event.routine_id, event.event_name, event.data)
         except BaseException:
@@ -116,7 +116,7 @@ class Stretch:
         self._check_saved(self._keeper.save())
 
     def give_up(self, error: BaseException) -> None:
-        """End a stretch whose beginning has failed; before it has begun, the job is not its own."""
+        """End a job_run whose beginning has failed; before it has begun, the job is not its own."""
         with self._lock:
             begun = self.job._live is self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
             closing, self._closing = self._closing, self._closing or not begun
@@ -127,7 +127,7 @@ class Stretch:
                 self._recording.close(error, RunStatus.FAILED)
             finally:
                 self._let_go(self.job, self)
-                self.settled.done()
+                self.settled.set()
 
     def emit(self, activation: Activation, event_name: str, data: dict[str, Any]) -> None:
         """Send what a handler emits: now, or, if the job is saved while it runs, when the handler is through.
@@ -153,12 +153,12 @@ class Stretch:
             if not self._work.start(activation):
                 return  # paused, cancelled or failed meanwhile
             self.job.current_routine_id = activation.routine_id
-            self._ledger.set_state(activation.routine_id, "running")
-            self._ledger.note(activation.routine_id, "start", activation.data)
+            self._job_log.set_state(activation.routine_id, "running")
+            self._job_log.note(activation.routine_id, "start", activation.data)
         began = tick()
         error: BaseException | None = None
         try:
-            self._context.copy().run(call_handler, activation, self._host, self._recording.handle, self._loop)
+            self._context.copy().run(call_handler, activation, self._graph_port, self._recording.handle, self._loop)
         except BaseException as raised:
             error = raised
         activation.done = True
@@ -172,7 +172,7 @@ class Stretch:
         with self._lock:
             decides = self.job.status not in FINAL
             if decides:
-                self._ledger.measure(activation.routine_id, spent, failed=error is not None)
+                self._job_log.measure(activation.routine_id, spent, failed=error is not None)
                 try:
                     self._decide(activation, error, self._work.held_back(activation))
                 except BaseException as problem:  # such as no memory for what follows
@@ -186,8 +186,8 @@ class Stretch:
 
     def _decide(self, activation: Activation, error: BaseException | None, emitted: Emitted) -> None:
         if error is None:
-            self._ledger.set_state(activation.routine_id, "completed")
-            self._ledger.note(activation.routine_id, "completed", {})
+            self._job_log.set_state(activation.routine_id, "completed")
+            self._job_log.note(activation.routine_id, "completed", {})
             self._delivery.send_all(activation.routine_id, emitted)
         elif self.job.status is RunStatus.PAUSED and is_cancelled_error(error):
             self._delivery.post(activation)  # the event loop of its handler went away, and it runs again elsewhere
@@ -196,18 +196,18 @@ class Stretch:
 
     def _fail(self, activation: Activation, error: BaseException, emitted: Emitted) -> None:
         routine: Routine = activation.routine
-        handler = handler_of(routine.error_handler, self._host.error_handler)
-        verdict = verdict_on(error, activation.attempt, handler, optional=routine.is_optional)
+        handler = handler_of(routine.error_handler, self._graph_port.error_handler)
+        decision = failure_decision(error, activation.attempt, handler, optional=routine.is_optional)
         info = Failure(error).info()
-        self._ledger.note(activation.routine_id, verdict.value, {"error": info.model_dump()})
-        if verdict is Verdict.RETRY:
-            self._ledger.set_state(activation.routine_id, "running", info, retries=1)
+        self._job_log.note(activation.routine_id, decision.value, {"error": info.model_dump()})
+        if decision is FailureDecision.RETRY:
+            self._job_log.set_state(activation.routine_id, "running", info, retries=1)
             self._retry_later(activation, handler.pause_after(activation.attempt))
-        elif verdict is Verdict.FAIL_JOB:
-            self._ledger.set_state(activation.routine_id, "failed", info)
+        elif decision is FailureDecision.FAIL_JOB:
+            self._job_log.set_state(activation.routine_id, "failed", info)
             self._fail_job(error, info)
         else:
-            self._ledger.set_state(activation.routine_id, verdict.value, info)
+            self._job_log.set_state(activation.routine_id, decision.value, info)
             self._delivery.send_all(activation.routine_id, emitted)
 
     def _fail_job(self, error: BaseException, info: ErrorInfo) -> None:
@@ -230,9 +230,9 @@ class Stretch:
     def pause(self, reason: str, checkpoint: object) -> None:
         """Keep what waits; what runs goes on to its end."""
         with self._lock:
-            if self.job.status is not RunStatus.RUNNING or self.settled.is_done:
+            if self.job.status is not RunStatus.RUNNING or self.settled.is_set:
                 return  # once settled, the job may run again elsewhere
-            self._ledger.change(RunStatus.PAUSED)
+            self._job_log.change(RunStatus.PAUSED)
             self.job.pause_points.append(PausePoint(reason=reason, checkpoint=checkpoint))
             self.job.pending_activations = [pending_of(one) for one in self._work.take()]
             self.job.remaining_time = self._time.left
@@ -242,7 +242,7 @@ class Stretch:
 
     def cancel(self, reason: str) -> None:
         """End the job at once; sync handlers go on to their end, async ones are cancelled."""
-        self._end_early(FINAL, RunStatus.CANCELLED, lambda: self._ledger.cancelled(reason))
+        self._end_early(FINAL, RunStatus.CANCELLED, lambda: self._job_log.cancelled(reason))
 
     def interrupt(self, reason: str) -> None:
         """End the job, or pause it if it is saved while it runs; one that is paused, or has not begun, stays so."""
@@ -256,11 +256,11 @@ class Stretch:
 
     def _time_out(self) -> None:
         unless = FINAL | {RunStatus.PAUSED}
-        self._end_early(unless, RunStatus.TIMED_OUT, lambda: self._ledger.timed_out(self._time.limit))
+        self._end_early(unless, RunStatus.TIMED_OUT, lambda: self._job_log.timed_out(self._time.limit))
 
     def _end_early(self, unless: Set[RunStatus], status: RunStatus, note: Callable[[], None]) -> None:
         with self._lock:
-            if self.job.status in unless or self.settled.is_done:
+            if self.job.status in unless or self.settled.is_set:
                 return
             note()
             running = self._work.running
@@ -278,10 +278,10 @@ class Stretch:
         """Drop what waits; it is listed in the job."""
         kept = [] if self.job.status is RunStatus.RUNNING else self.job.pending_activations
         self.job.pending_activations = [*kept, *map(pending_of, self._work.take())]
-        self._ledger.change(status)
+        self._job_log.change(status)
 
     def _closes(self) -> bool:
-        """Whether the stretch is over now, but for what its handlers have submitted; true once."""
+        """Whether the job_run is over now, but for what its handlers have submitted; true once."""
         if self._closing:
             return False
         status = self.job.status
@@ -319,7 +319,7 @@ class Stretch:
             self._fail_job(failed, Failure(failed).info())
         elif self.job.status is RunStatus.RUNNING:
             self.job.pending_activations = []
-            self._ledger.change(RunStatus.COMPLETED)
+            self._job_log.change(RunStatus.COMPLETED)
 
     def _finish(self) -> None:
         with self._lock:
@@ -330,17 +330,17 @@ class Stretch:
                 self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
             self._error = self.inside = None
             self._let_go(self.job, self)
-            self.settled.done()
+            self.settled.set()
 
     def wait(self, timeout: float | None) -> bool:
-        """Block until the stretch is over; whether it is, after so many seconds.
+        """Block until the job_run is over; whether it is, after so many seconds.
 
         Raises:
             GraphError: It would block, without a timeout, the event loop in which its handlers run.
         """
         if timeout is None:
             self.check_may_wait()
-        return self.settled.wait_here(timeout)
+        return self.settled.wait_blocking(timeout)
 
     def check_may_wait(self) -> None:
         """Refuse to block the event loop in which its handlers run.
@@ -348,14 +348,14 @@ class Stretch:
         Raises:
             GraphError: This is in that loop.
         """
-        if running_loop() is self._loop and not self.settled.is_done:
+        if running_loop() is self._loop and not self.settled.is_set:
             raise GraphError(
                 f"the handlers of job {self.job.job_id!r} run in this event loop, which would wait for itself. "
                 "Await execute_async() or resume_async(), or wait with a timeout."
             )
 
     def record(self) -> FlowRun[Any]:
-        """The record of this stretch."""
+        """The record of this job_run."""
         return self._recording.record()
 
     def snapshot(self) -> dict[str, Any]:

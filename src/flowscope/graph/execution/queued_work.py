@@ -15,10 +15,10 @@ Emitted = list[tuple[str, dict[str, object]]]
 
 
 class Work:
-    """What a stretch of a job has to do; used under the job's lock."""
+    """What a job_run of a job has to do; used under the job's lock."""
 
-    def __init__(self, lane: Pool[Activation]) -> None:
-        self._lane = lane
+    def __init__(self, workers: Pool[Activation]) -> None:
+        self._workers = workers
         self._waiting: dict[Activation, None] = {}
         self._running: dict[Activation, Emitted] = {}
         """With what was emitted and is held back."""
@@ -41,7 +41,7 @@ class Work:
         Raises:
             RuntimeError: No thread can be started. Nothing waits then.
         """
-        self._lane.put(activation)
+        self._workers.put(activation)
         self._waiting[activation] = None
 
     def start(self, activation: Activation) -> bool:

@@ -9,35 +9,35 @@ from ...errors import GraphError
 from ...model.status import RunStatus
 from ..job.activation import Activation, enclosing_activations
 from ..job.state import JobState
-from ..structure.graph_port import FINAL, Checkpoints, Host, check_may_run, check_own
-from .job_log import Ledger
-from .job_run import Stretch
-from .worker_threads import new_lane
+from ..structure.graph_port import FINAL, Checkpoints, GraphPort, check_may_run, check_own
+from .job_log import JobLog
+from .job_run import JobRun
+from .worker_threads import new_worker_threads
 
-__all__ = ["Jobs"]
+__all__ = ["RunningJobs"]
 
 _REFUSED: Final = "{what} inside a handler of the same graph would wait for itself. Use start()."
 
 
-class Jobs:
+class RunningJobs:
     """What runs on one graph. May be used from any thread."""
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, graph_port: GraphPort) -> None:
+        self._graph_port = graph_port
         self._lock = threading.RLock()
-        self._stretches: dict[int, Stretch] = {}
+        self._stretches: dict[int, JobRun] = {}
         """By the identity of the job."""
         self._open = True
-        self._single = new_lane(1)
-        self._wide = new_lane(1)
+        self._single = new_worker_threads(1)
+        self._wide = new_worker_threads(1)
         self.latest: JobState | None = None
         """The job that was started or resumed last."""
 
     def set_width(self, width: int) -> None:
         """Let so many activations of concurrent jobs to come run at once."""
-        self._wide = new_lane(width)
+        self._wide = new_worker_threads(width)
 
-    def run(self, job: JobState, kept: Checkpoints | None, loop: object = None) -> Stretch:
+    def run(self, job: JobState, kept: Checkpoints | None, loop: object = None) -> JobRun:
         """Let a job that does not run go on with what it has pending.
 
         Raises:
@@ -45,64 +45,64 @@ class Jobs:
             RuntimeError: No thread can be started. The job is as it was then.
         """
         self._check_at_rest(job)
-        lane: Pool[Activation] = self._single if job.execution_strategy == "sequential" else self._wide
-        stretch = Stretch(self._host, job, lane, loop=loop, checkpoints=kept, let_go=self._let_go)
+        workers: Pool[Activation] = self._single if job.execution_strategy == "sequential" else self._wide
+        job_run = JobRun(self._graph_port, job, workers, loop=loop, checkpoints=kept, let_go=self._let_go)
         try:
-            self._admit(job, stretch)
-            stretch.begin()
+            self._admit(job, job_run)
+            job_run.begin()
         except BaseException as error:
-            stretch.give_up(error)
+            job_run.give_up(error)
             raise
-        return stretch
+        return job_run
 
     def _check_at_rest(self, job: JobState) -> None:
         check_may_run(job, runs=self.live(job) is not None, is_open=self._open)
 
-    def _admit(self, job: JobState, stretch: Stretch) -> None:
+    def _admit(self, job: JobState, job_run: JobRun) -> None:
         with self._lock:
             self._check_at_rest(job)
-            self._stretches[id(job)] = stretch
+            self._stretches[id(job)] = job_run
             self.latest = job
 
-    def _let_go(self, job: JobState, stretch: Stretch) -> None:
+    def _let_go(self, job: JobState, job_run: JobRun) -> None:
         """Forget what has run a job, which has ended or paused."""
         with self._lock:
-            if self._stretches.get(id(job)) is stretch:
+            if self._stretches.get(id(job)) is job_run:
                 del self._stretches[id(job)]
 
-    def live(self, job: JobState) -> Stretch | None:
+    def live(self, job: JobState) -> JobRun | None:
         """What runs a job, if it runs: here, or in another object that stands for the same graph.
 
         Raises:
             GraphError: It is the job of another graph.
         """
-        check_own(job, self._host.flow_id)
+        check_own(job, self._graph_port.flow_id)
         with self._lock:
             return self._stretches.get(id(job)) or _begun(job)
 
-    def pausing(self, job: JobState) -> Stretch | None:
+    def pausing(self, job: JobState) -> JobRun | None:
         """What has paused a job, if its running handlers are not through yet."""
-        stretch = self.live(job)
-        return stretch if job.status is RunStatus.PAUSED else None
+        job_run = self.live(job)
+        return job_run if job.status is RunStatus.PAUSED else None
 
     def pause(self, job: JobState, reason: str, checkpoint: object) -> None:
         """Pause a job; one that does not run stays as it is."""
-        stretch = self.live(job)
-        if stretch is not None:
-            stretch.pause(reason, checkpoint)
+        job_run = self.live(job)
+        if job_run is not None:
+            job_run.pause(reason, checkpoint)
 
     def cancel(self, job: JobState, reason: str) -> None:
         """End a job; one that has ended stays as it is."""
-        stretch = self.live(job)
+        job_run = self.live(job)
         while job.status not in FINAL:
-            if stretch is not None:
-                stretch.cancel(reason)
+            if job_run is not None:
+                job_run.cancel(reason)
             with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-                stretch = self.live(job)  # it may have paused meanwhile, and may have been resumed
-                if stretch is None and job.status not in FINAL:
-                    ledger = Ledger(job)
-                    ledger.cancelled(reason)
-                    ledger.change(RunStatus.CANCELLED)
+                job_run = self.live(job)  # it may have paused meanwhile, and may have been resumed
+                if job_run is None and job.status not in FINAL:
+                    job_log = JobLog(job)
+                    job_log.cancelled(reason)
+                    job_log.change(RunStatus.CANCELLED)
 
     def refuse_inside(self, what: str) -> None:
         """Refuse to wait inside a handler of the graph, for which others may have to wait.
@@ -110,7 +110,7 @@ class Jobs:
         Raises:
             GraphError: This is one, or what one waits for.
         """
-        if any(one.job.flow_id == self._host.flow_id for one in enclosing_activations()):
+        if any(one.job.flow_id == self._graph_port.flow_id for one in enclosing_activations()):
             raise GraphError(_REFUSED.format(what=what))
 
     def shut_down(self, timeout: float | None, *, wait: bool) -> None:
@@ -118,18 +118,18 @@ class Jobs:
         with self._lock:
             running = list(self._stretches.values())
             if wait and timeout is None:
-                for stretch in running:
-                    stretch.check_may_wait()
+                for job_run in running:
+                    job_run.check_may_wait()
             self._open = False
         began = tick()
-        for stretch in running:
+        for job_run in running:
             left = None if timeout is None else max(0.0, timeout - seconds(began, tick()))
-            if not (wait and stretch.wait(left)):
-                stretch.interrupt("the graph was shut down")
+            if not (wait and job_run.wait(left)):
+                job_run.interrupt("the graph was shut down")
         self._single.close(wait=False)
         self._wide.close(wait=False)
 
 
-def _begun(job: JobState) -> Stretch | None:
+def _begun(job: JobState) -> JobRun | None:
     live = job._live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-    return live if isinstance(live, Stretch) and not live.settled.is_done else None
+    return live if isinstance(live, JobRun) and not live.settled.is_set else None

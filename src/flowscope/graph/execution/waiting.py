@@ -1,29 +1,29 @@
-"""Waiting for a stretch of a job, which ends with the wait if that is broken off."""
+"""Waiting for a job_run of a job, which ends with the wait if that is broken off."""
 
 from ..job.state import JobState
-from .job_run import Stretch
+from .job_run import JobRun
 
 __all__ = ["awaited", "waited"]
 
 
-def waited(stretch: Stretch) -> JobState:
-    """Block until a stretch is over, and return its job.
+def waited(job_run: JobRun) -> JobState:
+    """Block until a job_run is over, and return its job.
 
     An interrupt of the wait cancels it, or pauses it, if it is saved while it runs: so that it can be resumed.
     """
     try:
-        stretch.wait(None)
+        job_run.wait(None)
     except BaseException:
-        stretch.interrupt("the wait was interrupted")
+        job_run.interrupt("the wait was interrupted")
         raise
-    return stretch.job
+    return job_run.job
 
 
-async def awaited(stretch: Stretch) -> JobState:
+async def awaited(job_run: JobRun) -> JobState:
     """Like `waited`, while the event loop goes on."""
     try:
-        await stretch.settled.wait()
+        await job_run.settled.wait()
     except BaseException:
-        stretch.interrupt("the wait was cancelled")
+        job_run.interrupt("the wait was cancelled")
         raise
-    return stretch.job
+    return job_run.job

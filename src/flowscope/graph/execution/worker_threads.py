@@ -8,7 +8,7 @@ from ...concurrency.thread_pool import Pool
 from ..job.activation import Activation
 from ..job.options import TaskPriority
 
-__all__ = ["new_lane"]
+__all__ = ["new_worker_threads"]
 
 _logger: Final = logging.getLogger("flowscope")
 
@@ -44,6 +44,6 @@ class _Performer:
     def close(self) -> None: ...
 
 
-def new_lane(width: int) -> Pool[Activation]:
+def new_worker_threads(width: int) -> Pool[Activation]:
     """So many threads at most, which take activations by priority."""
     return Pool(width, "flowscope-graph", _Performer, make_queue=_Queue)

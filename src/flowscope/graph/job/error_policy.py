@@ -5,10 +5,10 @@ from typing import Final
 
 from .options import ErrorHandler, ErrorStrategy
 
-__all__ = ["Verdict", "handler_of", "verdict_on"]
+__all__ = ["FailureDecision", "failure_decision", "handler_of"]
 
 
-class Verdict(Enum):
+class FailureDecision(Enum):
     """What follows a failed activation."""
 
     RETRY = "retry"
@@ -25,7 +25,7 @@ def handler_of(own: ErrorHandler | None, shared: ErrorHandler | None) -> ErrorHa
     return own or shared or _STOP
 
 
-def verdict_on(error: BaseException, attempt: int, handler: ErrorHandler, *, optional: bool) -> Verdict:
+def failure_decision(error: BaseException, attempt: int, handler: ErrorHandler, *, optional: bool) -> FailureDecision:
     """What follows.
 
     Args:
@@ -35,13 +35,13 @@ def verdict_on(error: BaseException, attempt: int, handler: ErrorHandler, *, opt
         optional: Whether the routine is optional.
     """
     if not isinstance(error, Exception):
-        return Verdict.FAIL_JOB
+        return FailureDecision.FAIL_JOB
     if handler.retries_after(attempt, error):
-        return Verdict.RETRY
+        return FailureDecision.RETRY
     if handler.is_critical:
-        return Verdict.FAIL_JOB
+        return FailureDecision.FAIL_JOB
     if handler.strategy is ErrorStrategy.SKIP:
-        return Verdict.SKIP
+        return FailureDecision.SKIP
     if handler.strategy is ErrorStrategy.CONTINUE or optional:
-        return Verdict.CONTINUE
-    return Verdict.FAIL_JOB
+        return FailureDecision.CONTINUE
+    return FailureDecision.FAIL_JOB

@@ -1,4 +1,4 @@
-"""Jobs in files: written whole or not at all, and read with clear errors."""
+"""RunningJobs in files: written whole or not at all, and read with clear errors."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One record of a job that was paused: that of each stretch, joined."""
+"""One record of a job that was paused: that of each job_run, joined."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -15,7 +15,7 @@ _OPEN: Final = frozenset({RunStatus.PENDING, RunStatus.RUNNING})
 
 
 def cut_off(run: FlowRun[Any]) -> FlowRun[Any]:
-    """The record of a stretch that is over; what was running when it was written has been abandoned."""
+    """The record of a job_run that is over; what was running when it was written has been abandoned."""
     if not any(task.status in _OPEN for task in run.tasks):
         return run
     ended = {"status": RunStatus.ABANDONED}
@@ -26,7 +26,7 @@ def cut_off(run: FlowRun[Any]) -> FlowRun[Any]:
 def joined(
     job_id: str, graph_id: str, status: RunStatus, error: ErrorInfo | None, runs: list[FlowRun[Any]]
 ) -> FlowRun[Any]:
-    """The record of a whole job; execution orders and the numbers of events go on from one stretch to the next."""
+    """The record of a whole job; execution orders and the numbers of events go on from one job_run to the next."""
     if not runs:
         return FlowRun(flow_id=job_id, flow_name=graph_id, status=status, error=error)
     first, last = runs[0], runs[-1]

@@ -1,4 +1,4 @@
-"""What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any host."""
+"""What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any graph_port."""
 
 from collections.abc import Iterable
 from copy import copy, deepcopy
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from ..._clock import new_token, now
-from ...concurrency.latch import Opening
+from ...concurrency.latch import Latch
 from ...errors import GraphError
 from ...model.records import FlowRun
 from ...model.status import RunStatus
@@ -186,11 +186,11 @@ def _performance(measures: Iterable[Measure]) -> Performance | None:
 class LiveJob(Protocol):
     """A job while it runs, or has run in this process."""
 
-    settled: Opening
+    settled: Latch
     """Done when it runs no more."""
 
     def record(self) -> FlowRun[Any]:
-        """The record of the present stretch."""
+        """The record of the present job_run."""
         ...
 
     def snapshot(self) -> dict[str, Any]:

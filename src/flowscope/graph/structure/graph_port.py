@@ -16,7 +16,7 @@ from .handler_binding import Receiver
 __all__ = [
     "FINAL",
     "Checkpoints",
-    "Host",
+    "GraphPort",
     "check_may_run",
     "check_own",
     "checked_count",
@@ -27,7 +27,7 @@ __all__ = [
 FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
 
 
-class Host(Protocol):
+class GraphPort(Protocol):
     """The graph, as its jobs see it."""
 
     flow_id: str

@@ -6,7 +6,7 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, Final, NamedTuple
 
 from ...engine.definitions.callables import Definition, Kind, define
-from ...engine.definitions.task_definition import TaskSpec, spec_of
+from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.lifecycle.task_drivers import caller_of
 from ...engine.live import LIVE_TYPES
 from ...errors import DefinitionError, GraphError, InjectionError
@@ -31,11 +31,11 @@ class Receiver:
     """
 
     def __init__(self, handler: Callable[..., Any], task_name: str) -> None:
-        definition, spec = _planned(handler, task_name)
-        injected = spec.plan.parameters
+        definition, task_definition = _planned(handler, task_name)
+        injected = task_definition.plan.parameters
         taken = [one for one in definition.named if one.name not in injected]
         self.is_async = definition.kind is Kind.ASYNC
-        caller = caller_of(spec)
+        caller = caller_of(task_definition)
         self.call: Callable[..., Any] = caller if self.is_async else _checking(caller, task_name)
         """Calls, or awaits, the handler as a task."""
         self.names = tuple(one.name for one in taken)
@@ -45,7 +45,7 @@ class Receiver:
         """Whether it takes every key."""
         self._positional = {one.name: one.default for one in taken if one.kind is one.POSITIONAL_ONLY}
         self._whole = self.names == ("data",) and not self.takes_all
-        self._refuse = caller_of(TaskSpec(define(_raise, "handler"), LIVE_TYPES, task_name=task_name))
+        self._refuse = caller_of(TaskDefinition(define(_raise, "handler"), LIVE_TYPES, task_name=task_name))
 
     @property
     def takes_by_name(self) -> bool:
@@ -87,23 +87,23 @@ class Receiver:
         return tuple(values[:last])
 
 
-def _planned(handler: Callable[..., Any], task_name: str) -> tuple[Definition, TaskSpec]:
+def _planned(handler: Callable[..., Any], task_name: str) -> tuple[Definition, TaskDefinition]:
     what = f"handler {task_name!r}"
     try:
         definition = _definition(handler)
         if definition.kind.yields:
             raise GraphError(f"{what} is a generator. Make it a function, and emit what it would yield.")
-        spec = TaskSpec(definition, LIVE_TYPES, task_name=task_name)
+        task_definition = TaskDefinition(definition, LIVE_TYPES, task_name=task_name)
     except (DefinitionError, InjectionError) as error:
         raise GraphError(f"{what} cannot be called with messages: {error}") from error
-    _refuse_hidden(definition, spec, what)
-    return definition, spec
+    _refuse_hidden(definition, task_definition, what)
+    return definition, task_definition
 
 
 def _definition(handler: Callable[..., Any]) -> Definition:
     """What a handler looks like; one that is a task already fills its own injected parameters."""
     definition = define(handler, "handler")
-    known = spec_of(getattr(handler, "__func__", handler))
+    known = task_definition_of(getattr(handler, "__func__", handler))
     if known is None:
         return definition
     return replace(
@@ -111,11 +111,11 @@ def _definition(handler: Callable[..., Any]) -> Definition:
     )
 
 
-def _refuse_hidden(definition: Definition, spec: TaskSpec, what: str) -> None:
+def _refuse_hidden(definition: Definition, task_definition: TaskDefinition, what: str) -> None:
     """A value from the message would land in an injected parameter that has no name for callers and stands before it."""
     hidden = ""
     for one in definition.parameters:
-        if one.kind is one.POSITIONAL_ONLY and one.name in spec.plan.parameters:
+        if one.kind is one.POSITIONAL_ONLY and one.name in task_definition.plan.parameters:
             hidden = one.name
         elif one.kind is one.POSITIONAL_ONLY and hidden:
             raise GraphError(f"{what} has the injected {hidden!r} before {one.name!r}, and both before '/'. Swap them.")

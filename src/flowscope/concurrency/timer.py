@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from .._clock import seconds, tick
-from ..executors.backends.asyncio_executor import background_loop
+from .background_loop import background_loop
 from .event_loops import call_later
 
 __all__ = ["TimeLimit"]

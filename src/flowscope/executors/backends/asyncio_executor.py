@@ -1,19 +1,17 @@
 """Calls in an event loop: that of the flow, or a background loop for those who cannot await."""
 
-import atexit
-import os
-import threading
 from functools import partial
 from typing import Final
 
-from ...concurrency.event_loops import running_loop, start_loop_in_thread, stop_loop_in_thread
+from ...concurrency.background_loop import background_loop
+from ...concurrency.event_loops import running_loop
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ..submission.executor import Executor
 from ..submission.submission import Submission
 from .thread_executor import ThreadExecutor
 
-__all__ = ["AsyncioExecutor", "background_loop"]
+__all__ = ["AsyncioExecutor"]
 
 _IN_FLIGHT: Final = 100
 
@@ -75,42 +73,3 @@ def _loop_for(call: Call) -> object:
     submitter = call.parent
     awaits = submitter.definition.kind.awaits if isinstance(submitter, Call) else True
     return loop if loop is not None and loop is run.loop and awaits else background_loop()
-
-
-class _Background:
-    """An event loop in a daemon thread, started when it is first needed."""
-
-    def __init__(self) -> None:
-        self.renew()
-
-    def renew(self) -> None:
-        """Forget the loop: in a forked process its thread does not exist."""
-        self._lock = threading.Lock()
-        self._loop: object = None
-
-    def loop(self) -> object:
-        """The loop, which runs until the interpreter ends."""
-        with self._lock:
-            if self._loop is None:
-                self._loop = start_loop_in_thread("flowscope-loop")
-            return self._loop
-
-    def stop(self) -> None:
-        """Stop the loop, for the interpreter leaves."""
-        with self._lock:
-            loop, self._loop = self._loop, None
-        if loop is not None:
-            stop_loop_in_thread(loop)
-
-
-_background: Final = _Background()
-atexit.register(_background.stop)
-
-
-def background_loop() -> object:
-    """The event loop that this library owns, in a daemon thread."""
-    return _background.loop()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_background.renew)

@@ -7,13 +7,13 @@ from contextvars import copy_context
 from typing import Any, Final
 
 from ..._clock import seconds, tick
+from ...concurrency.background_loop import background_loop
 from ...concurrency.event_loops import is_cancelled_error, running_loop
 from ...concurrency.latch import Latch
 from ...concurrency.lock_convoy import yield_while_taken
 from ...concurrency.thread_pool import Pool
 from ...concurrency.timer import TimeLimit
 from ...errors import GraphError
-from ...executors.backends.asyncio_executor import background_loop
 from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
+from ...concurrency.background_loop import background_loop
 from ...concurrency.event_loops import call_later
 from ...concurrency.thread_pool import Pool
-from ...executors.backends.asyncio_executor import background_loop
 from ..job.activation import Activation
 
 __all__ = ["Emitted", "Work"]

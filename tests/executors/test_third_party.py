@@ -129,7 +129,7 @@ def test_a_call_that_is_run_twice_is_made_once(task: Any) -> None:
 
     class Twice(ThreadPerCall):
         def start(self, submission: Submission, /) -> None:
-            first, second = (threading.Thread(target=job.run) for _ in range(2))
+            first, second = (threading.Thread(target=submission.run) for _ in range(2))
             first.start()
             second.start()
             first.join()

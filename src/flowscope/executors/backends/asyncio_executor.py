@@ -1,5 +1,6 @@
 """Calls in an event loop: that of the flow, or a background loop for those who cannot await."""
 
+import threading
 from functools import partial
 from typing import Final
 

@@ -104,7 +104,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         state = self._live
         run = state.live_run
         if run is not None:
-            run.has_listeners = True
+            run.is_observed = True
         return Subscription(state.listeners, listener, event_types)
 
     def execute(self) -> Self:

@@ -81,7 +81,7 @@ def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, A
     call.order = next(run.orders)
     call.started = tick()
     run.calls.append(call)
-    if not waits and (run.has_listeners or flow_events.event_listeners):
+    if not waits and (run.is_observed or flow_events.event_listeners):
         _announce_start(run, call)
     return call
 
@@ -97,7 +97,7 @@ def start(call: Call, at: int | None = None) -> None:
     call.started = at or tick()
     call.status = _RUNNING
     run: Run | None = call.handle.run
-    if run is not None and (run.has_listeners or flow_events.event_listeners):
+    if run is not None and (run.is_observed or flow_events.event_listeners):
         _announce_start(run, call)
 
 
@@ -125,7 +125,7 @@ def complete(call: Call, value: object) -> None:
     call.ended = ended
     if run.waiting_prints:
         run.log.flush(call)
-    if run.has_listeners or flow_events.event_listeners:
+    if run.is_observed or flow_events.event_listeners:
         _announce_stop(run, call, None)
 
 
@@ -140,7 +140,7 @@ def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure 
     if failure is not None and run.calls.kept:
         run.failures[call.order] = failure
     call.ended = at
-    if run.has_listeners or flow_events.event_listeners:
+    if run.is_observed or flow_events.event_listeners:
         _announce_stop(run, call, failure)
 
 
@@ -166,7 +166,7 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
     if run.waiting_prints:
         run.log.flush(call)
     run.log.add_failure(f"task {definition.name!r}", call.status, failure, call)
-    if run.has_listeners or flow_events.event_listeners:
+    if run.is_observed or flow_events.event_listeners:
         _announce_stop(run, call, failure)
     return RAISE if raises else TOLERATE
 

@@ -21,7 +21,7 @@ from ..events.dispatcher import EventDispatcher
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope
 
-__all__ = ["LEVELS", "FoundArtifact", "FoundResult", "Line", "PartialLines", "RunLog", "clock", "log_line", "plain"]
+__all__ = ["LEVELS", "ArtifactFact", "LogLine", "PartialLines", "ResultFact", "RunLog", "clock", "log_line", "plain"]
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
@@ -36,7 +36,7 @@ _ANSI: Final = re.compile(
 """Escape sequences as ECMA-48 defines them."""
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """One log entry."""
 
     ticks: int
@@ -49,7 +49,7 @@ class Line(NamedTuple):
     """The execution order of the task that was running, or 0."""
 
 
-class FoundArtifact(NamedTuple):
+class ArtifactFact(NamedTuple):
     """One artifact."""
 
     ticks: int
@@ -60,7 +60,7 @@ class FoundArtifact(NamedTuple):
     order: int
 
 
-class FoundResult(NamedTuple):
+class ResultFact(NamedTuple):
     """One result."""
 
     ticks: int
@@ -105,10 +105,10 @@ class RunLog:
         """The lowest level that is recorded."""
         self.captures_stdout = config.capture_stdout and self.threshold <= logging.INFO
         self.captures_logging = config.capture_logging and config.logging_enabled
-        self.lines: Buffer[Line] = UnboundedBuffer() if config.max_logs is None else RingBuffer(config.max_logs)
+        self.lines: Buffer[LogLine] = UnboundedBuffer() if config.max_logs is None else RingBuffer(config.max_logs)
         self.partial = PartialLines()
-        self.artifacts: Buffer[FoundArtifact] = UnboundedBuffer()
-        self.results: Buffer[FoundResult] = UnboundedBuffer()
+        self.artifacts: Buffer[ArtifactFact] = UnboundedBuffer()
+        self.results: Buffer[ResultFact] = UnboundedBuffer()
 
     def add_entry(
         self,
@@ -124,7 +124,7 @@ class RunLog:
         if level < self.threshold:
             return
         order = order_at(scope, self._handle)
-        line = Line(at or tick(), level, self._text(message), clean_text(logger), source, order)
+        line = LogLine(at or tick(), level, self._text(message), clean_text(logger), source, order)
         if self._config.log_to_memory:
             self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
@@ -144,7 +144,7 @@ class RunLog:
         """The message as it is recorded."""
         return plain(message) if isinstance(message, str) else message
 
-    def _tell(self, line: Line, message: object, scope: Scope | None) -> None:
+    def _tell(self, line: LogLine, message: object, scope: Scope | None) -> None:
         payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
         data = {"message_data": payload}
         self._dispatcher.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
@@ -162,39 +162,39 @@ class RunLog:
             scope = call if call is not None and call.order == order else None
             self.add_entry(logging.INFO, text, scope, source, source)
 
-    def format(self, line: Line) -> str:
+    def format(self, line: LogLine) -> str:
         """The entry as text."""
         return log_line(wall_time(line.ticks, self._handle.anchor), line.level, line.message)
 
     def add_artifact(
         self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None
-    ) -> FoundArtifact:
+    ) -> ArtifactFact:
         """Record an artifact."""
-        return self.keep_artifact(FoundArtifact(tick(), key, description, artifact_type, data, 0), scope)
+        return self.keep_artifact(ArtifactFact(tick(), key, description, artifact_type, data, 0), scope)
 
-    def keep_artifact(self, told: FoundArtifact, scope: Scope | None) -> FoundArtifact:
-        """Record an artifact that was found here or elsewhere."""
-        found = told._replace(order=order_at(scope, self._handle))
-        self.artifacts.append(found)
+    def keep_artifact(self, fact: ArtifactFact, scope: Scope | None) -> ArtifactFact:
+        """Record an artifact that was fact here or elsewhere."""
+        fact = fact._replace(order=order_at(scope, self._handle))
+        self.artifacts.append(fact)
         if self._dispatcher.has_listeners:
-            masked = self._redactor.mask_named(found.key, found.data)
-            payload = {"description": found.description, "key": found.key, "data": masked, "type": found.artifact_type}
+            masked = self._redactor.mask_named(fact.key, fact.data)
+            payload = {"description": fact.description, "key": fact.key, "data": masked, "type": fact.artifact_type}
             self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
-        return found
+        return fact
 
-    def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> FoundResult:
+    def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> ResultFact:
         """Record a result."""
-        return self.keep_result(FoundResult(tick(), key, description, value, 0), scope)
+        return self.keep_result(ResultFact(tick(), key, description, value, 0), scope)
 
-    def keep_result(self, told: FoundResult, scope: Scope | None) -> FoundResult:
-        """Record a result that was found here or elsewhere."""
-        found = told._replace(order=order_at(scope, self._handle))
-        self.results.append(found)
+    def keep_result(self, fact: ResultFact, scope: Scope | None) -> ResultFact:
+        """Record a result that was fact here or elsewhere."""
+        fact = fact._replace(order=order_at(scope, self._handle))
+        self.results.append(fact)
         if self._dispatcher.has_listeners:
-            masked = self._redactor.mask_named(found.key, found.value)
-            payload = {"key": found.key, "description": found.description, "value": masked}
+            masked = self._redactor.mask_named(fact.key, fact.value)
+            payload = {"key": fact.key, "description": fact.description, "value": masked}
             self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
-        return found
+        return fact
 
     def close(self) -> None:
         """Take nothing any more."""

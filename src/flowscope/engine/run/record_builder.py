@@ -17,7 +17,7 @@ from ...serialization.json_values import clean_text, safe_repr
 from ...serialization.redaction import redactor_for
 from ..definitions.task_definition import TaskDefinition
 from ..scope.call import Call, order_at
-from .log import FoundArtifact, FoundResult, Line
+from .log import ArtifactFact, LogLine, ResultFact
 from .run import Run
 
 __all__ = [
@@ -53,8 +53,8 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
         tasks=_TaskRecordBuilder(run).records(calls),
         logs=log_entries_of(run),
         events=events.items() if events is not None else [],
-        artifacts=[artifact_of(run, found) for found in run.log.artifacts.items()],
-        results=[result_of(run, found) for found in run.log.results.items()],
+        artifacts=[artifact_of(run, fact) for fact in run.log.artifacts.items()],
+        results=[result_of(run, fact) for fact in run.log.results.items()],
         tags=run.tags,
         dropped=Dropped(
             tasks=0 if run.calls.kept else run.calls.timings().count,
@@ -79,7 +79,7 @@ def pending_flow_run(
 
 
 class _TaskRecordBuilder:
-    """Turns calls into records; what is the same for all calls of a task is found out once."""
+    """Turns calls into records; what is the same for all calls of a task is fact out once."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -141,7 +141,7 @@ def log_entries_of(run: Run) -> list[LogEntry]:
     return [_log_entry(run, line, fields) for line in run.log.lines.items()]
 
 
-def _log_entry(run: Run, line: Line, fields: set[str]) -> LogEntry:
+def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
     return construct_trusted(
         LogEntry,
         fields,
@@ -155,26 +155,26 @@ def _log_entry(run: Run, line: Line, fields: set[str]) -> LogEntry:
     )
 
 
-def artifact_of(run: Run, found: FoundArtifact) -> Artifact:
+def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:
     """The record of an artifact."""
     return Artifact(
-        key=_text(found.key),
-        description=_text(found.description),
-        artifact_type=_text(found.artifact_type),
-        data=run.redactor.mask_named(found.key, found.data),
-        timestamp=wall_time(found.ticks, run.handle.anchor),
-        task_id=run.handle.task_id(found.order),
+        key=_text(fact.key),
+        description=_text(fact.description),
+        artifact_type=_text(fact.artifact_type),
+        data=run.redactor.mask_named(fact.key, fact.data),
+        timestamp=wall_time(fact.ticks, run.handle.anchor),
+        task_id=run.handle.task_id(fact.order),
     )
 
 
-def result_of(run: Run, found: FoundResult) -> Result:
+def result_of(run: Run, fact: ResultFact) -> Result:
     """The record of a result."""
     return Result(
-        key=_text(found.key) or "",
-        description=_text(found.description) or "",
-        value=run.redactor.mask_named(found.key, found.value),
-        timestamp=wall_time(found.ticks, run.handle.anchor),
-        task_id=run.handle.task_id(found.order),
+        key=_text(fact.key) or "",
+        description=_text(fact.description) or "",
+        value=run.redactor.mask_named(fact.key, fact.value),
+        timestamp=wall_time(fact.ticks, run.handle.anchor),
+        task_id=run.handle.task_id(fact.order),
     )
 
 

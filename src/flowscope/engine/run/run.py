@@ -45,7 +45,7 @@ class Run:
         "failures",
         "flow",
         "handle",
-        "has_listeners",
+        "is_observed",
         "keeps_inputs",
         "keeps_values",
         "log",
@@ -114,7 +114,7 @@ class Run:
             kept = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
         self.dispatcher = EventDispatcher(handle, listeners, kept)
         self.log = RunLog(handle, config, self.dispatcher, self.redactor, write_console)
-        self.has_listeners = bool(listeners or config.capture_events or config.print_finished_message)
+        self.is_observed = bool(listeners or config.capture_events or config.print_finished_message)
         """Whether the lifecycle of a task is news to somebody besides the listeners of the bus."""
         self.shared: SharedProviders | None = None
         """The values of `scope="flow"` providers, if there are any."""

@@ -18,7 +18,7 @@ from ...engine.lifecycle.flow_lifecycle import wind_up, wind_up_async
 from ...engine.lifecycle.task_drivers import attempt_here, attempt_here_async
 from ...engine.live import Flow
 from ...engine.run.call_store import CountedCalls
-from ...engine.run.log import FoundArtifact, FoundResult, Line, RunLog
+from ...engine.run.log import ArtifactFact, LogLine, ResultFact, RunLog
 from ...engine.run.run import Run
 from ...engine.scope.call import Call, call_at, inputs_of
 from ...engine.scope.context import Handle, Scope, enter, leave
@@ -35,7 +35,7 @@ T = TypeVar("T")
 class Sink(Protocol):
     """Tells the other process what happens. May be called from any thread."""
 
-    def keep(self, item: Line | FoundArtifact | FoundResult) -> None:
+    def keep(self, item: LogLine | ArtifactFact | ResultFact) -> None:
         """Something was logged, printed or found."""
         ...
 
@@ -120,7 +120,7 @@ def _run_of(told: HostedAttempt, flow: Flow[Any], sink: Sink) -> Run:
     quiet = {"log_to_console": False, "print_finished_message": False, "log_to_memory": True, "capture_events": False}
     config = told.config.model_copy(update=quiet)  # the flow's own process prints
     run = Run(flow, handle=handle, config=config, tags=told.tags, listeners=[], write_console=write_console)
-    run.has_listeners = True
+    run.is_observed = True
     run.calls = CountedCalls()
     run.dispatcher = relay = _Relay(handle, sink)
     run.log = log = _RawRunLog(handle, config, relay, run.redactor, write_console)

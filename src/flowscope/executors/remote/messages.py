@@ -11,7 +11,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ...engine.run.log import FoundArtifact, FoundResult, Line
+from ...engine.run.log import ArtifactFact, LogLine, ResultFact
 from ...errors import SerializationError
 from ...model.config import FlowConfig
 from ...model.status import RunStatus
@@ -146,7 +146,7 @@ class Outcome(NamedTuple):
     """What there is to know of the error; None if there is none."""
 
 
-Message = Ready | Started | Entered | Retried | Left | Line | FoundArtifact | FoundResult | Unread | Outcome
+Message = Ready | Started | Entered | Retried | Left | LogLine | ArtifactFact | ResultFact | Unread | Outcome
 
 
 def pack(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
@@ -245,8 +245,8 @@ class _Payload(NamedTuple):
 _VALUES: Final[dict[type, tuple[str, ...]]] = {
     Entered: ("args", "kwargs"),
     Left: ("value",),
-    FoundArtifact: ("data",),
-    FoundResult: ("value",),
+    ArtifactFact: ("data",),
+    ResultFact: ("value",),
 }
 """What messages hold of the user's."""
 

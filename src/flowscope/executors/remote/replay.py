@@ -9,7 +9,7 @@ from ..._clock import anchor, tick
 from ...engine.capture.streams import write_console
 from ...engine.lifecycle.task_lifecycle import begin, end_remotely, start
 from ...engine.live import Task
-from ...engine.run.log import FoundArtifact, FoundResult, Line
+from ...engine.run.log import ArtifactFact, LogLine, ResultFact
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import enter, leave, outside
@@ -52,11 +52,11 @@ class Replay:
         match message:
             case Started():
                 self._synchronise(message)
-            case Line():
+            case LogLine():
                 self._say(run, message)
-            case FoundArtifact():
+            case ArtifactFact():
                 run.log.keep_artifact(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
-            case FoundResult():
+            case ResultFact():
                 run.log.keep_result(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
             case Entered():
                 self._enter(run, message)
@@ -88,7 +88,7 @@ class Replay:
     def _call(self, order: int) -> Call:
         return self._calls.get(order, self._top)
 
-    def _say(self, run: Run, line: Line) -> None:
+    def _say(self, run: Run, line: LogLine) -> None:
         printed = line.source in {"stdout", "stderr"}
         if printed and run.config.log_to_console:
             write_console(f"{line.message}\n", line.source)
@@ -126,7 +126,7 @@ def _forget_unless_kept(call: Call) -> None:
         run.placements.pop(call.order, None)
 
 
-def _hand_on(line: Line) -> None:
+def _hand_on(line: LogLine) -> None:
     """Let the handlers of this process have a record of the standard logging."""
     record = logging.LogRecord(line.logger, line.level, "", 0, "%s", (line.message,), None)
     with outside():

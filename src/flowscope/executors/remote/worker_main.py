@@ -13,7 +13,7 @@ from ..._clock import anchor, tick
 from ...engine.definitions.callables import define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.live import LIVE_TYPES
-from ...engine.run.log import FoundArtifact, FoundResult, Line
+from ...engine.run.log import ArtifactFact, LogLine, ResultFact
 from ...engine.run.run import Run
 from ...engine.scope.call import Call, order_at
 from ...serialization.error_info import ErrorInfo
@@ -163,7 +163,7 @@ class _Teller:
             self._ended = True
             self._send(outcome)
 
-    def keep(self, item: Line | FoundArtifact | FoundResult) -> None:
+    def keep(self, item: LogLine | ArtifactFact | ResultFact) -> None:
         """Something was logged, printed or found."""
         self.tell(item)
 

@@ -4,7 +4,7 @@ from collections import deque
 from itertools import count
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-__all__ = ["Buffer", "RingBuffer", "UnboundedBuffer"]
+__all__ = ["Buffer", "DiscardingBuffer", "RingBuffer", "UnboundedBuffer"]
 
 T = TypeVar("T")
 
@@ -73,6 +73,25 @@ class RingBuffer(Generic[T]):
     def close(self) -> Buffer[T]:
         """A copy that takes no more."""
         return _Closed(self.items(), self.dropped)
+
+
+class DiscardingBuffer(Generic[T]):
+    """Keeps nothing, and counts nothing."""
+
+    __slots__ = ()
+
+    dropped = 0
+
+    def append(self, item: T, /) -> None:
+        """Let the item go."""
+
+    def items(self) -> list[T]:
+        """An empty list."""
+        return []
+
+    def close(self) -> Buffer[T]:
+        """This one."""
+        return self
 
 
 class _Closed(Generic[T]):

@@ -92,7 +92,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         if run is None:
             state.provided = {**state.provided, **dependencies}
         else:
-            run.handle.provided = {**run.handle.provided, **dependencies}
+            run.handle.provide({**run.handle.provided, **dependencies})
         return self
 
     def task_dependencies(self) -> Mapping[str, Any]:

@@ -11,6 +11,9 @@ from ..engine.definitions.callables import define
 from ..engine.definitions.task_definition import TaskDefinition
 from ..engine.events.dispatcher import EventDispatcher
 from ..engine.live import LIVE_TYPES
+from ..engine.ports import RunStart
+from ..engine.run.call_store import CountedCalls
+from ..engine.run.log import LogMemory, RunLog
 from ..engine.run.run import Run
 from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
@@ -55,16 +58,6 @@ def _call_outside(function: Callable[..., Any], args: tuple[Any, ...], kwargs: d
         return run_in_new_loop(lambda: value) if type(value) is _COROUTINE else value
 
 
-class _Nowhere(EventDispatcher):
-    """Tells nobody."""
-
-    __slots__ = ()
-
-    @property
-    def has_listeners(self) -> bool:
-        return False
-
-
 def _silent_run(name: str) -> Run:
     """A run that records and tells nothing."""
     config = FlowConfig(
@@ -75,6 +68,12 @@ def _silent_run(name: str) -> Run:
         record_return_values=False,
     )
     handle = Handle(f"plain-call-{new_token()}", name, new_token(), anchor(), lambda: None)
-    run = Run(None, handle=handle, config=config, tags=(), listeners=[], write_console=write_console)
-    run.dispatcher = _Nowhere(handle, [], None)
-    return run
+    return Run(
+        None,
+        start=RunStart(handle, config, tags=(), parent_flow_id=None),
+        calls=CountedCalls(),
+        log=RunLog(handle, config, LogMemory.nowhere(), (), write_console),
+        dispatcher=EventDispatcher(handle, [], None),
+        sinks=(),
+        is_observed=False,
+    )

@@ -66,8 +66,7 @@ class EventDispatcher:
         level: int = logging.INFO,
     ) -> None:
         """Tell whoever listens, until the run has ended."""
-        if self.has_listeners:
-            self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level))
+        self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level))
 
     def pending_event(
         self,

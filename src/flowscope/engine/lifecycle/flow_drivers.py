@@ -6,7 +6,7 @@ from typing import Any
 
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...model.status import RunStatus
-from ..run.run import Run
+from ..run.run import Run, surroundings
 from ..scope.context import current, enter, leave
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
@@ -51,10 +51,11 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         enter(run.root)
         try:
             open_run(flow, state, run)
-            value: Any = bound.call(run.handle)
-            if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
-                coroutine = value
-                value = run_in_new_loop(lambda: coroutine)
+            with surroundings(run.handle, None):
+                value: Any = bound.call(run.handle)
+                if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
+                    coroutine = value
+                    value = run_in_new_loop(lambda: coroutine)
         except BaseException as error:
             outcome = conclude(run, None, wind_up(run, error))
         else:
@@ -78,9 +79,10 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
     try:
         try:
             open_run(flow, state, run)
-            value: Any = bound.start(run.handle)
-            if type(value) is _COROUTINE:
-                value = await value
+            with surroundings(run.handle, None):
+                value: Any = bound.start(run.handle)
+                if type(value) is _COROUTINE:
+                    value = await value
         except BaseException as error:
             outcome = conclude(run, None, await wind_up_async(run, error))
         else:

@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextvars import Token
 from typing import Any, Final
 
@@ -11,18 +11,15 @@ from ...concurrency.event_loops import run_in_new_loop, wait_in_thread
 from ...concurrency.process_locks import LOCKS
 from ...errors import AlreadyRunningError
 from ...model.config import FlowConfig
-from ...model.events import EventType
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_values import safe_repr, to_json_value
+from ...serialization.json_values import clean_text, safe_repr, to_json_value
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..events.bus import Listener
-from ..events.dispatcher import PendingEvent
-from ..run.run import Run
-from ..scope.call import Call
+from ..ports import RunStart
+from ..run.run import Run, recorded_run
 from ..scope.context import NOTHING, Handle, Scope, current
 from .flow_definition import BoundTarget
-from .task_lifecycle import final_task_events, stop_level
 
 __all__ = [
     "Block",
@@ -128,18 +125,15 @@ def _new_run(flow: Any, state: FlowState) -> Run:
         state.data = dict(state.seed)
     config: FlowConfig = flow.flow_config
     token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(_ID_PREFIX)
-    run = Run(
-        flow,
+    parent = current.get()
+    start = RunStart(
         handle=Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow)),
         config=config,
-        tags=flow.tags,
-        listeners=state.listeners,
-        write_console=write_console,
+        tags=tuple(map(clean_text, flow.tags)),
+        parent_flow_id=parent.handle.flow_id if parent is not None and parent.handle.run is not None else None,
     )
-    parent = current.get()
-    if parent is not None and parent.handle.run is not None:
-        run.parent_flow_id = parent.handle.flow_id
-    run.handle.provided = state.provided
+    run = recorded_run(flow, start, state.listeners, write_console)
+    run.handle.provide(state.provided)
     run.proxies = begin_capture(run)
     state.run = run
     return run
@@ -150,10 +144,11 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
     if run.announced:
         return
     run.announced = True
-    run.dispatcher.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
+    for sink in run.sinks:
+        sink.run_started(run)
     hooked = flow.task_dependencies()
     if hooked:
-        run.handle.provided = {**run.handle.provided, **hooked}
+        run.handle.provide({**run.handle.provided, **hooked})
         _record_inputs(flow, state, run)
 
 
@@ -227,7 +222,8 @@ def end(state: FlowState, run: Run) -> None:
             told = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
             run.log.add_entry(logging.INFO, told, None)
         abandoned = run.close()
-        run.dispatcher.finish(lambda told: _final_events(run, told, abandoned))
+        for sink in run.sinks:
+            sink.run_ended(run, abandoned)
     finally:
         run.release()
         state.executing = False
@@ -235,21 +231,6 @@ def end(state: FlowState, run: Run) -> None:
         run.proxies = ()
     if run.config.print_logs:
         write_console("".join(run.log.format(line) + "\n" for line in run.log.lines.items()), "stdout")
-
-
-def _final_events(run: Run, told: Mapping[int, Call], abandoned: list[Call]) -> Iterator[PendingEvent]:
-    yield from final_task_events(run, told, abandoned)
-    yield run.dispatcher.pending_event(EventType.FLOW_STOP, _stop_data(run), None, level=stop_level(run.status))
-
-
-def _stop_data(run: Run) -> dict[str, Any]:
-    timings = run.calls.timings()
-    return {
-        "status": run.status,
-        "duration": run.duration,
-        "error": None if run.failure is None else run.failure.info(),
-        "tasks": {"total": timings.count, "failed": timings.failed},
-    }
 
 
 def settle(run: Run) -> None:

@@ -5,6 +5,7 @@ context never leaks through a `yield`.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from ..injection.invocation import value_unless
@@ -46,19 +47,31 @@ class GeneratorLifecycle:
         """It has raised; tell whether its consumer sees that."""
         return True
 
+    def surroundings(self) -> AbstractContextManager[object] | None:
+        """What surrounds each step; None for nothing."""
+        return None
+
     def inside(self, step: Callable[..., T], *values: Any) -> T:
-        """Make a step in its place."""
+        """Make a step in its scope."""
         token = enter(self.scope)
         try:
-            return step(*values)
+            around = self.surroundings()
+            if around is None:
+                return step(*values)
+            with around:
+                return step(*values)
         finally:
             leave(token, self.scope)
 
     async def inside_async(self, step: Callable[..., Awaitable[T]], *values: Any) -> T:
-        """Make an async step in its place."""
+        """Make an async step in its scope."""
         token = enter(self.scope)
         try:
-            return await step(*values)
+            around = self.surroundings()
+            if around is None:
+                return await step(*values)
+            with around:
+                return await step(*values)
         finally:
             leave(token, self.scope)
 

@@ -1,6 +1,7 @@
 """Calling tasks: one short driver for each kind of function around the decisions of `task_life`."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from ..definitions.callables import Kind
 from ..definitions.task_definition import TaskDefinition
 from ..injection.invocation import invoke, invoke_async
 from ..injection.provider_stack import ProviderStack
-from ..run.run import Run, provider_stack_at
+from ..run.run import Run, provider_stack_at, surroundings
 from ..scope.call import Call
 from ..scope.context import current, enter, leave
 from .executor_hook import executor_hook
@@ -68,7 +69,7 @@ def sync_caller(
             try:
                 if pause:
                     sleep(pause)
-                if plain and not call.handle.provided:
+                if plain and call.handle.is_bare:
                     value = target(*args, **kwargs)
                 else:
                     value = attempt(call, args, kwargs)
@@ -102,7 +103,7 @@ def async_caller(
             try:
                 if pause:
                     await sleep_async(pause)
-                if plain and not call.handle.provided:
+                if plain and call.handle.is_bare:
                     value = await target(*args, **kwargs)
                 else:
                     value = await attempt_here_async(call, args, kwargs)
@@ -134,7 +135,8 @@ def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     definition: TaskDefinition = call.definition
     args, kwargs = definition.checked(args, kwargs)
     function = definition.target if definition.timeout is None else partial(_in_time, call, definition.timeout)
-    return invoke(function, definition.plan, _provider_stack(call), args, kwargs)
+    with surroundings(call.handle, call):
+        return invoke(function, definition.plan, _provider_stack(call), args, kwargs)
 
 
 async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -142,7 +144,8 @@ async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str
     definition: TaskDefinition = call.definition
     args, kwargs = definition.checked(args, kwargs)
     function = definition.target if definition.timeout is None else partial(_in_time_async, call, definition.timeout)
-    return await invoke_async(function, definition.plan, _provider_stack(call), args, kwargs)
+    with surroundings(call.handle, call):
+        return await invoke_async(function, definition.plan, _provider_stack(call), args, kwargs)
 
 
 def _provider_stack(call: Call) -> ProviderStack:
@@ -151,7 +154,7 @@ def _provider_stack(call: Call) -> ProviderStack:
 
 def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
     """Call in a thread, which is left behind at the deadline."""
-    function = partial(call.definition.target, *args, **kwargs)
+    function = partial(_surrounded, call, *args, **kwargs)
     call.deadline = tick() + int(timeout * 1e9)
     try:
         return run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
@@ -160,6 +163,12 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
         if run is not None and run.calls.kept:
             run.abandoned_threads[call.order] = late.thread
         raise timed_out(call, timeout) from None
+
+
+def _surrounded(call: Call, /, *args: Any, **kwargs: Any) -> Any:
+    """Call in another thread, which has surroundings of its own."""
+    with surroundings(call.handle, call):
+        return call.definition.target(*args, **kwargs)
 
 
 async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ASYNC109 - it is the task's
@@ -199,6 +208,9 @@ class _TaskGenerator(GeneratorLifecycle):
         args, kwargs = self._provider_stack.inject(definition.plan, *definition.checked(self._args, self._kwargs))
         generator: Generator[Any, Any, Any] = definition.target(*args, **kwargs)
         return generator
+
+    def surroundings(self) -> AbstractContextManager[object] | None:
+        return None if self._call.handle.is_bare else surroundings(self._call.handle, self._call)
 
     async def start_async(self) -> AsyncGenerator[Any, Any]:
         definition: TaskDefinition = self._call.definition

@@ -4,33 +4,30 @@ The drivers only call functions and wait; every decision is here, once for sync,
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, Literal
 
 from ..._clock import seconds, tick
 from ...errors import TaskTimeoutError
-from ...model.events import EventType
-from ...model.status import FAILED, RunStatus
+from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
 from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
-from ..events.dispatcher import PendingEvent
+from ..ports import FailedAttempt
 from ..run.run import Run
-from ..scope.call import Call, inputs_of, order_at
+from ..scope.call import Call, inputs_of
 from ..scope.context import current, no_active_flow
 
 __all__ = [
     "RAISE",
     "TOLERATE",
     "AttemptDecision",
+    "attempt_failed",
     "begin",
     "complete",
     "end_remotely",
     "failed",
-    "final_task_events",
     "start",
-    "stop_level",
     "timed_out",
     "waiting_call",
 ]
@@ -103,14 +100,11 @@ def start(call: Call, at: int | None = None) -> None:
 
 def _announce_start(run: Run, call: Call) -> None:
     try:
-        run.dispatcher.emit(EventType.TASK_START, _start_data(run, call), call)
+        for sink in run.sinks:
+            sink.task_started(call)
     except BaseException as error:  # an interrupt while listeners were called
         failed(call, error)
         raise
-
-
-def _start_data(run: Run, call: Call) -> dict[str, Any]:
-    return {"parent_task_id": run.handle.task_id(order_at(call.parent, run.handle))}
 
 
 def complete(call: Call, value: object) -> None:
@@ -190,12 +184,18 @@ def _retry(run: Run | None, call: Call, error: BaseException) -> float:
     if run is not None:
         told = f"attempt {call.attempt} of {definition.retries + 1} failed, next in {pause:g} s: {summary_of(error)}"
         run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {told}", call)
-        if run.dispatcher.has_listeners:
-            data = {"attempt": call.attempt, "delay": pause, "error": Failure(error).info()}
-            run.dispatcher.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
+        if run.is_observed or flow_events.event_listeners:
+            attempt_failed(call, FailedAttempt(call.attempt, pause, Failure(error).info()))
     call.attempt += 1
     call.status = _RUNNING
     return pause
+
+
+def attempt_failed(call: Call, failure: FailedAttempt) -> None:
+    """Tell that an attempt, here or in another process, has failed, and that another one follows."""
+    run: Run | None = call.handle.run
+    for sink in () if run is None else run.sinks:
+        sink.attempt_failed(call, failure)
 
 
 def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
@@ -204,38 +204,5 @@ def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
         run.log.add_entry(
             logging.INFO, f"task {call.definition.name!r} finished: {call.status} in {duration:.6f} s", call
         )
-    run.dispatcher.emit(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
-
-
-def _stop_data(call: Call, failure: Failure | None) -> dict[str, Any]:
-    return {
-        "status": call.status,
-        "duration": seconds(call.started, call.ended),
-        "attempt": call.attempt,
-        "error": None if failure is None else failure.info(),
-    }
-
-
-def stop_level(status: RunStatus) -> int:
-    """The level of the event that tells the end of a task or flow."""
-    return logging.ERROR if status in FAILED else logging.INFO
-
-
-def final_task_events(run: Run, told: Mapping[int, Call], abandoned: Iterable[Call]) -> Iterator[PendingEvent]:
-    """What is told of the calls that are open when their flow ends.
-
-    Args:
-        run: The run.
-        told: The calls whose start was told and whose end was not, by execution order.
-        abandoned: The calls that the record shows as abandoned.
-    """
-    unfinished = {call.order: call for call in abandoned}
-    for order, call in told.items():
-        if order not in unfinished:
-            unfinished[order] = call if call.ended else run.abandon(call)
-    pending_event = run.dispatcher.pending_event
-    for order, call in sorted(unfinished.items()):
-        if order not in told:
-            yield pending_event(EventType.TASK_START, _start_data(run, call), call)
-        failure = run.failures.get(order)
-        yield pending_event(EventType.TASK_STOP, _stop_data(call, failure), call, level=stop_level(call.status))
+    for sink in run.sinks:
+        sink.task_ended(call, failure)

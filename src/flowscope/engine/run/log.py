@@ -4,24 +4,22 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple, Self, get_args
 
 from ..._clock import tick, wall_time
-from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
+from ...concurrency.buffers import Buffer, DiscardingBuffer, RingBuffer, UnboundedBuffer
 from ...model.config import FlowConfig, LogLevel
-from ...model.events import EventType
 from ...model.records import LogSource
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure, summary_of
 from ...serialization.json_values import clean_text
-from ...serialization.redaction import Redactor
-from ..events.dispatcher import EventDispatcher
+from ..ports import ArtifactFact, LogLine, ResultFact, RunSink
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope
 
-__all__ = ["LEVELS", "ArtifactFact", "LogLine", "PartialLines", "ResultFact", "RunLog", "clock", "log_line", "plain"]
+__all__ = ["LEVELS", "LogMemory", "PartialLines", "RunLog", "clock", "log_line", "plain"]
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
@@ -36,38 +34,26 @@ _ANSI: Final = re.compile(
 """Escape sequences as ECMA-48 defines them."""
 
 
-class LogLine(NamedTuple):
-    """One log entry."""
+class LogMemory(NamedTuple):
+    """Where a run keeps what its log takes."""
 
-    ticks: int
-    level: int
-    message: object
-    """Text; or something whose `str` is the text when somebody reads it."""
-    logger: str
-    source: LogSource
-    order: int
-    """The execution order of the task that was running, or 0."""
+    lines: Buffer[LogLine]
+    artifacts: Buffer[ArtifactFact]
+    results: Buffer[ResultFact]
 
+    @classmethod
+    def of(cls, config: FlowConfig) -> Self:
+        """What a config keeps."""
+        if not config.log_to_memory:
+            lines: Buffer[LogLine] = DiscardingBuffer()
+        else:
+            lines = UnboundedBuffer() if config.max_logs is None else RingBuffer(config.max_logs)
+        return cls(lines, UnboundedBuffer(), UnboundedBuffer())
 
-class ArtifactFact(NamedTuple):
-    """One artifact."""
-
-    ticks: int
-    key: str | None
-    description: str | None
-    artifact_type: str | None
-    data: object
-    order: int
-
-
-class ResultFact(NamedTuple):
-    """One result."""
-
-    ticks: int
-    key: str
-    description: str
-    value: object
-    order: int
+    @classmethod
+    def nowhere(cls) -> Self:
+        """Nothing is kept."""
+        return cls(DiscardingBuffer(), DiscardingBuffer(), DiscardingBuffer())
 
 
 class RunLog:
@@ -75,9 +61,8 @@ class RunLog:
 
     __slots__ = (
         "_config",
-        "_dispatcher",
         "_handle",
-        "_redactor",
+        "_sinks",
         "_write_console",
         "artifacts",
         "captures_logging",
@@ -92,23 +77,20 @@ class RunLog:
         self,
         handle: Handle,
         config: FlowConfig,
-        dispatcher: EventDispatcher,
-        redactor: Redactor,
+        memory: LogMemory,
+        sinks: Sequence[RunSink],
         write_console: Callable[[str, LogSource], None],
     ) -> None:
         self._handle = handle
         self._config = config
-        self._dispatcher = dispatcher
-        self._redactor = redactor
+        self._sinks = sinks
         self._write_console = write_console
         self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
         """The lowest level that is recorded."""
         self.captures_stdout = config.capture_stdout and self.threshold <= logging.INFO
         self.captures_logging = config.capture_logging and config.logging_enabled
-        self.lines: Buffer[LogLine] = UnboundedBuffer() if config.max_logs is None else RingBuffer(config.max_logs)
+        self.lines, self.artifacts, self.results = memory
         self.partial = PartialLines()
-        self.artifacts: Buffer[ArtifactFact] = UnboundedBuffer()
-        self.results: Buffer[ResultFact] = UnboundedBuffer()
 
     def add_entry(
         self,
@@ -124,13 +106,13 @@ class RunLog:
         if level < self.threshold:
             return
         order = order_at(scope, self._handle)
-        line = LogLine(at or tick(), level, self._text(message), clean_text(logger), source, order)
-        if self._config.log_to_memory:
-            self.lines.append(line)
+        text = plain(message) if isinstance(message, str) else message
+        line = LogLine(at or tick(), level, text, clean_text(logger), source, order)
+        self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
             self._write_console(self.format(line) + "\n", "stdout")
-        if self._dispatcher.has_listeners:
-            self._tell(line, message, scope)
+        for sink in self._sinks:
+            sink.logged(line, message, scope)
 
     def add_failure(self, what: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
         """Record how a task or flow has ended that has not completed; its traceback too, if that is asked for."""
@@ -139,15 +121,6 @@ class RunLog:
         self.add_entry(level, f"{what} {status}: {summary_of(failure.error)}", scope)
         if has_failed and self._config.print_error_stack_trace:
             self.add_entry(logging.ERROR, failure.text().rstrip(), scope)
-
-    def _text(self, message: object) -> object:
-        """The message as it is recorded."""
-        return plain(message) if isinstance(message, str) else message
-
-    def _tell(self, line: LogLine, message: object, scope: Scope | None) -> None:
-        payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
-        data = {"message_data": payload}
-        self._dispatcher.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
 
     def write_stream(self, text: str, scope: Scope, source: LogSource) -> None:
         """Record printed text: complete lines now, the rest when it is complete or the task ends."""
@@ -173,13 +146,11 @@ class RunLog:
         return self.keep_artifact(ArtifactFact(tick(), key, description, artifact_type, data, 0), scope)
 
     def keep_artifact(self, fact: ArtifactFact, scope: Scope | None) -> ArtifactFact:
-        """Record an artifact that was fact here or elsewhere."""
+        """Record an artifact that was added here or in another process."""
         fact = fact._replace(order=order_at(scope, self._handle))
         self.artifacts.append(fact)
-        if self._dispatcher.has_listeners:
-            masked = self._redactor.mask_named(fact.key, fact.data)
-            payload = {"description": fact.description, "key": fact.key, "data": masked, "type": fact.artifact_type}
-            self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
+        for sink in self._sinks:
+            sink.artifact_added(fact, scope)
         return fact
 
     def add_result(self, key: str, description: str, value: Any, scope: Scope | None) -> ResultFact:
@@ -187,13 +158,11 @@ class RunLog:
         return self.keep_result(ResultFact(tick(), key, description, value, 0), scope)
 
     def keep_result(self, fact: ResultFact, scope: Scope | None) -> ResultFact:
-        """Record a result that was fact here or elsewhere."""
+        """Record a result that was added here or in another process."""
         fact = fact._replace(order=order_at(scope, self._handle))
         self.results.append(fact)
-        if self._dispatcher.has_listeners:
-            masked = self._redactor.mask_named(fact.key, fact.value)
-            payload = {"key": fact.key, "description": fact.description, "value": masked}
-            self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
+        for sink in self._sinks:
+            sink.result_added(fact, scope)
         return fact
 
     def close(self) -> None:

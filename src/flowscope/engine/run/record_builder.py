@@ -16,8 +16,8 @@ from ...serialization.fast_construct import construct_trusted
 from ...serialization.json_values import clean_text, safe_repr
 from ...serialization.redaction import redactor_for
 from ..definitions.task_definition import TaskDefinition
+from ..ports import ArtifactFact, LogLine, ResultFact
 from ..scope.call import Call, order_at
-from .log import ArtifactFact, LogLine, ResultFact
 from .run import Run
 
 __all__ = [

@@ -3,31 +3,33 @@
 import copy
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from ..._clock import seconds, tick
 from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
 from ...concurrency.process_locks import LOCKS
-from ...model.config import FlowConfig
 from ...model.events import FlowEvent
 from ...model.records import LogSource
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_values import clean_text
 from ...serialization.redaction import redactor_for
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
 from ..injection.provider_stack import ProviderStack, SharedProviders
 from ..injection.resolver import CallResolver
+from ..ports import RunSink, RunStart, TaskCounts, sink_factories
 from ..scope.call import Call
 from ..scope.context import NOTHING, Handle, Scope
 from .call_store import CallStore, CountedCalls, KeptCalls
 from .child_tasks import ChildTasks
-from .log import RunLog
+from .event_sink import EventSink
+from .log import LogMemory, RunLog
+from .sinks import activation_of, new_sinks
 
-__all__ = ["Run", "provider_stack_at"]
+__all__ = ["Run", "provider_stack_at", "recorded_run", "surroundings"]
 
 
 class Run:
@@ -35,6 +37,7 @@ class Run:
 
     __slots__ = (
         "abandoned_threads",
+        "activation",
         "announced",
         "calls",
         "children",
@@ -59,6 +62,7 @@ class Run:
         "root",
         "run_params",
         "shared",
+        "sinks",
         "started",
         "status",
         "tags",
@@ -70,16 +74,17 @@ class Run:
         self,
         flow: object,
         *,
-        handle: Handle,
-        config: FlowConfig,
-        tags: tuple[str, ...],
-        listeners: list[Listener],
-        write_console: Callable[[str, LogSource], None],
+        start: RunStart,
+        calls: CallStore,
+        log: RunLog,
+        dispatcher: EventDispatcher,
+        sinks: tuple[RunSink, ...],
+        is_observed: bool,
     ) -> None:
+        handle, config, self.tags, self.parent_flow_id = start
         self.flow: Any = flow
         """The flow, while it is running; None also for a plain call of no flow."""
         self.config = config
-        self.tags = tuple(map(clean_text, tags))
         self.handle = handle
         handle.run = self
         self.root = Scope()
@@ -87,7 +92,6 @@ class Run:
         self.root.handle = handle
         self.proxies: Any = ()
         """What captures its prints, while it is running."""
-        self.parent_flow_id: str | None = None
         self.params: Mapping[str, Any] = NOTHING
         self.run_params: Mapping[str, Any] = NOTHING
         self.status = RunStatus.RUNNING
@@ -103,19 +107,20 @@ class Run:
         """The submitted calls that have not ended, if there have been any."""
         self.loop: object = None
         """The event loop in which its function runs, if that is async."""
-        self.calls: CallStore = KeptCalls() if config.add_task_to_self else CountedCalls()
+        self.calls = calls
         self.orders = count(1)
         """The execution orders of the tasks to come."""
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = redactor_for(config.redact)
-        kept: Buffer[FlowEvent] | None = None
-        if config.capture_events:
-            kept = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
-        self.dispatcher = EventDispatcher(handle, listeners, kept)
-        self.log = RunLog(handle, config, self.dispatcher, self.redactor, write_console)
-        self.is_observed = bool(listeners or config.capture_events or config.print_finished_message)
-        """Whether the lifecycle of a task is news to somebody besides the listeners of the bus."""
+        self.log = log
+        self.dispatcher = dispatcher
+        self.sinks = sinks
+        self.activation = activation_of(sinks)
+        """What surrounds the bodies of calls, if a sink does that."""
+        handle.is_bare = self.activation is None
+        self.is_observed = is_observed
+        """Whether the life of a task is news to somebody besides the listeners of the bus."""
         self.shared: SharedProviders | None = None
         """The values of `scope="flow"` providers, if there are any."""
         self.waiting_prints = self.log.partial
@@ -134,6 +139,11 @@ class Run:
     def duration(self) -> float:
         """Seconds until its end, or until now."""
         return seconds(self.started, self.ended or tick())
+
+    def task_counts(self) -> TaskCounts:
+        """How many tasks have ended."""
+        timings = self.calls.timings()
+        return TaskCounts(timings.count, timings.failed)
 
     def shared_providers(self) -> SharedProviders:
         """What makes and holds the values of `scope="flow"` providers."""
@@ -176,8 +186,39 @@ class Run:
         return frozen
 
 
+def recorded_run(
+    flow: object, start: RunStart, listeners: list[Listener], write_console: Callable[[str, LogSource], None]
+) -> Run:
+    """A run that is kept in memory and told to listeners and to the sinks of integrations."""
+    config = start.config
+    kept: Buffer[FlowEvent] | None = None
+    if config.capture_events:
+        kept = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
+    dispatcher = EventDispatcher(start.handle, listeners, kept)
+    added = new_sinks(start) if sink_factories else ()
+    sinks = (EventSink(dispatcher, redactor_for(config.redact)), *added)
+    return Run(
+        flow,
+        start=start,
+        calls=KeptCalls() if config.add_task_to_self else CountedCalls(),
+        log=RunLog(start.handle, config, LogMemory.of(config), sinks, write_console),
+        dispatcher=dispatcher,
+        sinks=sinks,
+        is_observed=bool(added or listeners or config.capture_events or config.print_finished_message),
+    )
+
+
 def provider_stack_at(handle: Handle, call: Call | None, plan: Plan) -> ProviderStack:
     """What injects into one call, or (None) into the flow's own function."""
     run: Run | None = handle.run
     shared = run.shared_providers() if plan.providers and run is not None else None
     return ProviderStack(CallResolver(handle, call), shared)
+
+
+def surroundings(handle: Handle, call: Call | None) -> AbstractContextManager[object]:
+    """What the sinks of a run put around the body of a call, or (None) of the flow itself."""
+    run: Run | None = handle.run
+    return _NO_SURROUNDINGS if run is None or run.activation is None else run.activation(call)
+
+
+_NO_SURROUNDINGS: Final = nullcontext()

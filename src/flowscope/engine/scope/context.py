@@ -21,7 +21,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 class Handle:
     """What contexts hold of a run: what it is called, for good, and the run itself, while it lasts."""
 
-    __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "given_ids", "provided", "run", "token")
+    __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "given_ids", "is_bare", "provided", "run", "token")
 
     def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], Any]) -> None:
         self.flow_id = clean_text(flow_id)
@@ -38,12 +38,20 @@ class Handle:
         """The `Run`, while it is running."""
         self.provided: Mapping[str, Any] = NOTHING
         """What the flow provides to its tasks, while it is running."""
+        self.is_bare = True
+        """Whether the bodies of its calls get nothing from the run: no values, and no surroundings."""
 
     def task_id(self, order: int) -> str | None:
         """The id of a task by its execution order; None for 0, the flow itself."""
         if order in self.given_ids:
             return self.given_ids[order]
         return f"task-{self.token}-{order}" if order else None
+
+    def provide(self, values: Mapping[str, Any]) -> None:
+        """Provide values to its tasks, in place of the earlier ones."""
+        self.provided = values
+        if values:
+            self.is_bare = False
 
     def release(self) -> None:
         """Let go of the run, which has ended."""

@@ -1,17 +1,52 @@
-"""Packing an attempt for a worker."""
+"""The request for one attempt: what a worker process needs, made of a call, and packed."""
+
+from __future__ import annotations
 
 import logging
+import pickle
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...engine.definitions.task_definition import TaskDefinition
+from ...engine.ports import RunSink
 from ...engine.run.run import Run
+from ...engine.run.sinks import carried_by
 from ...engine.scope.call import Call
 from ...engine.scope.context import no_active_flow
-from .messages import AttemptRequest, pack_items
+from ...errors import SerializationError
+from ...model.config import FlowConfig
+from ...serialization.exception_snapshot import message_of
+from .messages import Probe, Unsent, pack_items, try_pickle
 
-__all__ = ["attempt_request_for", "positional_names"]
+__all__ = ["AttemptRequest", "attempt_request_for", "pack", "positional_names", "probe_for"]
+
+
+class AttemptRequest(NamedTuple):
+    """All that an attempt needs."""
+
+    function: Callable[..., Any]
+    """The task function, or its target."""
+    options: Mapping[str, Any] | None
+    """With what to make a task of the target; None if it is the task function."""
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    attempt: int
+    timeout: float | None
+    task_id: str
+    token: str
+    """What makes the ids of the tasks that it calls unique."""
+    flow_id: str
+    flow_name: str
+    config: FlowConfig
+    tags: tuple[str, ...]
+    data: dict[str, bytes | Unsent]
+    """A snapshot of the shared data, item by item."""
+    provided: dict[str, bytes | Unsent]
+    levels: dict[str, int]
+    """The levels of loggers, by name."""
+    carried: tuple[tuple[type[RunSink], Mapping[str, str]], ...]
+    """The sinks that surround the body, and what each of them has given for it."""
 
 
 def attempt_request_for(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> AttemptRequest:
@@ -44,6 +79,7 @@ def attempt_request_for(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any
         data=pack_items({} if flow is None else flow.flow_data),
         provided=pack_items(handle.provided),
         levels=_logging_levels(),
+        carried=carried_by(run.sinks) if run.activation is not None else (),
     )
 
 
@@ -73,3 +109,49 @@ def _logging_levels() -> dict[str, int]:
     loggers = dict(logging.root.manager.loggerDict)
     given = {name: logger.level for name, logger in loggers.items() if isinstance(logger, logging.Logger)}
     return {"": logging.root.level, **{name: level for name, level in given.items() if level}}
+
+
+def pack(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
+    """Pickle a request.
+
+    Raises:
+        SerializationError: An argument, the function or the config cannot be pickled.
+    """
+    try:
+        return pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
+    except Exception as error:
+        raise _culprit(request, task_name, parameters, error) from error
+
+
+def _culprit(
+    request: AttemptRequest, task_name: str, parameters: tuple[str, ...], error: Exception
+) -> SerializationError:
+    """Find out what cannot be pickled."""
+    for what, value in _parts_of(request, task_name, parameters):
+        sent = try_pickle(value)
+        if isinstance(sent, Unsent):
+            return SerializationError(what, *sent)
+    return SerializationError(f"a call of task {task_name!r}", type(request).__qualname__, message_of(error))
+
+
+def _parts_of(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
+    """What may be the matter with a request, by name."""
+    names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(request.args)))]
+    return [
+        *(
+            (f"argument {name!r} of task {task_name!r}", value)
+            for name, value in zip(names, request.args, strict=False)
+        ),
+        *((f"argument {name!r} of task {task_name!r}", value) for name, value in request.kwargs.items()),
+        (f"the function of task {task_name!r}", request.function),
+        (f"the config of flow {request.flow_name!r}", request.config),
+    ]
+
+
+def probe_for(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
+    """A probe for a request that could not be read."""
+    parts = [
+        (what, type(value).__qualname__, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+        for what, value in _parts_of(request, task_name, parameters)
+    ]
+    return pickle.dumps(Probe(parts), pickle.HIGHEST_PROTOCOL)

@@ -1,19 +1,17 @@
-"""What travels between the process in which a flow runs and the one that makes an attempt of one of its tasks.
+"""The messages of a worker process: facts as they happen, and last of all an `Outcome`.
 
-There goes a `AttemptRequest`; back come messages about what happens, as it happens, and last of all an `Outcome`. All are
-pickled. What cannot be pickled is named in a `SerializationError`, or, where it is only recorded, goes as the JSON form
-that the record shows.
+All are pickled. A value that cannot be pickled is named in a `SerializationError`, or, where it is only recorded, goes as
+the JSON form that the record shows.
 """
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from ...engine.run.log import ArtifactFact, LogLine, ResultFact
+from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact
 from ...errors import SerializationError
-from ...model.config import FlowConfig
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, message_of, summary_of
@@ -22,7 +20,6 @@ from ...serialization.introspection import class_of
 from ...serialization.json_values import to_json_value
 
 __all__ = [
-    "AttemptRequest",
     "Entered",
     "Left",
     "Message",
@@ -33,11 +30,10 @@ __all__ = [
     "Started",
     "Unread",
     "Unsent",
-    "pack",
     "pack_items",
     "pack_message",
     "pack_outcome",
-    "probe_for",
+    "try_pickle",
     "unpack",
     "unpack_message",
 ]
@@ -48,31 +44,6 @@ class Unsent(NamedTuple):
 
     value_type: str
     reason: str
-
-
-class AttemptRequest(NamedTuple):
-    """All that an attempt needs."""
-
-    function: Callable[..., Any]
-    """The task function, or its target."""
-    options: Mapping[str, Any] | None
-    """With what to make a task of the target; None if it is the task function."""
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    attempt: int
-    timeout: float | None
-    task_id: str
-    token: str
-    """What makes the ids of the tasks that it calls unique."""
-    flow_id: str
-    flow_name: str
-    config: FlowConfig
-    tags: tuple[str, ...]
-    data: dict[str, bytes | Unsent]
-    """A snapshot of the shared data, item by item."""
-    provided: dict[str, bytes | Unsent]
-    levels: dict[str, int]
-    """The levels of loggers, by name."""
 
 
 class Ready(NamedTuple):
@@ -107,7 +78,7 @@ class Retried(NamedTuple):
     """An attempt of a task called by it has failed, and another one follows."""
 
     order: int
-    data: dict[str, Any]
+    failure: FailedAttempt
 
 
 class Left(NamedTuple):
@@ -149,53 +120,8 @@ class Outcome(NamedTuple):
 Message = Ready | Started | Entered | Retried | Left | LogLine | ArtifactFact | ResultFact | Unread | Outcome
 
 
-def pack(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
-    """Pickle a request.
-
-    Raises:
-        SerializationError: An argument, the function or the config cannot be pickled.
-    """
-    try:
-        return pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        raise _culprit(request, task_name, parameters, error) from error
-
-
-def _culprit(
-    request: AttemptRequest, task_name: str, parameters: tuple[str, ...], error: Exception
-) -> SerializationError:
-    """Find out what cannot be pickled."""
-    for what, value in _parts_of(request, task_name, parameters):
-        sent = _try_pickle(value)
-        if isinstance(sent, Unsent):
-            return SerializationError(what, *sent)
-    return SerializationError(f"a call of task {task_name!r}", type(request).__qualname__, message_of(error))
-
-
-def _parts_of(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
-    """What may be the matter with a request, by name."""
-    names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(request.args)))]
-    return [
-        *(
-            (f"argument {name!r} of task {task_name!r}", value)
-            for name, value in zip(names, request.args, strict=False)
-        ),
-        *((f"argument {name!r} of task {task_name!r}", value) for name, value in request.kwargs.items()),
-        (f"the function of task {task_name!r}", request.function),
-        (f"the config of flow {request.flow_name!r}", request.config),
-    ]
-
-
-def probe_for(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
-    """A probe for a request that could not be read."""
-    parts = [
-        (what, type(value).__qualname__, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-        for what, value in _parts_of(request, task_name, parameters)
-    ]
-    return pickle.dumps(Probe(parts), pickle.HIGHEST_PROTOCOL)
-
-
-def _try_pickle(value: object) -> bytes | Unsent:
+def try_pickle(value: object) -> bytes | Unsent:
+    """The pickled value; or why it cannot be pickled."""
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception as error:
@@ -204,14 +130,14 @@ def _try_pickle(value: object) -> bytes | Unsent:
 
 def pack_items(items: Mapping[str, object]) -> dict[str, bytes | Unsent]:
     """Pickle each of the values, as far as that is possible."""
-    return {name: _try_pickle(value) for name, value in dict(items).items()}
+    return {name: try_pickle(value) for name, value in dict(items).items()}
 
 
 def pack_outcome(value: object, error: BaseException | None, info: ErrorInfo | None, task_name: str) -> bytes:
     """Pickle the outcome of an attempt; an error that does not pickle is told as text."""
     if error is not None:
         return pickle.dumps(Outcome(pack_error(error), type(error).__qualname__, info), pickle.HIGHEST_PROTOCOL)
-    packed = _try_pickle(value)
+    packed = try_pickle(value)
     if isinstance(packed, Unsent):
         refusal = SerializationError(f"the return value of task {task_name!r}", *packed)
         return pack_outcome(None, refusal, Failure(refusal).info(), task_name)
@@ -253,7 +179,7 @@ _VALUES: Final[dict[type, tuple[str, ...]]] = {
 
 def _payload(value: Any) -> _Payload:
     kind = class_of(value)
-    sent = _try_pickle(value)
+    sent = try_pickle(value)
     if isinstance(sent, Unsent):
         shown = to_json_value(value)
         sent = pickle.dumps(tuple(shown) if kind is tuple else shown, pickle.HIGHEST_PROTOCOL)

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from ..._clock import anchor, tick
 from ...engine.capture.streams import write_console
-from ...engine.lifecycle.task_lifecycle import begin, end_remotely, start
+from ...engine.lifecycle.task_lifecycle import attempt_failed, begin, end_remotely, start
 from ...engine.live import Task
-from ...engine.run.log import ArtifactFact, LogLine, ResultFact
+from ...engine.ports import ArtifactFact, LogLine, ResultFact
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import enter, leave, outside
-from ...model.events import EventType
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.exception_transport import remote_error
@@ -62,8 +61,8 @@ class Replay:
                 self._enter(run, message)
             case Retried():
                 call = self._call(message.order)
-                call.attempt = message.data["attempt"] + 1
-                run.dispatcher.emit(EventType.TASK_RETRY, message.data, call, level=logging.WARNING)
+                call.attempt = message.failure.attempt + 1
+                attempt_failed(call, message.failure)
             case Left():
                 self._leave(message)
             case _:

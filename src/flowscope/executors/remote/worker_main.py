@@ -7,33 +7,17 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from ..._clock import anchor, tick
 from ...engine.definitions.callables import define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.live import LIVE_TYPES
-from ...engine.run.log import ArtifactFact, LogLine, ResultFact
-from ...engine.run.run import Run
-from ...engine.scope.call import Call, order_at
-from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, summary_of
-from .hosted_run import HostedAttempt, run_hosted
-from .messages import (
-    AttemptRequest,
-    Entered,
-    Left,
-    Message,
-    Probe,
-    Ready,
-    Retried,
-    Started,
-    Unread,
-    pack_message,
-    pack_outcome,
-    unpack,
-)
-from .remote_data import RemoteData, RemoteProvided
+from .attempt import AttemptRequest
+from .hosted_run import run_hosted
+from .messages import Probe, Ready, Started, Unread, pack_message, pack_outcome, unpack
+from .relay import RelaySink
 from .worker_flag import become_worker
 
 __all__ = ["answer", "serve"]
@@ -91,9 +75,9 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
         send(pack_message(Unread("a call of a task", "function", _reason(error))))
         return
     _adopt_levels(request.levels)
-    teller = _Teller(send)
-    teller.tell(Started(tick(), anchor()))
-    teller.end(_outcome(request, definition, teller))
+    relay = RelaySink(send)
+    relay.send(Started(tick(), anchor()))
+    relay.end(_outcome(request, definition, relay))
 
 
 def _definition_of(request: AttemptRequest) -> TaskDefinition:
@@ -117,81 +101,11 @@ def _reason(error: Exception) -> str:
     )
 
 
-def _outcome(request: AttemptRequest, definition: TaskDefinition, teller: "_Teller") -> bytes:
+def _outcome(request: AttemptRequest, definition: TaskDefinition, relay: RelaySink) -> bytes:
     try:
-        return pack_outcome(run_hosted(_told(request, definition), teller), None, None, definition.name)
+        return pack_outcome(run_hosted(request, definition, relay), None, None, definition.name)
     except BaseException as error:
         return pack_outcome(None, error, Failure(error).info(), definition.name)
-
-
-def _told(request: AttemptRequest, definition: TaskDefinition) -> HostedAttempt:
-    return HostedAttempt(
-        definition=definition,
-        args=request.args,
-        kwargs=request.kwargs,
-        attempt=request.attempt,
-        deadline=None if request.timeout is None else tick() + int(request.timeout * 1e9),
-        task_id=request.task_id,
-        token=request.token,
-        flow_id=request.flow_id,
-        flow_name=request.flow_name,
-        config=request.config,
-        tags=request.tags,
-        data=RemoteData(request.data),
-        provided=RemoteProvided(request.provided),
-    )
-
-
-class _Teller:
-    """Sends what happens in one attempt; nothing after its outcome."""
-
-    def __init__(self, send: Callable[[bytes], None]) -> None:
-        self._send = send
-        self._ended = False
-        self._lock = threading.RLock()
-
-    def tell(self, message: Message) -> None:
-        """Send a message."""
-        packed = pack_message(message)
-        with self._lock:
-            if not self._ended:
-                self._send(packed)
-
-    def end(self, outcome: bytes) -> None:
-        """Send the outcome."""
-        with self._lock:
-            self._ended = True
-            self._send(outcome)
-
-    def keep(self, item: LogLine | ArtifactFact | ResultFact) -> None:
-        """Something was logged, printed or found."""
-        self.tell(item)
-
-    def entered(self, call: Call) -> None:
-        """A task called by the hosted one begins."""
-        run: Run = call.handle.run
-        self.tell(
-            Entered(
-                order=call.order,
-                parent=order_at(call.parent, call.handle) or 1,
-                task_id=call.handle.task_id(call.order) or "",
-                task_name=call.definition.name,
-                tags=call.definition.tags,
-                names=call.definition.positional_names,
-                args=call.args,
-                kwargs=dict(call.kwargs),
-                executor=run.placements.get(call.order, "inline"),
-                ticks=call.started,
-            )
-        )
-
-    def retried(self, call: Call, data: dict[str, Any]) -> None:
-        """An attempt of a task called by the hosted one has failed, and another one follows."""
-        self.tell(Retried(call.order, data))
-
-    def left(self, call: Call, error: ErrorInfo | None) -> None:
-        """A task called by the hosted one has ended."""
-        self.tell(Left(call.order, call.status, call.attempt, call.value, error, call.ended))
 
 
 _own_levels: Final[dict[str, int]] = {}

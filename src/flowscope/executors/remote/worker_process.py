@@ -18,8 +18,8 @@ from ...errors import SerializationError, WorkerDiedError
 from ...serialization.exception_snapshot import summary_of
 from ...serialization.exception_transport import unpack_error
 from ..submission.submission import Submission
-from .attempt import attempt_request_for, positional_names
-from .messages import Message, Outcome, Started, Unread, pack, probe_for, unpack, unpack_message
+from .attempt import attempt_request_for, pack, positional_names, probe_for
+from .messages import Message, Outcome, Started, Unread, unpack, unpack_message
 from .replay import Replay
 from .worker_main import serve
 

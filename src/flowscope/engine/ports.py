@@ -1,0 +1,177 @@
+"""Where the facts of a run go: the port `RunSink`, and the facts that it receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar, Final, NamedTuple, Protocol, Self
+
+from ..model.config import FlowConfig
+from ..model.records import LogSource
+from ..model.status import RunStatus
+from ..serialization.error_info import ErrorInfo
+from ..serialization.exception_snapshot import Failure
+from .scope.call import Call
+from .scope.context import Handle, Scope
+
+__all__ = [
+    "ArtifactFact",
+    "FailedAttempt",
+    "LogLine",
+    "ResultFact",
+    "RunSink",
+    "RunStart",
+    "RunView",
+    "SinkFactory",
+    "TaskCounts",
+    "sink_factories",
+]
+
+
+class LogLine(NamedTuple):
+    """One log entry."""
+
+    ticks: int
+    level: int
+    message: object
+    """Text; or an object whose `str` is the text when somebody reads it."""
+    logger: str
+    source: LogSource
+    order: int
+    """The execution order of the task that was running, or 0."""
+
+
+class ArtifactFact(NamedTuple):
+    """One artifact."""
+
+    ticks: int
+    key: str | None
+    description: str | None
+    artifact_type: str | None
+    data: object
+    order: int
+
+
+class ResultFact(NamedTuple):
+    """One result."""
+
+    ticks: int
+    key: str
+    description: str
+    value: object
+    order: int
+
+
+class FailedAttempt(NamedTuple):
+    """An attempt that has failed, and that another one follows."""
+
+    attempt: int
+    """1 for the first."""
+    delay: float
+    """Seconds until the next one."""
+    error: ErrorInfo
+
+
+class RunStart(NamedTuple):
+    """What is known of a run before it starts."""
+
+    handle: Handle
+    config: FlowConfig
+    tags: tuple[str, ...]
+    parent_flow_id: str | None
+
+
+class TaskCounts(NamedTuple):
+    """How many tasks of a run have ended."""
+
+    total: int
+    failed: int
+
+
+class RunView(Protocol):
+    """A run as its sinks see it."""
+
+    handle: Handle
+    config: FlowConfig
+    tags: tuple[str, ...]
+    parent_flow_id: str | None
+    params: Mapping[str, object]
+    status: RunStatus
+    failure: Failure | None
+    failures: dict[int, Failure]
+    """The failures of tasks, by execution order."""
+    placements: dict[int, str]
+    """The executors of submitted tasks, by execution order."""
+
+    @property
+    def duration(self) -> float:
+        """Seconds until its end, or until now."""
+        ...
+
+    def task_counts(self) -> TaskCounts:
+        """How many tasks have ended."""
+        ...
+
+    def abandon(self, call: Call) -> Call:
+        """Record a call that started in the moment in which the run ended; the copy that the record shows."""
+        ...
+
+
+class RunSink:
+    """A destination of the facts of one run; every method does nothing unless a subclass says otherwise.
+
+    Facts arrive as they happen, from any thread, and hold references to live objects: a sink that keeps them reads
+    what it needs at once. An `Exception` of a sink is logged and hurts neither the run nor other sinks.
+
+    A sink may also surround the code that it is told about. It then sets `activates`, and gives a context manager for
+    each call in `activate`. This one is entered in the very context of the body: at each attempt, at each step of a
+    generator, and in the worker process, where `received` makes a sink of what `carry` has given here. An exception
+    of the body passes through it unchanged.
+    """
+
+    activates: ClassVar[bool] = False
+    """Whether `activate` is to be called."""
+
+    def run_started(self, run: RunView) -> None:
+        """The run has started."""
+
+    def task_started(self, call: Call) -> None:
+        """A call has started."""
+
+    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
+        """An attempt of a call has failed, and another one follows."""
+
+    def task_ended(self, call: Call, failure: Failure | None) -> None:
+        """A call has ended; its status is final."""
+
+    def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
+        """A line has been logged or printed; `message` is its text before control sequences were removed."""
+
+    def artifact_added(self, artifact: ArtifactFact, scope: Scope | None) -> None:
+        """An artifact has been added."""
+
+    def result_added(self, result: ResultFact, scope: Scope | None) -> None:
+        """A result has been added."""
+
+    def run_ended(self, run: RunView, abandoned: Sequence[Call]) -> None:
+        """The run has ended; `abandoned` are copies of the calls that were open, as the record shows them."""
+
+    def activate(self, call: Call | None) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
+        """What surrounds the body of a call, or (None) of the flow itself; entered and left many times."""
+        return nullcontext()
+
+    def carry(self) -> Mapping[str, str]:
+        """What travels with a call to a worker process, for `received`; asked in the context of the call."""
+        return {}
+
+    @classmethod
+    def received(cls, carried: Mapping[str, str]) -> Self:  # noqa: ARG003 - for subclasses
+        """The sink for a call that a worker process runs. The class is found there by its name."""
+        return cls()
+
+
+SinkFactory = Callable[[RunStart], RunSink | None]
+"""Makes the sink of a run that starts; None for a run that it leaves alone."""
+
+sink_factories: Final[list[SinkFactory]] = []
+"""Those that are asked at the start of each run in this process. Append and remove at any time."""

@@ -1,0 +1,82 @@
+"""The facts of an attempt in a worker process, on their way to the process in which its flow runs."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+from typing_extensions import override
+
+from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView
+from ...engine.run.run import Run
+from ...engine.scope.call import Call, order_at
+from ...engine.scope.context import Scope
+from ...serialization.exception_snapshot import Failure
+from .messages import Entered, Left, Message, Retried, pack_message
+
+__all__ = ["RelaySink"]
+
+
+class RelaySink(RunSink):
+    """Sends each fact as a message, from any thread; nothing after the outcome."""
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send = send
+        self._ended = False
+        self._lock = threading.RLock()
+
+    def send(self, message: Message) -> None:
+        """Send a message."""
+        packed = pack_message(message)
+        with self._lock:
+            if not self._ended:
+                self._send(packed)
+
+    def end(self, outcome: bytes) -> None:
+        """Send the outcome, the last message."""
+        with self._lock:
+            self._ended = True
+            self._send(outcome)
+
+    @override
+    def task_started(self, call: Call) -> None:
+        run: Run = call.handle.run
+        self.send(
+            Entered(
+                order=call.order,
+                parent=order_at(call.parent, call.handle) or 1,
+                task_id=call.handle.task_id(call.order) or "",
+                task_name=call.definition.name,
+                tags=call.definition.tags,
+                names=call.definition.positional_names,
+                args=call.args,
+                kwargs=dict(call.kwargs),
+                executor=run.placements.get(call.order, "inline"),
+                ticks=call.started,
+            )
+        )
+
+    @override
+    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
+        self.send(Retried(call.order, failure))
+
+    @override
+    def task_ended(self, call: Call, failure: Failure | None) -> None:
+        info = None if failure is None else failure.info()
+        self.send(Left(call.order, call.status, call.attempt, call.value, info, call.ended))
+
+    @override
+    def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
+        """Send a line as it was written: it is made plain where it is recorded."""
+        self.send(line._replace(message=message))
+
+    @override
+    def artifact_added(self, artifact: ArtifactFact, scope: Scope | None) -> None:
+        self.send(artifact)
+
+    @override
+    def result_added(self, result: ResultFact, scope: Scope | None) -> None:
+        self.send(result)
+
+    @override
+    def run_ended(self, run: RunView, abandoned: Sequence[Call]) -> None:
+        for call in abandoned:
+            self.task_ended(call, None)

@@ -1,11 +1,11 @@
 """The event loop that this library owns: it runs in a daemon thread, from its first use to the interpreter's end."""
 
 import atexit
-import os
 import threading
 from typing import Final
 
 from .event_loops import start_loop_in_thread, stop_loop_in_thread
+from .fork import call_in_forked_children
 
 __all__ = ["background_loop"]
 
@@ -45,5 +45,4 @@ def background_loop() -> object:
     return _background.loop()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_background.renew)
+call_in_forked_children(_background.renew)

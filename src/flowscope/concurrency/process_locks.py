@@ -3,9 +3,10 @@
 They are re-entrant, since the garbage collector may run a finaliser, and with it anything, at any moment.
 """
 
-import os
 import threading
 from typing import Final
+
+from .fork import call_in_forked_children
 
 __all__ = ["LOCKS"]
 
@@ -32,5 +33,4 @@ class _Locks:
 
 LOCKS: Final = _Locks()
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=LOCKS.renew)
+call_in_forked_children(LOCKS.renew)

@@ -1,6 +1,5 @@
 """Threads that take calls from one queue."""
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from .blocking import register_pool_thread
+from .fork import call_in_forked_children
 
 __all__ = ["Pool", "Queue", "Worker"]
 
@@ -206,10 +206,7 @@ class _PoolThread:
 _pools: Final["WeakSet[Pool[Any]]"] = WeakSet()
 
 
+@call_in_forked_children
 def _renew_in_child() -> None:
     for pool in list(_pools):
         pool.renew()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_in_child)

@@ -7,6 +7,7 @@ from collections.abc import Set
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
+from ..concurrency.fork import call_in_forked_children
 from ..engine.live import Flow
 from ..errors import CoordinationError
 from ..executors.backends.thread_executor import default_threads
@@ -296,5 +297,4 @@ def _check_param(flow: Flow[Any], flow_id: str, param: str) -> None:
     raise CoordinationError(f"flow {flow_id!r}", reason)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=FlowCoordinator._forget_in_child)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # of this module
+call_in_forked_children(FlowCoordinator._forget_in_child)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # of this module

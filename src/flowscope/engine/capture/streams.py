@@ -6,12 +6,12 @@ level and filters and before propagation: so a record is seen once, also of logg
 """
 
 import logging
-import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal, TextIO, final
 
+from ...concurrency.fork import call_in_forked_children
 from ...concurrency.process_locks import LOCKS
 from ...model.records import LogSource
 from ...serialization.exception_snapshot import Failure
@@ -209,6 +209,7 @@ def _message(record: logging.LogRecord) -> str:
     return text
 
 
+@call_in_forked_children
 def _forget_in_child() -> None:
     """In a forked process no flow is running."""
     for name in _NAMES:
@@ -216,7 +217,3 @@ def _forget_in_child() -> None:
         if type(stream) is StreamProxy:
             setattr(sys, name, stream.real)
     _latest.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

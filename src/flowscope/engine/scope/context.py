@@ -4,12 +4,12 @@ A context holds a `Scope`, which leads to the running flow through a `Handle` th
 stray asyncio task, a bound function or a copied context can neither reach nor keep alive a flow that has ended.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType
 from typing import Any, Final
 
+from ...concurrency.fork import call_in_forked_children
 from ...errors import NoActiveFlowError
 from ...serialization.json_values import clean_text
 
@@ -102,10 +102,7 @@ def no_active_flow(wanted: str, scope: Scope | None) -> NoActiveFlowError:
     return NoActiveFlowError(wanted, None if scope is None else scope.handle.flow_name)
 
 
+@call_in_forked_children
 def _forget_in_child() -> None:
     """A forked process is not part of the run: what it recorded would be lost."""
     current.set(None)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

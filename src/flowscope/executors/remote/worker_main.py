@@ -10,6 +10,7 @@ from contextvars import copy_context
 from typing import Final, Protocol
 
 from ..._clock import anchor, tick
+from ...concurrency.fork import call_in_forked_children
 from ...engine.definitions.callables import define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.live import LIVE_TYPES
@@ -38,8 +39,8 @@ def serve(connection: Connection) -> None:
     here = os.getpid()
     signal.signal(signal.SIGINT, _leave_to_the_flow)
     threading.Thread(target=_end_with_parent, name="flowscope-watch", daemon=True).start()
-    if hasattr(os, "register_at_fork"):  # else a child of a task would keep the pipe open when this process dies
-        os.register_at_fork(after_in_child=connection.close)
+    # else a child of a task would keep the pipe open when this process dies
+    call_in_forked_children(connection.close)
     become_worker()
     logging.getLogger().addHandler(logging.NullHandler())  # records are handled where the flow runs
     try:

@@ -2,7 +2,6 @@
 
 import atexit
 import multiprocessing
-import os
 import threading
 from functools import partial
 from multiprocessing.connection import wait
@@ -11,6 +10,7 @@ from weakref import WeakSet
 
 from ..._clock import seconds, tick
 from ...concurrency.event_loops import cancelled_error
+from ...concurrency.fork import call_in_forked_children
 from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.lifecycle.task_lifecycle import timed_out
 from ...engine.scope.call import Call
@@ -263,12 +263,9 @@ _forked: Final[list[bool]] = []
 """Not empty in a forked process, whose fork server is its parent's."""
 
 
+@call_in_forked_children
 def _forget_in_child() -> None:
     global _starting  # noqa: PLW0603 - nobody holds it here
     _starting = threading.Lock()
     _running.clear()  # they are not the child's to kill
     _forked.append(True)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

@@ -162,7 +162,7 @@ def ident() -> int:
 WRONG: list[Any] = ["threads", "", "Process", "inline", None, 3, ThreadExecutor, locate]
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong).split(" at 0x")[0])
 def test_wrong_executors_are_refused(wrong: Any) -> None:
     """What is no executor, and no name of one, is refused where it is given, and told what would do."""
     with pytest.raises(DefinitionError, match=r"use_executor: executor is .*'asyncio', 'thread', 'process', or"):

@@ -120,19 +120,26 @@ class NotExecutedError(FlowscopeError, RuntimeError):
 
 
 class AlreadyRunningError(FlowscopeError, RuntimeError):
-    """One flow or task object was executed while, or after, it was executed elsewhere.
+    """One flow or task object was executed, or changed, while or after it was executed elsewhere.
 
     Attributes:
         what: The flow or task, such as "flow 'ingest'".
         status: Its status.
+        attribute: The attribute that was set; None if it was executed.
     """
 
-    def __init__(self, what: str, status: str) -> None:
-        super().__init__(what, status)
+    def __init__(self, what: str, status: str, attribute: str | None = None) -> None:
+        super().__init__(what, status, attribute)
         self.what = what
         self.status = status
+        self.attribute = attribute
 
     def __str__(self) -> str:
+        if self.attribute is not None:
+            return (
+                f"{self.attribute} of {self.what} cannot be set, it is {self.status} already, and its record would not "
+                "follow. Set it before: of a flow before its first task, message or print, of a task before its end."
+            )
         return f"{self.what} cannot be executed, it is {self.status} already. Make a new one for another execution."
 
 

@@ -21,6 +21,7 @@ from .injection.resolver import task_data
 from .lifecycle.flow_definition import BoundTarget, FlowDefinition
 from .lifecycle.flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
 from .lifecycle.task_drivers import caller_of
+from .lifecycle.task_lifecycle import revise
 from .logging_methods import LoggingMethods
 from .run.run import Run
 from .scope.call import Call, inputs_of
@@ -268,23 +269,23 @@ class Task(LoggingMethods, Call):
 
     @property
     def task_name(self) -> str:
-        """The function's name, or the one that was given."""
+        """The function's name, or the one that was given. Setting it, until the call has ended, renames this call alone."""
         name: str = self.definition.name
         return name
 
     @task_name.setter
     def task_name(self, name: str) -> None:
-        self.definition.name = name
+        revise(self, "task_name", name)
 
     @property
     def raise_on_error(self) -> bool:
-        """Whether its exception goes on to the caller."""
+        """Whether its exception goes on to the caller. Setting it, until the call has ended, changes this call alone."""
         tolerant: bool = self.definition.raise_on_error
         return tolerant
 
     @raise_on_error.setter
     def raise_on_error(self, value: bool) -> None:
-        self.definition.raise_on_error = value
+        revise(self, "raise_on_error", value)
 
     @property
     def flow(self) -> Flow[Any]:

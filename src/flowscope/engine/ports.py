@@ -141,6 +141,9 @@ class RunSink:
     def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
         """An attempt of a call has failed, and another one follows."""
 
+    def task_revised(self, call: Call) -> None:
+        """A call has another name or error policy than before."""
+
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         """A call has ended; its status is final."""
 

@@ -3,14 +3,16 @@
 The drivers only call functions and wait; every decision is here, once for sync, async and generators.
 """
 
+import copy
 import logging
 from enum import Enum
 from typing import Any, Final, Literal
 
 from ..._clock import seconds, tick
-from ...errors import TaskTimeoutError
+from ...errors import AlreadyRunningError, DefinitionError, TaskTimeoutError
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
+from ...serialization.json_values import clean_text
 from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
 from ..ports import FailedAttempt
@@ -27,6 +29,7 @@ __all__ = [
     "complete",
     "end_remotely",
     "failed",
+    "revise",
     "start",
     "timed_out",
     "waiting_call",
@@ -163,6 +166,29 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
     if run.is_observed or flow_events.event_listeners:
         _announce_stop(run, call, failure)
     return RAISE if raises else TOLERATE
+
+
+def revise(call: Call, option: Literal["task_name", "raise_on_error"], value: object) -> None:
+    """Change an option of one call, which shares its definition with the other calls of its task.
+
+    Raises:
+        AlreadyRunningError: The call has ended: its record does not change.
+        DefinitionError: The name is empty, or no text.
+    """
+    definition: TaskDefinition = copy.copy(call.definition)
+    if call.ended:
+        raise AlreadyRunningError(f"task {definition.name!r}", call.status, option)
+    if option == "raise_on_error":
+        definition.raise_on_error = bool(value)
+    elif isinstance(value, str) and value:
+        definition.name = clean_text(value)
+    else:
+        raise DefinitionError(f"task {definition.name!r}", f"task_name is {value!r}, wanted a text that is not empty.")
+    call.definition = definition
+    run: Run | None = call.handle.run
+    if run is not None:
+        for sink in run.sinks:
+            sink.task_revised(call)
 
 
 def timed_out(call: Call, timeout: float) -> TaskTimeoutError:

@@ -79,6 +79,10 @@ class GuardedSink(RunSink):
         self._guard(lambda: self.sink.attempt_failed(call, failure))
 
     @override
+    def task_revised(self, call: Call) -> None:
+        self._guard(lambda: self.sink.task_revised(call))
+
+    @override
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         self._guard(lambda: self.sink.task_ended(call, failure))
 

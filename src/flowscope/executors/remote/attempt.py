@@ -31,6 +31,8 @@ class AttemptRequest(NamedTuple):
     """With what to make a task of the target; None if it is the task function."""
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    task_name: str
+    raise_on_error: bool
     attempt: int
     timeout: float | None
     task_id: str
@@ -68,6 +70,8 @@ def attempt_request_for(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any
         options=options,
         args=args,
         kwargs=kwargs,
+        task_name=definition.name,
+        raise_on_error=definition.raise_on_error,
         attempt=call.attempt,
         timeout=definition.timeout,
         task_id=handle.task_id(call.order) or "",

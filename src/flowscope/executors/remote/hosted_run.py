@@ -108,6 +108,7 @@ def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
 def _call_of(request: AttemptRequest, definition: TaskDefinition, run: Run) -> Call:
     definition = copy.copy(definition)
     definition.timeout = None  # the other process watches the time
+    definition.name, definition.raise_on_error = request.task_name, request.raise_on_error
     call: Call = definition.new_call()
     call.handle = run.handle
     call.definition = definition

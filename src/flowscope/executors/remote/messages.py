@@ -27,6 +27,7 @@ __all__ = [
     "Probe",
     "Ready",
     "Retried",
+    "Revised",
     "Started",
     "Unread",
     "Unsent",
@@ -81,6 +82,14 @@ class Retried(NamedTuple):
     failure: FailedAttempt
 
 
+class Revised(NamedTuple):
+    """A task has another name or error policy than before."""
+
+    order: int
+    task_name: str
+    raise_on_error: bool
+
+
 class Left(NamedTuple):
     """A task called by it has ended."""
 
@@ -117,7 +126,7 @@ class Outcome(NamedTuple):
     """What there is to know of the error; None if there is none."""
 
 
-Message = Ready | Started | Entered | Retried | Left | LogLine | ArtifactFact | ResultFact | Unread | Outcome
+Message = Ready | Started | Entered | Retried | Revised | Left | LogLine | ArtifactFact | ResultFact | Unread | Outcome
 
 
 def try_pickle(value: object) -> bytes | Unsent:

@@ -10,7 +10,7 @@ from ...engine.run.run import Run
 from ...engine.scope.call import Call, order_at
 from ...engine.scope.context import Scope
 from ...serialization.exception_snapshot import Failure
-from .messages import Entered, Left, Message, Retried, pack_message
+from .messages import Entered, Left, Message, Retried, Revised, pack_message
 
 __all__ = ["RelaySink"]
 
@@ -57,6 +57,10 @@ class RelaySink(RunSink):
     @override
     def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
         self.send(Retried(call.order, failure))
+
+    @override
+    def task_revised(self, call: Call) -> None:
+        self.send(Revised(call.order, call.definition.name, call.definition.raise_on_error))
 
     @override
     def task_ended(self, call: Call, failure: Failure | None) -> None:

@@ -62,7 +62,8 @@ class NoActiveFlowError(FlowscopeError, RuntimeError):
         if self.ended_flow is not None:
             return (
                 f"{self.wanted} needs a running flow, and flow {self.ended_flow!r}, which this code belongs to, has "
-                "ended. Await or join what the flow starts before its function returns."
+                "ended. Await or join what the flow starts before its function returns, and make a new flow for another "
+                "`with` block."
             )
         return (
             f"{self.wanted} needs a running flow, and none is running here. Call it inside a function decorated with "

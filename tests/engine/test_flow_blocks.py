@@ -218,17 +218,6 @@ def test_a_flow_cannot_be_entered_twice_at_once() -> None:
     assert len(made.executed_tasks) == 1
 
 
-def test_a_block_may_be_entered_again_once_its_execution_has_ended() -> None:
-    """Inside a block whose execution is over, a block of the same flow is another run, and both can be left."""
-    with doubled(1) as made:
-        first = made.execute().flow_id
-        with made:
-            double(5)
-        assert made.flow_id != first
-    assert [t.input_args for t in made.flow_run.tasks] == [[5]]
-    assert made.succeeded
-
-
 def test_blocks_nest() -> None:
     """A block inside another is a nested flow with a record of its own, and leaving it leads back to the outer one."""
     with Flow[None](flow_name="outer") as outer:

@@ -227,20 +227,6 @@ def test_a_further_execution_may_have_another_setup() -> None:
     assert made.execute().flow_run.return_value == 70
 
 
-def test_a_flow_may_be_entered_again_afterwards() -> None:
-    """A further block is a fresh run with a new id, and its `flow_data` is as before the first one."""
-    made = Flow[None]()
-    made.flow_data["given"] = 1
-    with made:
-        double(1)
-        made.flow_data["added"] = 2
-        first = made.flow_run
-    with made:
-        assert made.flow_data == {"given": 1}
-        assert made.flow_run.tasks == []
-    assert made.flow_run.flow_id != first.flow_id
-
-
 def test_an_execution_that_cannot_begin_leaves_the_flow_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     """Run parameters that are no mapping are a `TypeError`, after which the flow is pending and can be executed."""
     made = doubled(3)

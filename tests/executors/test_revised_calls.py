@@ -42,7 +42,7 @@ def test_a_call_inside_a_call_elsewhere_renames_itself_alone(executor: Executor)
 def test_a_call_elsewhere_tolerates_its_own_failure_alone(executor: Executor) -> None:
     """`raise_on_error=False` that is set in a worker makes that call return None; the next one raises."""
     with Flow[None](), use_executor(executor):
-        assert submit(tasks.tolerant_once, True).result() is None  # type: ignore[func-returns-value] # its error was tolerated
+        assert submit(tasks.tolerant_once, True).result() is None
         with pytest.raises(ValueError, match="boom"):
             submit(tasks.tolerant_once, False).result()
 

@@ -33,8 +33,8 @@ def current_flow() -> Flow[Any]:
 def current_flow_or_none() -> Flow[Any] | None:
     """The running flow; None where none is running."""
     scope = current.get()
-    run = None if scope is None else scope.handle.run
-    return None if run is None else run.flow
+    flow: Flow[Any] | None = None if scope is None else scope.handle.present_flow()
+    return flow
 
 
 def current_task() -> Task:

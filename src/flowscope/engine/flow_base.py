@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Generic, Self
+from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeVar
 
-from ..errors import NotExecutedError
+from ..errors import AlreadyRunningError, NotExecutedError
 from ..model.config import FlowConfig
 from ..model.durations import Durations, TaskDurations
 from ..model.records import FlowRun, LogEntry
@@ -74,6 +74,18 @@ class FlowInspection(_Stateful, Generic[R]):
             vars(made)["flow_id"] = new_flow_id()
         return made
 
+    if not TYPE_CHECKING:  # a type checker would let every attribute be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            """Set a field, unless that would part from the record of the present run.
+
+            Raises:
+                AlreadyRunningError: It is the id, name or tags of a flow that is running.
+            """
+            if name in _RECORDED_FIELDS and self._live.live_run is not None:
+                raise AlreadyRunningError(f"flow {self.flow_name!r}", RunStatus.RUNNING, name)
+            super().__setattr__(name, value)
+
     def model_post_init(self, context: Any, /) -> None:  # noqa: ARG002 - Pydantic hands it over
         """Give the flow the name of its class, if that is a subclass."""
         if not self.flow_name and not type(self).__name__.startswith("Flow["):
@@ -108,9 +120,11 @@ class FlowInspection(_Stateful, Generic[R]):
 
     @property
     def status(self) -> RunStatus:
-        """`pending` before the first execution, then the state of the latest one."""
-        run = self._live.run
-        return RunStatus.PENDING if run is None else run.present_status
+        """`pending` before the first execution, then the state of the latest one; `running` in a `with` block."""
+        state = self._live
+        if state.run is not None:
+            return state.run.present_status
+        return RunStatus.PENDING if state.waiting is None else RunStatus.RUNNING
 
     @property
     def succeeded(self) -> bool:
@@ -123,9 +137,9 @@ class FlowInspection(_Stateful, Generic[R]):
         state = self._live
         if state.run is not None:
             return flow_run_of(state.run)
-        self._name("Flow")
-        params = state.params_of(self, state.provided)
-        return pending_flow_run(self.flow_id, self.flow_name, self.flow_config, params, self.tags)
+        params = state.params_of(self, state.present_provided)
+        record = pending_flow_run(self.flow_id, self.flow_name or "Flow", self.flow_config, params, self.tags)
+        return record if state.waiting is None else record.model_copy(update={"status": RunStatus.RUNNING})
 
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
@@ -160,6 +174,7 @@ class FlowInspection(_Stateful, Generic[R]):
         return {"output": None if run is None else run.value, "durations": self.durations()}
 
 
+_RECORDED_FIELDS = frozenset({"flow_id", "flow_name", "tags"})
 _OWN_FIELDS = frozenset(FlowInspection.model_fields)
 
 

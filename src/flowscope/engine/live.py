@@ -18,8 +18,10 @@ from .definitions.task_definition import TaskDefinition, task_definition_of
 from .events.bus import Listener, Subscription
 from .flow_base import FlowInspection, R, state_of
 from .injection.resolver import task_data
+from .lifecycle.flow_blocks import enter_block, exit_block, exit_block_async
 from .lifecycle.flow_definition import BoundTarget, FlowDefinition
-from .lifecycle.flow_drivers import enter_block, execute, execute_async, exit_block, exit_block_async
+from .lifecycle.flow_drivers import execute, execute_async
+from .lifecycle.flow_lifecycle import live_or_opened
 from .lifecycle.task_drivers import caller_of
 from .lifecycle.task_lifecycle import revise
 from .logging_methods import LoggingMethods
@@ -50,7 +52,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
                 raise DefinitionError(f"flow class {cls.__name__!r}", f"a flow has {name!r} already. Rename the field.")
 
     def _live_run(self) -> Run | None:
-        return self._live.live_run
+        return live_or_opened(self._live)
 
     def setup(self, target: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> Self:
         """Choose what runs, and with which arguments.
@@ -74,7 +76,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         state = self._live
         self._name(target.name)
         hooked = type(self).task_dependencies is not Flow.task_dependencies
-        state.bound = target.bind(args, kwargs, None if hooked else state.provided.keys(), self.flow_name)
+        state.bound = target.bind(args, kwargs, None if hooked else state.present_provided.keys(), self.flow_name)
         self.flow_config.custom_setup(self)
         return self
 
@@ -87,13 +89,14 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         return None
 
     def provide(self, **dependencies: Any) -> Self:
-        """Make values injectable, by parameter name, in this flow and its tasks; while it runs, in this run only."""
+        """Make values injectable, by parameter name, in this flow and its tasks; while it runs, or in its block, in this run only."""
         state = self._live
         run = state.live_run
-        if run is None:
+        present = state.waiting if run is None else run.handle
+        if present is None:
             state.provided = {**state.provided, **dependencies}
         else:
-            run.handle.provide({**run.handle.provided, **dependencies})
+            present.provide({**present.provided, **dependencies})
         return self
 
     def task_dependencies(self) -> Mapping[str, Any]:
@@ -141,16 +144,21 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         if state.bound is None:
             own = type(self)
             if not hasattr(self, "run") and own.main is Flow.main and own.setup is Flow.setup:
-                self._name("Flow")
-                raise NotSetUpError(self.flow_name)
+                raise NotSetUpError(self.flow_name or "Flow")
             self.setup()
         if state.bound is None:  # an overridden setup() that did nothing
             raise NotSetUpError(self.flow_name)
         return state.bound
 
     def __enter__(self) -> Self:
-        """Start a run that lasts as long as the block: tasks called in it belong to this flow."""
-        self._name("Flow")
+        """Enter a block that is the run: tasks called in it belong to this flow.
+
+        The run opens with the first task, message, print or execution in it, so that all that is set before counts. A
+        flow that has ended is left as it is: no flow is running in such a block.
+
+        Raises:
+            AlreadyRunningError: The flow is running already.
+        """
         enter_block(self, self._live, None)
         return self
 
@@ -160,8 +168,14 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         exit_block(self._live, error)
 
     async def __aenter__(self) -> Self:
-        """Start a run that lasts as long as the block: tasks called in it belong to this flow."""
-        self._name("Flow")
+        """Enter a block that is the run: tasks called in it belong to this flow.
+
+        The run opens with the first task, message, print or execution in it, so that all that is set before counts. A
+        flow that has ended is left as it is: no flow is running in such a block.
+
+        Raises:
+            AlreadyRunningError: The flow is running already.
+        """
         enter_block(self, self._live, running_loop())
         return self
 

@@ -68,7 +68,7 @@ def _silent_run(name: str) -> Run:
         record_return_values=False,
     )
     handle = Handle(f"plain-call-{new_token()}", name, new_token(), anchor(), lambda: None)
-    return Run(
+    run = Run(
         None,
         start=RunStart(handle, config, tags=(), parent_flow_id=None),
         calls=CountedCalls(),
@@ -77,3 +77,5 @@ def _silent_run(name: str) -> Run:
         sinks=(),
         is_observed=False,
     )
+    handle.run = run
+    return run

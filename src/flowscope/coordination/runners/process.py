@@ -4,8 +4,9 @@ import asyncio
 from typing import Any
 
 from ..._clock import anchor, seconds, tick, wall_time
-from ...engine.current import current_flow_or_none
+from ...engine.lifecycle.flow_lifecycle import flow_id_at
 from ...engine.live import Flow
+from ...engine.scope.context import current
 from ...errors import SerializationError, TaskTimeoutError
 from ...executors.backends.process_executor import ProcessExecutor
 from ...executors.plain_calls import start_plain_call
@@ -27,12 +28,12 @@ class InProcess:
             packed = pack_flow(flow)
         except SerializationError as error:
             return not_started(flow, error)
-        outer = current_flow_or_none()
+        parent_flow_id = flow_id_at(current.get())
         name = flow.flow_name
         started = tick()
         try:
             home = await start_plain_call(self._executor, name, run_packed, name, packed, timeout=seconds)
-            return unpack_outcome(name, home, None if outer is None else outer.flow_id)
+            return unpack_outcome(name, home, parent_flow_id)
         except asyncio.CancelledError:
             forced = ForcedOutcome.cancelled("")
         except TaskTimeoutError as error:

@@ -19,7 +19,7 @@ from ...serialization.json_values import safe_repr
 from ..run.run import Run
 from ..scope.context import Handle, current
 
-__all__ = ["begin_capture", "end_capture", "write_console"]
+__all__ = ["begin_capture", "begin_capture_of_block", "end_capture", "write_console"]
 
 StreamName = Literal["stdout", "stderr"]
 
@@ -55,7 +55,7 @@ class StreamProxy:
         scope = current.get()
         if scope is None or scope.handle is _handling.handle or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] # the real stream refuses what is not text
             return self._target().write(text)
-        run: Run | None = scope.handle.run
+        run: Run | None = scope.handle.run or scope.handle.opened()
         if run is None or not run.log.captures_stdout:
             return self._target().write(text)
         exact = str.__str__(text)
@@ -94,10 +94,19 @@ class StreamProxy:
 
 def begin_capture(run: Run) -> tuple[StreamProxy, ...]:
     """Install what is not installed, for a flow that starts; return what stands in for the streams it prints to."""
+    return _begin(captures_logging=run.log.captures_logging, captures_prints=run.config.capture_stdout)
+
+
+def begin_capture_of_block() -> tuple[StreamProxy, ...]:
+    """Install everything, for a `with` block: the config that its run will have is not settled."""
+    return _begin(captures_logging=True, captures_prints=True)
+
+
+def _begin(*, captures_logging: bool, captures_prints: bool) -> tuple[StreamProxy, ...]:
     with LOCKS.installing:
-        if run.log.captures_logging:
+        if captures_logging:
             _logging_hook.install()
-        if not run.config.capture_stdout:
+        if not captures_prints:
             return ()
         return tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
 
@@ -179,7 +188,7 @@ _logging_hook: Final = _LoggingHook()
 def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
     """What `Logger.callHandlers` does while flowscope is loaded."""
     scope = current.get()
-    run: Run | None = None if scope is None else scope.handle.run
+    run: Run | None = None if scope is None else scope.handle.run or scope.handle.opened()
     if scope is None or run is None or not run.log.captures_logging:
         _logging_hook.call_handlers(logger, record)
         return

@@ -1,4 +1,4 @@
-"""Executing flows: the sync and the async driver, and `with` blocks, around the decisions of `flow_life`."""
+"""Executing flows: the sync and the async driver around the decisions of `flow_life`."""
 
 from collections.abc import Mapping
 from types import CoroutineType
@@ -10,7 +10,6 @@ from ..run.run import Run, surroundings
 from ..scope.context import current, enter, leave
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
-    Block,
     FlowState,
     begin,
     conclude,
@@ -24,15 +23,7 @@ from .flow_lifecycle import (
 
 _COROUTINE: Any = CoroutineType
 
-__all__ = [
-    "close_flow",
-    "enter_block",
-    "execute",
-    "execute_async",
-    "exit_block",
-    "exit_block_async",
-    "open_flow",
-]
+__all__ = ["close_flow", "execute", "execute_async", "open_flow"]
 
 
 def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
@@ -44,7 +35,7 @@ def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping
 
 
 def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
-    run = begin(flow, state, run_params, executing=True)
+    run = begin(flow, state, run_params)
     outside = current.get()
     outcome: BaseException | None = None
     try:
@@ -71,7 +62,7 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
 
 async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     """Run a flow to its end in the running event loop."""
-    run = begin(flow, state, run_params, executing=True)
+    run = begin(flow, state, run_params)
     if bound.target.is_async:
         run.loop = running_loop()
     token = enter(run.root)
@@ -98,7 +89,7 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
 
 def open_flow(flow: Any, state: FlowState) -> Run:
     """Start a run that is no call and no block: `close_flow` ends it, from whatever thread."""
-    run = begin(flow, state, None, executing=True)
+    run = begin(flow, state, None)
     try:
         open_run(flow, state, run)
     except BaseException as error:
@@ -116,46 +107,3 @@ def close_flow(state: FlowState, run: Run, error: BaseException | None, status: 
     finally:
         end(state, run)
         settle(run)
-
-
-def enter_block(flow: Any, state: FlowState, loop: object) -> None:
-    """Start a run that ends with the block; `loop` is the event loop of an `async with` block."""
-    run = begin(flow, state, None, executing=False)
-    run.loop = loop
-    block = Block(run, enter(run.root))
-    state.blocks.append(block)
-    try:
-        open_run(flow, state, run)
-    except BaseException as error:
-        state.blocks.remove(block)
-        _leave_block(state, block, error)
-        settle(run)
-        raise
-
-
-def exit_block(state: FlowState, error: BaseException | None) -> None:
-    """End the block's run, unless an execution inside the block has been the run."""
-    block = state.blocks.pop()
-    outcome = None if block.run.ended else wind_up(block.run, error)
-    _leave_block(state, block, outcome)
-    settle(block.run)
-    if outcome is not error and outcome is not None:
-        raise outcome
-
-
-async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
-    """End the block's run, unless an execution inside the block has been the run."""
-    block = state.blocks.pop()
-    outcome = None if block.run.ended else await wind_up_async(block.run, error)
-    _leave_block(state, block, outcome)
-    await settle_async(block.run)
-    if outcome is not error and outcome is not None:
-        raise outcome
-
-
-def _leave_block(state: FlowState, block: Block, outcome: BaseException | None) -> None:
-    """`outcome` is the block's error, or else that of what it had started."""
-    leave(block.token, block.run.root)
-    if not block.run.ended:
-        conclude(block.run, None, outcome)
-        end(state, block.run)

@@ -3,7 +3,6 @@
 import logging
 import weakref
 from collections.abc import Mapping
-from contextvars import Token
 from typing import Any, Final
 
 from ..._clock import anchor, new_token
@@ -18,17 +17,21 @@ from ..capture.streams import begin_capture, end_capture, write_console
 from ..events.bus import Listener
 from ..ports import RunStart
 from ..run.run import Run, recorded_run
-from ..scope.context import NOTHING, Handle, Scope, current
+from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current
 from .flow_definition import BoundTarget
 
 __all__ = [
-    "Block",
     "FlowState",
+    "announce",
     "begin",
     "conclude",
     "end",
+    "flow_id_at",
+    "live_or_opened",
     "new_flow_id",
+    "new_run",
     "open_run",
+    "record_inputs",
     "settle",
     "settle_async",
     "wind_up",
@@ -43,20 +46,21 @@ def new_flow_id() -> str:
     return _ID_PREFIX + new_token()
 
 
-class Block:
-    """A `with flow:` block that is open."""
-
-    __slots__ = ("run", "token")
-
-    def __init__(self, run: Run, token: Token[Scope | None]) -> None:
-        self.run = run
-        self.token = token
-
-
 class FlowState:
     """What a `Flow` carries from one execution to the next."""
 
-    __slots__ = ("blocks", "bound", "data", "executing", "field_names", "listeners", "provided", "run", "seed")
+    __slots__ = (
+        "blocks",
+        "bound",
+        "data",
+        "executing",
+        "field_names",
+        "listeners",
+        "provided",
+        "run",
+        "seed",
+        "waiting",
+    )
 
     def __init__(self, field_names: tuple[str, ...]) -> None:
         self.field_names = field_names
@@ -67,8 +71,10 @@ class FlowState:
         """The present or the latest run."""
         self.executing = False
         """Whether its function is being called."""
-        self.blocks: list[Block] = []
-        """Its open `with` blocks: another one may be entered inside one whose run has ended."""
+        self.blocks: list[Any] = []
+        """The `with` blocks on it that are entered: the innermost one last."""
+        self.waiting: BlockHandle | None = None
+        """The `with` block in which nothing has happened yet, if it is in one: the run opens with the first thing."""
         self.data: dict[str, Any] = {}
         self.seed: Mapping[str, Any] | None = None
         """What the user had put into the data before the first run."""
@@ -79,6 +85,11 @@ class FlowState:
     def live_run(self) -> Run | None:
         """The present run."""
         return self.run if self.run is not None and not self.run.ended else None
+
+    @property
+    def present_provided(self) -> Mapping[str, Any]:
+        """What the next run is given by name."""
+        return self.provided if self.waiting is None else {**self.provided, **self.waiting.provided}
 
     @property
     def given_data(self) -> dict[str, Any]:
@@ -94,46 +105,69 @@ class FlowState:
         return {**fields, **params}
 
 
-def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, *, executing: bool) -> Run:
+def live_or_opened(state: FlowState) -> Run | None:
+    """The present run, which opens for this if a `with` block waits for it."""
+    if state.waiting is not None:
+        state.waiting.opened()
+    return state.live_run
+
+
+def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None) -> Run:
     """Start a run, or let the run of the `with` block around it be the one.
 
     Raises:
         AlreadyRunningError: The flow is running already.
     """
     given = dict(run_params) if run_params is not None else NOTHING
+    live_or_opened(state)
+    parent_flow_id = flow_id_at(current.get())
     with LOCKS.starting:
-        live = state.live_run
-        if state.executing or (live is not None and not executing):
+        if state.executing:
             raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
-        state.executing = executing
-        run = live or _new_run(flow, state)
+        state.executing = True
+        run = state.live_run
+        if run is None:
+            run = new_run(flow, state, parent_flow_id)
+            run.handle.run = run
     run.run_params = given
-    _record_inputs(flow, state, run)
+    record_inputs(flow, state, run)
     return run
 
 
-def _record_inputs(flow: Any, state: FlowState, run: Run) -> None:
+def flow_id_at(scope: Scope | None) -> str | None:
+    """The id of the flow that runs at a place."""
+    return None if scope is None or scope.handle.opened() is None else scope.handle.flow_id
+
+
+def record_inputs(flow: Any, state: FlowState, run: Run) -> None:
+    """Record the arguments of the flow, or of a subclass the fields."""
     if run.config.record_inputs:
         run.params = state.params_of(flow, run.handle.provided)
 
 
-def _new_run(flow: Any, state: FlowState) -> Run:
+def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: BlockHandle | None = None) -> Run:
+    """A run that no context leads to yet."""
     if state.seed is None:
         state.seed = dict(state.data)
     else:
-        flow.__dict__["flow_id"] = new_flow_id()
+        if state.run is None or state.run.handle.flow_id == clean_text(flow.flow_id):
+            flow.__dict__["flow_id"] = new_flow_id()
         state.data = dict(state.seed)
     config: FlowConfig = flow.flow_config
     token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(_ID_PREFIX)
-    parent = current.get()
+    if block is None:
+        handle = Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow))
+    else:
+        handle = block
+        block.identify(flow.flow_id, flow.flow_name, token)
     start = RunStart(
-        handle=Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow)),
+        handle=handle,
         config=config,
         tags=tuple(map(clean_text, flow.tags)),
-        parent_flow_id=parent.handle.flow_id if parent is not None and parent.handle.run is not None else None,
+        parent_flow_id=parent_flow_id,
     )
     run = recorded_run(flow, start, state.listeners, write_console)
-    run.handle.provide(state.provided)
+    handle.provide(state.provided if block is None else {**state.provided, **block.provided})
     run.proxies = begin_capture(run)
     state.run = run
     return run
@@ -143,13 +177,18 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
     """Announce a run, once, and ask what else it may be given; what this raises is the failure of the run."""
     if run.announced:
         return
-    run.announced = True
-    for sink in run.sinks:
-        sink.run_started(run)
+    announce(run)
     hooked = flow.task_dependencies()
     if hooked:
         run.handle.provide({**run.handle.provided, **hooked})
-        _record_inputs(flow, state, run)
+        record_inputs(flow, state, run)
+
+
+def announce(run: Run) -> None:
+    """Tell that it begins."""
+    run.announced = True
+    for sink in run.sinks:
+        sink.run_started(run)
 
 
 def conclude(run: Run, value: object, error: BaseException | None) -> BaseException | None:

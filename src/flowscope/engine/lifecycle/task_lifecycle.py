@@ -62,7 +62,7 @@ def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, A
         NoActiveFlowError: No flow is running here.
     """
     parent = current.get()
-    if parent is None or (run := parent.handle.run) is None:
+    if parent is None or ((run := parent.handle.run) is None and (run := parent.handle.opened()) is None):
         raise no_active_flow(f"task {definition.name!r}", parent)
     call: Call = definition.new_call()
     call.handle = parent.handle

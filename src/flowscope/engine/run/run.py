@@ -86,7 +86,7 @@ class Run:
         """The flow, while it is running; None also for a plain call of no flow."""
         self.config = config
         self.handle = handle
-        handle.run = self
+        """What leads contexts to this run, once it is put there."""
         self.root = Scope()
         """The place of the flow's own function."""
         self.root.handle = handle

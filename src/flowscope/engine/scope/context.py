@@ -4,6 +4,7 @@ A context holds a `Scope`, which leads to the running flow through a `Handle` th
 stray asyncio task, a bound function or a copied context can neither reach nor keep alive a flow that has ended.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType
@@ -13,7 +14,7 @@ from ...concurrency.fork import call_in_forked_children
 from ...errors import NoActiveFlowError
 from ...serialization.json_values import clean_text
 
-__all__ = ["NOTHING", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
+__all__ = ["NOTHING", "BlockHandle", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -41,6 +42,14 @@ class Handle:
         self.is_bare = True
         """Whether the bodies of its calls get nothing from the run: no values, and no surroundings."""
 
+    def opened(self) -> Any:
+        """The run, which opens for this if it is that of a `with` block; None where none is running."""
+        return self.run
+
+    def present_flow(self) -> Any:
+        """The flow that is running, also in a `with` block in which nothing has happened; None where none is."""
+        return None if self.run is None else self.run.flow
+
     def task_id(self, order: int) -> str | None:
         """The id of a task by its execution order; None for 0, the flow itself."""
         if order in self.given_ids:
@@ -57,6 +66,45 @@ class Handle:
         """Let go of the run, which has ended."""
         self.run = None
         self.provided = NOTHING
+
+
+class BlockHandle(Handle):
+    """What contexts hold of a `with` block: its run opens with the first thing that happens in it.
+
+    Whoever looks at `run` alone sees none until then. Who begins something asks for `opened()`.
+    """
+
+    __slots__ = ("_lock", "_opener", "_waits")
+
+    def __init__(self, flow_name: str, anchor: int, find_flow: Callable[[], Any], opener: Callable[[], None]) -> None:
+        super().__init__("", flow_name, "", anchor, find_flow)
+        self._opener: Callable[[], None] | None = opener
+        """Starts the run and puts it here."""
+        self._waits = True
+        self._lock = threading.RLock()
+        """Held while the run is started: others wait for that."""
+
+    def opened(self) -> Any:
+        """The run, which opens for this; None once the block is over."""
+        if self._waits:
+            with self._lock:
+                opener, self._opener = self._opener, None
+                if opener is not None:
+                    try:
+                        opener()
+                    finally:
+                        self._waits = False
+        return self.run
+
+    def present_flow(self) -> Any:
+        """The flow of the block, until that is over."""
+        return self.find_flow() if self._waits else super().present_flow()
+
+    def identify(self, flow_id: str, flow_name: str, token: str) -> None:
+        """Take over what the flow is called when its run opens."""
+        self.flow_id = clean_text(flow_id)
+        self.flow_name = clean_text(flow_name)
+        self.token = token
 
 
 class Scope:

@@ -98,6 +98,7 @@ def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
         sinks=sinks,
         is_observed=True,
     )
+    handle.run = run
     run.proxies = begin_capture(run)
     state = state_of(flow)
     state.run = run

@@ -1,0 +1,177 @@
+"""`with flow:` and `async with flow:`: the block is the run, which opens with the first thing that happens in it."""
+
+import weakref
+from collections.abc import Mapping
+from contextvars import Token
+from typing import Any
+
+from ..._clock import anchor, tick
+from ...concurrency.process_locks import LOCKS
+from ...errors import AlreadyRunningError
+from ...model.status import RunStatus
+from ..capture.streams import begin_capture_of_block, end_capture
+from ..run.run import Run
+from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
+from .flow_lifecycle import (
+    FlowState,
+    announce,
+    conclude,
+    end,
+    flow_id_at,
+    new_run,
+    record_inputs,
+    settle,
+    settle_async,
+    wind_up,
+    wind_up_async,
+)
+
+__all__ = ["Block", "enter_block", "exit_block", "exit_block_async"]
+
+
+class Block:
+    """A `with flow:` block that is entered."""
+
+    __slots__ = ("_flow", "_hooked", "_loop", "_proxies", "_state", "root", "run", "started", "token")
+
+    def __init__(self, flow: Any, state: FlowState, loop: object) -> None:
+        self._flow = flow
+        self._state = state
+        self._loop = loop
+        """The event loop of an `async with` block."""
+        self.started = tick()
+        """When it was entered, in ticks."""
+        self._hooked: Mapping[str, Any] = NOTHING
+        self._proxies: Any = ()
+        self.run: Run | None = None
+        """Its run, once that is open; none ever in a block on a flow that has ended."""
+        self.root = Scope()
+        self.token: Token[Scope | None]
+
+    def enter(self) -> None:
+        """Let this context be in the block.
+
+        Raises:
+            AlreadyRunningError: The flow is running already.
+        """
+        flow, state = self._flow, self._state
+        find_flow = weakref.ref(flow)
+        with LOCKS.starting:
+            if state.executing or state.waiting is not None or state.live_run is not None:
+                raise AlreadyRunningError(f"flow {flow.flow_name or 'Flow'!r}", RunStatus.RUNNING)
+            if state.run is not None:
+                self.root.handle = Handle(flow.flow_id, flow.flow_name, "", 0, find_flow)
+            else:
+                self.root.handle = state.waiting = BlockHandle(flow.flow_name, anchor(), find_flow, self._open)
+                self._proxies = begin_capture_of_block()
+        self.token = enter(self.root)
+
+    def ask_for_dependencies(self) -> None:
+        """Ask the flow, once, what else its tasks may be given."""
+        if isinstance(self.root.handle, BlockHandle):
+            self._hooked = self._flow.task_dependencies()
+            if self._hooked and self.run is not None:
+                self._provide(self.run)
+
+    def _open(self) -> None:
+        """Start the run; it is announced before any context is led to it, so that this is told first."""
+        flow, state, handle = self._flow, self._state, self.root.handle
+        flow._name("Flow")  # noqa: SLF001 - a part of the same object
+        outer = None if self.token.old_value is Token.MISSING else self.token.old_value
+        parent_flow_id = flow_id_at(outer)
+        with LOCKS.starting:
+            self.run = run = new_run(flow, state, parent_flow_id, handle if isinstance(handle, BlockHandle) else None)
+            state.waiting = None
+        end_capture(self._proxies)
+        run.root = self.root
+        run.loop = self._loop
+        run.started = self.started
+        self._provide(run)
+        try:
+            announce(run)
+        finally:
+            handle.run = run
+
+    def _provide(self, run: Run) -> None:
+        run.handle.provide({**run.handle.provided, **self._hooked})
+        record_inputs(self._flow, self._state, run)
+
+    def opened(self, error: BaseException | None) -> BaseException | None:
+        """Open the run before it ends, if nothing has happened; tell with which error it ends."""
+        try:
+            self.root.handle.opened()
+        except BaseException as interrupt:  # of a listener
+            return interrupt if error is None else error
+        return error
+
+    @property
+    def live_run(self) -> Run | None:
+        """Its run, unless that has ended."""
+        return None if self.run is None or self.run.ended else self.run
+
+    def leave(self, outcome: BaseException | None) -> None:
+        """Lead this context back, and end the run with the block's error, or else that of what it had started."""
+        leave(self.token, self.root)
+        run = self.live_run
+        if run is not None:
+            conclude(run, None, outcome)
+            end(self._state, run)
+
+    def settle(self) -> None:
+        """Wait until every listener is through."""
+        if self.run is not None:
+            settle(self.run)
+
+    async def settle_async(self) -> None:
+        """Wait until every listener is through."""
+        if self.run is not None:
+            await settle_async(self.run)
+
+
+def enter_block(flow: Any, state: FlowState, loop: object) -> None:
+    """Enter a block that is the run of a flow; `loop` is the event loop of an `async with` block.
+
+    On a flow that has ended it is no run: the record of the flow stays as it is, and no flow is running in it.
+    """
+    block = Block(flow, state, loop)
+    block.enter()
+    state.blocks.append(block)
+    try:
+        block.ask_for_dependencies()
+    except BaseException as error:
+        state.blocks.remove(block)
+        block.leave(block.opened(error))
+        block.settle()
+        raise
+
+
+def exit_block(state: FlowState, error: BaseException | None) -> None:
+    """End the block's run, unless an execution inside the block has been the run."""
+    block = _left_block(state)
+    outcome = block.opened(error)
+    if block.live_run is not None:
+        outcome = wind_up(block.live_run, outcome)
+    block.leave(outcome)
+    block.settle()
+    if outcome is not error and outcome is not None:
+        raise outcome
+
+
+async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
+    """End the block's run, unless an execution inside the block has been the run."""
+    block = _left_block(state)
+    outcome = block.opened(error)
+    if block.live_run is not None:
+        outcome = await wind_up_async(block.live_run, outcome)
+    block.leave(outcome)
+    await block.settle_async()
+    if outcome is not error and outcome is not None:
+        raise outcome
+
+
+def _left_block(state: FlowState) -> Block:
+    """The block that this context is in: several contexts may be in blocks on one flow that has ended."""
+    scope = current.get()
+    found = next((block for block in reversed(state.blocks) if block.root is scope), state.blocks[-1])
+    state.blocks.remove(found)
+    return found  # type: ignore[no-any-return] # the state keeps nothing else there

@@ -340,3 +340,22 @@ def test_a_generator_that_returns_a_value_is_not_hurt(tracer: Tracer) -> None:
 
     assert work().execute().return_value == [1]
     assert values == ["value"]
+
+
+@pytest.mark.parametrize("block", ["with", "async with"])
+def test_a_block_is_surrounded_like_a_flow(tracer: Tracer, block: str) -> None:
+    """In a `with` block code runs in the span of the flow, and after it outside."""
+
+    async def inside() -> str:
+        async with Flow[None]():
+            spans_of_sync()
+            return span.get()
+
+    if block == "with":
+        with Flow[None]():
+            spans_of_sync()
+            found = span.get()
+    else:
+        found = asyncio.run(inside())
+    assert found == "flow"
+    assert span.get() == "outside"

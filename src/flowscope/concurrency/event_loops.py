@@ -19,6 +19,7 @@ __all__ = [
     "cancelled_error_type",
     "current_asyncio_task",
     "deadline_in",
+    "hide_task",
     "in_loop",
     "is_being_cancelled",
     "is_cancelled_error",
@@ -90,6 +91,13 @@ def cancel_task(task: Any) -> None:
         task.cancel()
     else:
         in_loop(loop, task.cancel)
+
+
+def hide_task(task: Any) -> None:
+    """Keep a task from being cancelled with all others when its loop ends: it ends with the flow that runs there."""
+    import asyncio
+
+    asyncio._unregister_task(task)  # noqa: SLF001 - documented, for those who manage tasks
 
 
 def spawn(
@@ -210,22 +218,22 @@ def is_being_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def run_in_new_loop(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def run_in_new_loop(function: Callable[[], Coroutine[Any, Any, T]], context: contextvars.Context | None = None) -> T:
     """Run an async function to its end, in an event loop of its own.
 
-    It runs in this thread, or, where a loop is running here already, in a new one with a copy of this context. The
-    loop that this thread may have set stays set.
+    It runs in this thread, or, where a loop is running here already, in a new one with a copy of this context, or in
+    the very context given. The loop that this thread may have set stays set.
     """
     if running_loop() is not None:
-        return run_in_thread(lambda: _run_here(function))
-    return _run_here(function)
+        return run_in_thread(lambda: _run_here(function, context))
+    return _run_here(function, context)
 
 
-def _run_here(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+def _run_here(function: Callable[[], Coroutine[Any, Any, T]], context: contextvars.Context | None) -> T:
     import asyncio
 
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        return runner.run(function())
+        return runner.run(function(), context=context)
 
 
 async def wait_in_thread(function: Callable[[], object]) -> None:

@@ -56,6 +56,11 @@ class Resolver(Protocol):
         """What the flow provides by name."""
         ...
 
+    @property
+    def loop(self) -> object:
+        """The event loop that lasts as long as the flow; None if there is none."""
+        ...
+
     def named(self, name: str) -> object:
         """The value of a built-in name: `this_flow`, `flow_data`, `this_task` or `task_data`."""
         ...

@@ -1,18 +1,28 @@
-"""Latch and closing what `Inject` providers make: per attempt of a call, or once per run of a flow."""
+"""Latch and closing what `Inject` providers make for one attempt of a call, or for one provider of a whole run."""
 
 import sys
-import threading
-from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Any, Final
+from collections.abc import AsyncGenerator, Generator
+from typing import Any, Final, Protocol
 
-from ...concurrency.latch import Latch
 from ...errors import InjectionError
 from ..definitions.callables import Kind
 from ..definitions.injection_plan import Plan, Provider, Resolver
 
-__all__ = ["ProviderStack", "SharedProviders"]
+__all__ = ["ProviderStack", "Shared"]
 
 _MISSING: Final = object()
+
+
+class Shared(Protocol):
+    """The values of a run's `scope="flow"` providers."""
+
+    def get(self, provider: Provider) -> Any:
+        """The value of a sync provider."""
+        ...
+
+    async def get_async(self, provider: Provider) -> Any:
+        """The value of a provider of any kind."""
+        ...
 
 
 class ProviderStack:
@@ -23,7 +33,7 @@ class ProviderStack:
 
     __slots__ = ("_generators", "_shared", "_site")
 
-    def __init__(self, resolver: Resolver, shared: "SharedProviders | None" = None) -> None:
+    def __init__(self, resolver: Resolver, shared: Shared | None = None) -> None:
         self._site = resolver
         self._shared = shared
         self._generators: list[tuple[str, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]]] = []
@@ -88,17 +98,12 @@ class ProviderStack:
             raise InjectionError(name, "yield", "the provider ended without yielding a value. Let it yield once.")
         self._generators.append((name, generator))
 
-    @property
-    def awaits(self) -> bool:
-        """Whether closing needs an event loop."""
-        return any(isinstance(generator, AsyncGenerator) for _, generator in self._generators)
-
     def close(self, error: BaseException | None) -> BaseException | None:
         """Close all, and tell with which error the call ends."""
         while self._generators:
             name, generator = self._generators.pop()
             if isinstance(generator, Generator):
-                error = self._outcome(name, error, _close(name, generator, error))
+                error = self.outcome(name, error, _close(name, generator, error))
         return error
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
@@ -109,10 +114,23 @@ class ProviderStack:
                 raised = _close(name, generator, error)
             else:
                 raised = await _close_async(name, generator, error)
-            error = self._outcome(name, error, raised)
+            error = self.outcome(name, error, raised)
         return error
 
-    def _outcome(self, name: str, error: BaseException | None, raised: BaseException | None) -> BaseException | None:
+    async def abort_async(self, thrown: BaseException) -> BaseException | None:
+        """Close all because of an exception that is none of the call's; tell what else is raised meanwhile."""
+        error: BaseException | None = None
+        while self._generators:
+            name, generator = self._generators.pop()
+            if isinstance(generator, Generator):
+                raised = _close(name, generator, error or thrown)
+            else:
+                raised = await _close_async(name, generator, error or thrown)
+            error = error if raised is thrown else self.outcome(name, error, raised)
+        return error
+
+    def outcome(self, name: str, error: BaseException | None, raised: BaseException | None) -> BaseException | None:
+        """The error of the call, or else what is raised while one is closed."""
         if error is None:
             return raised
         if raised is not None and raised is not error:
@@ -166,46 +184,3 @@ async def _first(generator: AsyncGenerator[Any, Any]) -> Any:
         return await step
     except StopAsyncIteration:
         return _MISSING
-
-
-class SharedProviders:
-    """The values of a run's `scope="flow"` providers: each is made once, however many calls ask at the same time."""
-
-    __slots__ = ("_latch", "_lock", "_values", "providers")
-
-    def __init__(self, resolver: Resolver) -> None:
-        self.providers = ProviderStack(resolver, self)
-        """What they have providers, to be closed at the end of the run."""
-        self._values: dict[Callable[..., Any], Any] = {}
-        self._latch: dict[Callable[..., Any], Latch] = {}
-        self._lock = threading.RLock()
-
-    def get(self, provider: Provider) -> Any:
-        """The value of a sync provider."""
-        with self._lock:
-            if provider.function not in self._values:
-                self._values[provider.function] = self.providers.open(provider)
-            return self._values[provider.function]
-
-    async def get_async(self, provider: Provider) -> Any:
-        """The value of a provider of any kind; those who ask for an async one may be in different event loops."""
-        if not provider.definition.kind.awaits:
-            return self.get(provider)
-        while provider.function not in self._values:
-            with self._lock:
-                mine = provider.function not in self._latch
-                latch = self._latch.setdefault(provider.function, Latch())
-            if mine:
-                await self._open(provider, latch)
-            else:
-                await latch.wait()
-        return self._values[provider.function]
-
-    async def _open(self, provider: Provider, latch: Latch) -> None:
-        """Open it, or, if that fails, let the next one try."""
-        try:
-            if provider.function not in self._values:
-                self._values[provider.function] = await self.providers.open_async(provider)
-        finally:
-            del self._latch[provider.function]
-            latch.set()

@@ -26,6 +26,12 @@ class CallResolver:
         """What the flow provides by name."""
         return self._handle.provided
 
+    @property
+    def loop(self) -> object:
+        """The event loop that lasts as long as the flow; None if there is none."""
+        run = self._handle.run
+        return None if run is None else run.loop or run.surrounding_loop
+
     def named(self, name: str) -> object:
         """The value of a built-in name."""
         if name == "this_task":

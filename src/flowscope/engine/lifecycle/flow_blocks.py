@@ -2,10 +2,12 @@
 
 import weakref
 from collections.abc import Mapping
+from contextlib import ExitStack
 from contextvars import Token
 from typing import Any
 
 from ..._clock import anchor, tick
+from ...concurrency.event_loops import running_loop
 from ...concurrency.process_locks import LOCKS
 from ...errors import AlreadyRunningError
 from ...model.status import RunStatus
@@ -32,17 +34,32 @@ __all__ = ["Block", "enter_block", "exit_block", "exit_block_async"]
 class Block:
     """A `with flow:` block that is entered."""
 
-    __slots__ = ("_flow", "_hooked", "_loop", "_proxies", "_state", "root", "run", "started", "token")
+    __slots__ = (
+        "_flow",
+        "_hooked",
+        "_loop",
+        "_proxies",
+        "_state",
+        "_surrounding_loop",
+        "_surroundings",
+        "root",
+        "run",
+        "started",
+        "token",
+    )
 
     def __init__(self, flow: Any, state: FlowState, loop: object) -> None:
         self._flow = flow
         self._state = state
         self._loop = loop
         """The event loop of an `async with` block."""
+        self._surrounding_loop = running_loop()
         self.started = tick()
         """When it was entered, in ticks."""
         self._hooked: Mapping[str, Any] = NOTHING
         self._proxies: Any = ()
+        self._surroundings = ExitStack()
+        """What the sinks of its run put around the rest of the block."""
         self.run: Run | None = None
         """Its run, once that is open; none ever in a block on a flow that has ended."""
         self.root = Scope()
@@ -84,13 +101,15 @@ class Block:
             state.waiting = None
         end_capture(self._proxies)
         run.root = self.root
-        run.loop = self._loop
+        run.loop, run.surrounding_loop = self._loop, self._surrounding_loop
         run.started = self.started
         self._provide(run)
         try:
             announce(run)
         finally:
             handle.run = run
+        if run.activation is not None and current.get() is self.root:
+            self._surroundings.enter_context(run.activation(None))
 
     def _provide(self, run: Run) -> None:
         run.handle.provide({**run.handle.provided, **self._hooked})
@@ -111,6 +130,7 @@ class Block:
 
     def leave(self, outcome: BaseException | None) -> None:
         """Lead this context back, and end the run with the block's error, or else that of what it had started."""
+        self._surroundings.close()
         leave(self.token, self.root)
         run = self.live_run
         if run is not None:

@@ -1,11 +1,13 @@
 """Executing flows: the sync and the async driver around the decisions of `flow_life`."""
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
+from functools import partial
 from types import CoroutineType
 from typing import Any
 
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...model.status import RunStatus
+from ..injection.invocation import value_unless
 from ..run.run import Run, surroundings
 from ..scope.context import current, enter, leave
 from .flow_definition import BoundTarget
@@ -45,8 +47,7 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
             with surroundings(run.handle, None):
                 value: Any = bound.call(run.handle)
                 if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
-                    coroutine = value
-                    value = run_in_new_loop(lambda: coroutine)
+                    value = run_in_new_loop(partial(_to_its_end, run, value))
         except BaseException as error:
             outcome = conclude(run, None, wind_up(run, error))
         else:
@@ -60,11 +61,25 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
         settle(run)
 
 
+async def _to_its_end(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Await what a sync function has returned, and close in this event loop what was opened in it."""
+    run.surrounding_loop = running_loop()
+    try:
+        value = await coroutine
+    except BaseException as error:
+        outcome = await wind_up_async(run, error)
+        if outcome is error or outcome is None:
+            raise
+        raise outcome from None
+    return value_unless(await wind_up_async(run, None), value)
+
+
 async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     """Run a flow to its end in the running event loop."""
     run = begin(flow, state, run_params)
+    run.surrounding_loop = running_loop()
     if bound.target.is_async:
-        run.loop = running_loop()
+        run.loop = run.surrounding_loop
     token = enter(run.root)
     outcome: BaseException | None = None
     try:

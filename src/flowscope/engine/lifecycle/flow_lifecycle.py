@@ -238,8 +238,7 @@ def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
         error = run.children.end(error)
     if run.shared is None:
         return error
-    providers = run.shared.providers
-    error = run_in_new_loop(lambda: providers.close_async(error)) if providers.awaits else providers.close(error)
+    error = run.shared.close(error)
     return error if run.children is None else run.children.end(error)  # of what providers submit while they are closed
 
 
@@ -249,7 +248,7 @@ async def wind_up_async(run: Run, error: BaseException | None) -> BaseException 
         error = await run.children.end_async(error)
     if run.shared is None:
         return error
-    error = await run.shared.providers.close_async(error)
+    error = await run.shared.close_async(error)
     return error if run.children is None else await run.children.end_async(error)
 
 

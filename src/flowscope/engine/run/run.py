@@ -18,7 +18,8 @@ from ...serialization.redaction import redactor_for
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
-from ..injection.provider_stack import ProviderStack, SharedProviders
+from ..injection.flow_resources import SharedProviders
+from ..injection.provider_stack import ProviderStack
 from ..injection.resolver import CallResolver
 from ..ports import RunSink, RunStart, TaskCounts, sink_factories
 from ..scope.call import Call
@@ -65,6 +66,7 @@ class Run:
         "sinks",
         "started",
         "status",
+        "surrounding_loop",
         "tags",
         "value",
         "waiting_prints",
@@ -107,6 +109,8 @@ class Run:
         """The submitted calls that have not ended, if there have been any."""
         self.loop: object = None
         """The event loop in which its function runs, if that is async."""
+        self.surrounding_loop: object = None
+        """The event loop around a sync `with` block, or in which a function that is not async is awaited."""
         self.calls = calls
         self.orders = count(1)
         """The execution orders of the tasks to come."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..._clock import anchor, tick
 from ...engine.capture.streams import write_console
-from ...engine.lifecycle.task_lifecycle import attempt_failed, begin, end_remotely, start
+from ...engine.lifecycle.task_lifecycle import attempt_failed, begin, end_remotely, revise, start
 from ...engine.live import Task
 from ...engine.ports import ArtifactFact, LogLine, ResultFact
 from ...engine.run.run import Run
@@ -16,7 +16,7 @@ from ...engine.scope.context import enter, leave, outside
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.exception_transport import remote_error
-from .messages import Entered, Left, Message, Retried, Started
+from .messages import Entered, Left, Message, Retried, Revised, Started
 
 __all__ = ["Replay"]
 
@@ -63,6 +63,11 @@ class Replay:
                 call = self._call(message.order)
                 call.attempt = message.failure.attempt + 1
                 attempt_failed(call, message.failure)
+            case Revised():
+                call = self._call(message.order)
+                if not call.ended:
+                    revise(call, "task_name", message.task_name)
+                    revise(call, "raise_on_error", message.raise_on_error)
             case Left():
                 self._leave(message)
             case _:

@@ -1,0 +1,338 @@
+"""The values of `scope="flow"` providers: each is opened and closed in one context, an async one by one asyncio task.
+
+What a provider sets in ContextVars stays in that context, and what belongs to an asyncio task, such as a cancel scope,
+is left by the task that entered it, whichever call asked for the value first.
+"""
+
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from ...concurrency.event_loops import cancel_task, hide_task, in_loop, run_in_new_loop, running_loop
+from ...concurrency.latch import Latch
+from ...concurrency.loop_thread import LoopThread
+from ...errors import NoActiveFlowError
+from ..definitions.injection_plan import Provider, Resolver
+from ..scope.context import current, enter, no_active_flow
+from .provider_stack import ProviderStack
+
+__all__ = ["SharedProviders"]
+
+
+class SharedProviders:
+    """The values of a run's `scope="flow"` providers: each is made once, however many calls ask at the same time."""
+
+    __slots__ = ("_closed", "_latch", "_lock", "_loop_thread", "_one_at_a_time", "_open", "_site", "_values")
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._site = resolver
+        self._values: dict[Callable[..., Any], Any] = {}
+        self._open: list[_Resource | _AsyncResource] = []
+        """What is to be closed at the end of the run, in the order of the latch."""
+        self._latch: dict[Callable[..., Any], _AsyncResource] = {}
+        self._closed = False
+        """Whether all has been closed that was open when the run ended."""
+        self._loop_thread: LoopThread | None = None
+        self._lock = threading.RLock()
+        """Held for a moment."""
+        self._one_at_a_time = threading.RLock()
+        """Held while a sync provider opens, by the thread that asked."""
+
+    def get(self, provider: Provider) -> Any:
+        """The value of a sync provider."""
+        with self._one_at_a_time:
+            if provider.function not in self._values:
+                resource = _Resource(ProviderStack(self._site, self))
+                value = resource.open(provider)
+                self._open.append(resource)
+                if self._is_late(resource):
+                    resource.close(refusal := self._refusal(provider))
+                    raise refusal
+                self._values[provider.function] = value
+            return self._values[provider.function]
+
+    def _is_late(self, resource: "_Resource | _AsyncResource") -> bool:
+        """Whether it has opened after the end of the run, so that nobody else closes it."""
+        if not self._closed or resource not in self._open:
+            return False
+        self._open.remove(resource)
+        return True
+
+    def _refusal(self, provider: Provider) -> NoActiveFlowError:
+        return no_active_flow(f"provider {provider.definition.name!r}", current.get())
+
+    async def get_async(self, provider: Provider) -> Any:
+        """The value of a provider of any kind; those who ask for an async one may be in different event loops."""
+        if not provider.definition.kind.awaits:
+            return self.get(provider)
+        while provider.function not in self._values:
+            with self._lock:
+                resource = self._latch.get(provider.function)
+                mine = resource is None
+                if resource is None:
+                    resource = self._latch[provider.function] = _AsyncResource(
+                        ProviderStack(self._site, self), provider
+                    )
+            if mine:
+                resource.start(self._loop(), partial(self._settle, provider, resource))
+            await resource.wait_open()
+            if mine and (failure := resource.pop_failure()) is not None:
+                try:
+                    raise failure
+                finally:
+                    del failure, resource  # it would hold this frame, and this frame it
+        return self._values[provider.function]
+
+    def _settle(self, provider: Provider, resource: "_AsyncResource") -> None:
+        """Take one that has opened, or, if that has failed, let the next call try."""
+        with self._lock:
+            del self._latch[provider.function]
+            if resource.failure is None:
+                self._open.append(resource)
+                if self._is_late(resource):
+                    resource.failure = self._refusal(provider)
+                else:
+                    self._values[provider.function] = resource.value
+
+    def _loop(self) -> object:
+        """The event loop of the flow, if that is where the value is asked for, else one that lasts as long."""
+        here = running_loop()
+        if here is self._site.loop:
+            return here
+        with self._lock:
+            if self._loop_thread is None:
+                self._loop_thread = LoopThread("flowscope-providers")
+            return self._loop_thread.loop
+
+    def close(self, error: BaseException | None) -> BaseException | None:
+        """Close all, the last opened first; tell with which error the flow ends."""
+        for latch in list(self._latch.values()):
+            latch.cancel()
+        while self._open or not self._closed:
+            if self._open:
+                error = self._open.pop().close(error)
+            else:
+                self._closed = True
+        self._stop()
+        return error
+
+    async def close_async(self, error: BaseException | None) -> BaseException | None:
+        """Like `close`; a coroutine that is being closed can wait for nothing."""
+        if isinstance(error, GeneratorExit):
+            return self.close(error)
+        for latch in list(self._latch.values()):
+            latch.cancel()
+            await latch.wait_ended()
+        while self._open or not self._closed:
+            if self._open:
+                error = await self._open.pop().close_async(error)
+            else:
+                self._closed = True
+        self._stop()
+        return error
+
+    def _stop(self) -> None:
+        loop_thread, self._loop_thread = self._loop_thread, None
+        if loop_thread is not None:
+            loop_thread.stop()
+
+
+class _Resource:
+    """What a sync provider has opened."""
+
+    __slots__ = ("_context", "_provider_stack")
+
+    def __init__(self, opened: ProviderStack) -> None:
+        self._provider_stack = opened
+        self._context = copy_context()
+
+    def open(self, provider: Provider) -> Any:
+        """The value; what is opened for a provider that fails is closed at once."""
+        try:
+            return self._context.run(self._provider_stack.open, provider)
+        except BaseException as error:
+            self._context.run(self._provider_stack.close, error)
+            raise
+
+    def close(self, error: BaseException | None) -> BaseException | None:
+        """Close it where it was opened; tell with which error the flow ends."""
+        return self._context.run(self._close_at, current.get(), error)
+
+    def _close_at(self, scope: Any, error: BaseException | None) -> BaseException | None:
+        enter(scope)
+        return self._provider_stack.close(error)
+
+    async def close_async(self, error: BaseException | None) -> BaseException | None:
+        """Like `close`."""
+        return self.close(error)
+
+
+class _AsyncResource:
+    """What an async provider has opened: one asyncio task opens it, waits, and closes it."""
+
+    __slots__ = (
+        "_asking",
+        "_broken",
+        "_cancelled",
+        "_closing",
+        "_context",
+        "_ended",
+        "_error",
+        "_lock",
+        "_loop",
+        "_outcome",
+        "_provider",
+        "_provider_stack",
+        "_ready",
+        "_scope",
+        "_task",
+        "failure",
+        "value",
+    )
+
+    def __init__(self, opened: ProviderStack, provider: Provider) -> None:
+        self._provider_stack = opened
+        self._provider = provider
+        self._context = copy_context()
+        self._lock = threading.Lock()
+        self._asking = 0
+        """How many calls wait for the value."""
+        self._cancelled = False
+        self._ready, self._closing, self._ended = Latch(), Latch(), Latch()
+        self._scope = current.get()
+        """The place in the flow from which it is closed."""
+        self._error: BaseException | None = None
+        """The error with which the flow ends so far."""
+        self._broken = False
+        """Whether its task was cancelled while the flow was running."""
+        self._outcome: BaseException | None = None
+        self._loop: Any = None
+        self._task: Any = None
+        self.value: Any = None
+        self.failure: BaseException | None = None
+        """What kept it from latch."""
+
+    def start(self, loop: object, settle: Callable[[], None]) -> None:
+        """Begin to open it in a task of the loop; `settle` is called when it has opened or failed."""
+        self._loop = loop
+        begin = partial(self._begin, settle)
+        if running_loop() is loop:
+            begin()
+        else:
+            in_loop(loop, begin)
+
+    def _begin(self, settle: Callable[[], None]) -> None:
+        self._task = self._loop.create_task(self._live(settle), context=self._context)
+        hide_task(self._task)
+        if self._cancelled:
+            self._task.cancel()
+
+    async def _live(self, settle: Callable[[], None]) -> None:
+        try:
+            if await self._opens(settle):
+                await self._closes()
+        finally:
+            self._ready.set()
+            self._ended.set()
+
+    async def _opens(self, settle: Callable[[], None]) -> bool:
+        try:
+            self.value = await self._provider_stack.open_async(self._provider)
+        except BaseException as error:
+            self.failure = error
+            await self._provider_stack.close_async(error)
+        settle()
+        failure = self.failure
+        self._ready.set()
+        if failure is not None:
+            await self._provider_stack.close_async(failure)
+        return failure is None
+
+    def pop_failure(self) -> BaseException | None:
+        """What kept it from latch, which it lets go of."""
+        failure, self.failure = self.failure, None
+        return failure
+
+    async def _closes(self) -> None:
+        try:
+            await self._closing.wait()
+        except GeneratorExit:  # its event loop is gone: whoever ends the flow closes it
+            raise
+        except BaseException as thrown:  # by a cancel scope that the provider holds open, or by the end of the loop
+            self._broken = True
+            self._outcome = await self._provider_stack.abort_async(thrown)
+        else:
+            enter(self._scope)
+            self._outcome = await self._provider_stack.close_async(self._error)
+
+    def cancel(self) -> None:
+        """Cancel the task."""
+        self._cancelled = True
+        if self._task is not None:
+            cancel_task(self._task)
+
+    async def wait_open(self) -> None:
+        """Wait until it has opened or failed; the last call that is cancelled meanwhile cancels the latch."""
+        with self._lock:
+            self._asking += 1
+        try:
+            await self._ready.wait()
+        except BaseException as error:
+            with self._lock:
+                self._asking -= 1
+                unwanted = not self._asking and not self._ready.is_set
+            if unwanted:
+                self.cancel()
+                if not isinstance(error, GeneratorExit):
+                    await self._ended.wait()
+            raise
+
+    async def wait_ended(self) -> None:
+        """Wait until its task is through; being cancelled meanwhile cancels that task."""
+        while not self._ended.is_set:
+            try:
+                await self._ended.wait()
+            except GeneratorExit:
+                raise
+            except BaseException:
+                self.cancel()
+
+    def close(self, error: BaseException | None) -> BaseException | None:
+        """Close it, and block this thread until that is done; tell with which error the flow ends."""
+        self._error, self._scope = error, current.get()
+        if not self._loop.is_running() or running_loop() is self._loop:
+            return self._close_elsewhere(error)
+        self._closing.set()
+        try:
+            self._ended.wait_blocking()
+        except BaseException as interrupt:
+            self.cancel()
+            return interrupt if error is None else error
+        return self._told(error)
+
+    def _close_elsewhere(self, error: BaseException | None) -> BaseException | None:
+        """Close it in its context, but in another event loop: its own is closed, or waits for this."""
+        if self._ended.is_set:
+            return self._told(error)
+        if self._task is not None:
+            self._task._log_destroy_pending = False  # noqa: SLF001 - it may never run again, and has nothing to do
+        self._context.run(enter, self._scope)
+        error = run_in_new_loop(lambda: self._provider_stack.close_async(error), self._context)
+        self._closing.set()
+        return error
+
+    async def close_async(self, error: BaseException | None) -> BaseException | None:
+        """Close it; tell with which error the flow ends."""
+        if not self._loop.is_running():
+            return self.close(error)
+        self._error, self._scope = error, current.get()
+        self._closing.set()
+        await self.wait_ended()
+        return self._told(error)
+
+    def _told(self, error: BaseException | None) -> BaseException | None:
+        if self._broken:
+            return self._provider_stack.outcome(self._provider.definition.name, error, self._outcome)
+        return self._outcome

@@ -23,10 +23,9 @@ from .flow_lifecycle import (
     new_run,
     record_inputs,
     settle,
-    settle_async,
     wind_up,
-    wind_up_async,
 )
+from .steps import Steps, perform, perform_async
 
 __all__ = ["Block", "enter_block", "exit_block", "exit_block_async"]
 
@@ -137,16 +136,6 @@ class Block:
             conclude(run, None, outcome)
             end(self._state, run)
 
-    def settle(self) -> None:
-        """Wait until every listener is through."""
-        if self.run is not None:
-            settle(self.run)
-
-    async def settle_async(self) -> None:
-        """Wait until every listener is through."""
-        if self.run is not None:
-            await settle_async(self.run)
-
 
 def enter_block(flow: Any, state: FlowState, loop: object) -> None:
     """Enter a block that is the run of a flow; `loop` is the event loop of an `async with` block.
@@ -161,32 +150,36 @@ def enter_block(flow: Any, state: FlowState, loop: object) -> None:
     except BaseException as error:
         state.blocks.remove(block)
         block.leave(block.opened(error))
-        block.settle()
+        if block.run is not None:
+            perform(settle(block.run))
         raise
 
 
 def exit_block(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
-    block = _left_block(state)
-    outcome = block.opened(error)
-    if block.live_run is not None:
-        outcome = wind_up(block.live_run, outcome)
-    block.leave(outcome)
-    block.settle()
-    if outcome is not error and outcome is not None:
-        raise outcome
+    _raise_other(perform(_exit(_left_block(state), error)), error)
 
 
 async def exit_block_async(state: FlowState, error: BaseException | None) -> None:
     """End the block's run, unless an execution inside the block has been the run."""
-    block = _left_block(state)
-    outcome = block.opened(error)
+    _raise_other(await perform_async(_exit(_left_block(state), error)), error)
+
+
+def _exit(block: Block, error: BaseException | None) -> Steps[BaseException | None]:
+    """End a block, which has raised an error or none; the error with which its run ends."""
+    ending = block.opened(error)
     if block.live_run is not None:
-        outcome = await wind_up_async(block.live_run, outcome)
-    block.leave(outcome)
-    await block.settle_async()
-    if outcome is not error and outcome is not None:
-        raise outcome
+        ending = yield from wind_up(block.live_run, ending)
+    block.leave(ending)
+    if block.run is not None:
+        yield from settle(block.run)
+    return ending
+
+
+def _raise_other(ending: BaseException | None, error: BaseException | None) -> None:
+    """Raise the error with which a run ends; that of the block propagates by itself."""
+    if ending is not error and ending is not None:
+        raise ending
 
 
 def _left_block(state: FlowState) -> Block:

@@ -7,21 +7,21 @@ from typing import Any
 
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...model.status import RunStatus
-from ..injection.invocation import value_unless
 from ..run.run import Run, surroundings
-from ..scope.context import current, enter, leave
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
     FlowState,
+    Outcome,
     begin,
     conclude,
     end,
+    execution,
     open_run,
+    outcome_of,
     settle,
-    settle_async,
     wind_up,
-    wind_up_async,
 )
+from .steps import blocking_step, perform, perform_async, waiting_step
 
 _COROUTINE: Any = CoroutineType
 
@@ -38,40 +38,35 @@ def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping
 
 def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     run = begin(flow, state, run_params)
-    outside = current.get()
-    outcome: BaseException | None = None
+    ending = perform(execution(flow, state, run, blocking_step(partial(_call, run, bound))))
     try:
-        enter(run.root)
-        try:
-            open_run(flow, state, run)
-            with surroundings(run.handle, None):
-                value: Any = bound.call(run.handle)
-                if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
-                    value = run_in_new_loop(partial(_to_its_end, run, value))
-        except BaseException as error:
-            outcome = conclude(run, None, wind_up(run, error))
-        else:
-            outcome = conclude(run, value, wind_up(run, None))
-        if outcome is not None:
-            raise outcome
+        if ending is not None:
+            raise ending
     finally:
-        current.set(outside)  # before all else, where no interrupt comes in between
-        del outcome  # it would hold this frame, and this frame it
-        end(state, run)
-        settle(run)
+        del ending  # it would hold this frame, and this frame it
 
 
-async def _to_its_end(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _call(run: Run, bound: BoundTarget) -> Any:
+    with surroundings(run.handle, None):
+        value = bound.call(run.handle)
+        if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
+            value, error = run_in_new_loop(partial(_to_its_end, run, value))
+            try:
+                if error is not None:
+                    raise error
+            finally:
+                del error
+        return value
+
+
+async def _to_its_end(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
     """Await what a sync function has returned, and close in this event loop what was opened in it."""
     run.surrounding_loop = running_loop()
-    try:
-        value = await coroutine
-    except BaseException as error:
-        outcome = await wind_up_async(run, error)
-        if outcome is error or outcome is None:
-            raise
-        raise outcome from None
-    return value_unless(await wind_up_async(run, None), value)
+    return await perform_async(outcome_of(run, waiting_step(partial(_awaited, coroutine))))
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return await coroutine
 
 
 async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
@@ -80,26 +75,18 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
     run.surrounding_loop = running_loop()
     if bound.target.is_async:
         run.loop = run.surrounding_loop
-    token = enter(run.root)
-    outcome: BaseException | None = None
+    ending = await perform_async(execution(flow, state, run, waiting_step(partial(_call_async, run, bound))))
     try:
-        try:
-            open_run(flow, state, run)
-            with surroundings(run.handle, None):
-                value: Any = bound.start(run.handle)
-                if type(value) is _COROUTINE:
-                    value = await value
-        except BaseException as error:
-            outcome = conclude(run, None, await wind_up_async(run, error))
-        else:
-            outcome = conclude(run, value, await wind_up_async(run, None))
-        if outcome is not None:
-            raise outcome
+        if ending is not None:
+            raise ending
     finally:
-        del outcome  # it would hold this frame, and this frame it
-        leave(token, run.root)
-        end(state, run)
-        await settle_async(run)
+        del ending  # it would hold this frame, and this frame it
+
+
+async def _call_async(run: Run, bound: BoundTarget) -> Any:
+    with surroundings(run.handle, None):
+        value = bound.start(run.handle)
+        return await value if type(value) is _COROUTINE else value
 
 
 def open_flow(flow: Any, state: FlowState) -> Run:
@@ -108,7 +95,7 @@ def open_flow(flow: Any, state: FlowState) -> Run:
     try:
         open_run(flow, state, run)
     except BaseException as error:
-        close_flow(state, run, wind_up(run, error))
+        close_flow(state, run, perform(wind_up(run, error)))
         raise
     return run
 
@@ -121,4 +108,4 @@ def close_flow(state: FlowState, run: Run, error: BaseException | None, status: 
             run.status = status
     finally:
         end(state, run)
-        settle(run)
+        perform(settle(run))

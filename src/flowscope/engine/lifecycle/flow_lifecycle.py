@@ -3,7 +3,8 @@
 import logging
 import weakref
 from collections.abc import Mapping
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from ..._clock import anchor, new_token
 from ...concurrency.event_loops import run_in_new_loop, wait_in_thread
@@ -15,10 +16,13 @@ from ...serialization.exception_snapshot import Failure
 from ...serialization.json_values import clean_text, safe_repr, to_json_value
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..events.bus import Listener
+from ..events.dispatcher import EventDispatcher
 from ..ports import RunStart
+from ..run.child_tasks import ChildTasks
 from ..run.run import Run, recorded_run
-from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current
+from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
 from .flow_definition import BoundTarget
+from .steps import Step, Steps
 
 __all__ = [
     "FlowState",
@@ -26,19 +30,29 @@ __all__ = [
     "begin",
     "conclude",
     "end",
+    "execution",
     "flow_id_at",
     "live_or_opened",
     "new_flow_id",
     "new_run",
     "open_run",
+    "outcome_of",
     "record_inputs",
     "settle",
-    "settle_async",
     "wind_up",
-    "wind_up_async",
 ]
 
 _ID_PREFIX: Final = "flow-"
+
+Ending = BaseException | None
+"""The error with which a run ends, if it does not complete."""
+
+
+class Outcome(NamedTuple):
+    """A value, or an error."""
+
+    value: Any
+    error: Ending
 
 
 def new_flow_id() -> str:
@@ -232,24 +246,64 @@ def _fail(run: Run, error: BaseException) -> None:
     run.log.add_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 
 
-def wind_up(run: Run, error: BaseException | None) -> BaseException | None:
-    """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
-    if run.children is not None:
-        error = run.children.end(error)
-    if run.shared is None:
-        return error
-    error = run.shared.close(error)
-    return error if run.children is None else run.children.end(error)  # of what providers submit while they are closed
+def execution(flow: Any, state: FlowState, run: Run, body: Step) -> Steps[Ending]:
+    """The life of a run that has begun: open it, call its function, wind it up, end its record, deliver its events.
+
+    Args:
+        flow: The flow.
+        state: Its state.
+        run: Its run.
+        body: Calls the function; it gives the value.
+
+    Returns:
+        What is raised to the code that executes the flow.
+    """
+    ending: Ending = None
+    outside, token = current.get(), None
+    try:
+        try:
+            token = enter(run.root)
+            open_run(flow, state, run)
+            value = yield body
+        except BaseException as error:
+            ending = conclude(run, None, (yield from wind_up(run, error)))
+        else:
+            ending = conclude(run, value, (yield from wind_up(run, None)))
+    finally:
+        if token is not None:  # before all else: an interrupt must not leave this context in a flow that has ended
+            leave(token, run.root)
+        elif current.get() is run.root:
+            current.set(outside)
+        end(state, run)
+        yield from settle(run)
+    return ending
 
 
-async def wind_up_async(run: Run, error: BaseException | None) -> BaseException | None:
+def wind_up(run: Run, error: Ending) -> Steps[Ending]:
     """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
     if run.children is not None:
-        error = await run.children.end_async(error)
+        error = yield _end_of_children(run.children, error)
     if run.shared is None:
         return error
-    error = await run.shared.close_async(error)
-    return error if run.children is None else await run.children.end_async(error)
+    error = yield Step(partial(run.shared.close, error), partial(run.shared.close_async, error))
+    if run.children is None:
+        return error
+    error = yield _end_of_children(run.children, error)  # of what providers submit while they are closed
+    return error
+
+
+def _end_of_children(children: ChildTasks, error: Ending) -> Step:
+    return Step(partial(children.end, error), partial(children.end_async, error))
+
+
+def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
+    """The outcome of a body that is not the whole run, after all that it has started has ended."""
+    try:
+        value = yield body
+    except BaseException as error:
+        ending = yield from wind_up(run, error)
+        return Outcome(None, error if ending is None else ending)
+    return Outcome(value, (yield from wind_up(run, None)))
 
 
 def end(state: FlowState, run: Run) -> None:
@@ -271,19 +325,20 @@ def end(state: FlowState, run: Run) -> None:
         write_console("".join(run.log.format(line) + "\n" for line in run.log.lines.items()), "stdout")
 
 
-def settle(run: Run) -> None:
+def settle(run: Run) -> Steps[None]:
     """Wait until every listener is through."""
-    if run.dispatcher.settled:
-        return
-    run.dispatcher.wait_delivered()
-    if run.dispatcher.awaits:
-        run_in_new_loop(run.dispatcher.wait_awaited)
+    dispatcher = run.dispatcher
+    if not dispatcher.settled:
+        yield Step(partial(_settle_here, dispatcher), partial(_settle_async, dispatcher))
 
 
-async def settle_async(run: Run) -> None:
-    """Wait until every listener is through."""
-    if run.dispatcher.settled:
-        return
-    if run.dispatcher.delivering:
-        await wait_in_thread(run.dispatcher.wait_delivered)
-    await run.dispatcher.wait_awaited()
+def _settle_here(dispatcher: EventDispatcher) -> None:
+    dispatcher.wait_delivered()
+    if dispatcher.awaits:
+        run_in_new_loop(dispatcher.wait_awaited)
+
+
+async def _settle_async(dispatcher: EventDispatcher) -> None:
+    if dispatcher.delivering:
+        await wait_in_thread(dispatcher.wait_delivered)
+    await dispatcher.wait_awaited()

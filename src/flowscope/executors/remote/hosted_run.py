@@ -2,6 +2,7 @@
 
 import copy
 import weakref
+from functools import partial
 from typing import Any, Final
 
 from ..._clock import anchor, tick
@@ -12,7 +13,8 @@ from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.events.dispatcher import EventDispatcher
 from ...engine.flow_base import state_of
 from ...engine.injection.invocation import value_unless
-from ...engine.lifecycle.flow_lifecycle import wind_up, wind_up_async
+from ...engine.lifecycle.flow_lifecycle import Outcome, outcome_of
+from ...engine.lifecycle.steps import blocking_step, perform, perform_async, waiting_step
 from ...engine.lifecycle.task_drivers import attempt_here, attempt_here_async
 from ...engine.live import Flow
 from ...engine.ports import RunSink, RunStart
@@ -37,30 +39,24 @@ def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: RunSi
     token = enter(call)
     try:
         if definition.kind is Kind.ASYNC:
-            return run_in_new_loop(lambda: _attempt_async(run, call, request))
-        return _attempt(run, call, request)
+            value, error = run_in_new_loop(lambda: _outcome_async(run, call, request))
+        else:
+            value, error = _outcome(run, call, request)
+        return value_unless(error, value)
     finally:
         leave(token, call)
         _finish(run, call)
 
 
-def _attempt(run: Run, call: Call, request: AttemptRequest) -> Any:
-    try:
-        value = attempt_here(call, request.args, request.kwargs)
-    except BaseException as error:
-        wind_up(run, error)
-        raise
-    return value_unless(wind_up(run, None), value)
+def _outcome(run: Run, call: Call, request: AttemptRequest) -> Outcome:
+    body = partial(attempt_here, call, request.args, request.kwargs)
+    return perform(outcome_of(run, blocking_step(body)))
 
 
-async def _attempt_async(run: Run, call: Call, request: AttemptRequest) -> Any:
+async def _outcome_async(run: Run, call: Call, request: AttemptRequest) -> Outcome:
     run.loop = running_loop()
-    try:
-        value = await attempt_here_async(call, request.args, request.kwargs)
-    except BaseException as error:
-        await wind_up_async(run, error)
-        raise
-    return value_unless(await wind_up_async(run, None), value)
+    body = partial(attempt_here_async, call, request.args, request.kwargs)
+    return await perform_async(outcome_of(run, waiting_step(body)))
 
 
 def _flow_of(request: AttemptRequest) -> Flow[Any]:

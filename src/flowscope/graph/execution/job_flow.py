@@ -6,6 +6,7 @@ from ...concurrency.event_loops import cancelled_error
 from ...engine.flow_base import state_of
 from ...engine.lifecycle.flow_drivers import close_flow, open_flow
 from ...engine.lifecycle.flow_lifecycle import wind_up
+from ...engine.lifecycle.steps import perform
 from ...engine.live import Flow
 from ...engine.scope.context import Handle
 from ...model.config import FlowConfig
@@ -41,8 +42,8 @@ class Recording:
     def wind_up(self, error: BaseException | None, *, cancel: bool) -> BaseException | None:
         """Wait for what was submitted, or cancel it; tell what has failed there and was read by nobody."""
         if not cancel:
-            return wind_up(self._run, error)
-        wind_up(self._run, error or cancelled_error())
+            return perform(wind_up(self._run, error))
+        perform(wind_up(self._run, error or cancelled_error()))
         return None
 
     def close(self, error: BaseException | None, status: RunStatus) -> None:

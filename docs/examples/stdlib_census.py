@@ -9,8 +9,9 @@
 Parsing is work for the processor, of which threads share one. With `executor=process` the files are parsed in as many
 worker processes as there are processors, and the record is the same, but for where its tasks ran.
 
-A few of the files are test data that no parser accepts, such as `test/tokenizedata/badsyntax_3131.py`. They become
-failed tasks, and the census goes on. (A Python that comes without the tests of its library has no such files.)
+A few of the files are test data that no parser accepts, such as `test/tokenizedata/badsyntax_3131.py`. The census counts
+them, and names them in an artifact. (A Python that comes without the tests of its library has no such files.) A file that
+cannot be read at all is a failed task, which the census survives and counts too.
 """
 
 import argparse
@@ -43,11 +44,21 @@ class Module(NamedTuple):
     """The process that parsed it."""
 
 
+class Broken(NamedTuple):
+    """A file that does not parse."""
+
+    path: str
+    reason: str
+
+
 class Census(BaseModel):
     """The sums over all files that could be parsed."""
 
     files: int
     broken: int
+    """How many files do not parse."""
+    unread: int
+    """How many files could not be read."""
     lines: int
     functions: int
     classes: int
@@ -66,9 +77,12 @@ def discover(root: Path, skip: frozenset[str], limit: int | None) -> list[Path]:
 
 
 @task(raise_on_error=False)
-def examine(path: Path) -> Module:
-    """Read and parse one file; one that does not parse gives None."""
-    return parse(path)
+def examine(path: Path) -> Module | Broken:
+    """Read and parse one file; one that cannot be read gives None."""
+    try:
+        return parse(path)
+    except (SyntaxError, ValueError) as error:  # ValueError: it holds null characters
+        return Broken(str(path), str(error))
 
 
 @task
@@ -94,13 +108,17 @@ def census(
     """
     paths = discover(root or Path(sysconfig.get_paths()["stdlib"]), skip, limit)
     with EXECUTORS[executor](at_once) as workers, use_executor(workers):
-        modules = [module for module in map_tasks(examine, paths) if module is not None]
+        examined = list(map_tasks(examine, paths))
+    modules = [found for found in examined if isinstance(found, Module)]
+    broken = {found.path: found.reason for found in examined if isinstance(found, Broken)}
     table = rank([module.imports for module in modules], top)
     this_flow.add_flow_artifact("the modules that most files import", "imports", table, "table")
-    this_flow.add_flow_result("broken", "files that do not parse", len(paths) - len(modules))
+    this_flow.add_flow_artifact("the files that do not parse, and why", "broken", broken, "table")
+    this_flow.add_flow_result("broken", "files that do not parse", len(broken))
     return Census(
         files=len(paths),
-        broken=len(paths) - len(modules),
+        broken=len(broken),
+        unread=examined.count(None),
         lines=sum(module.lines for module in modules),
         functions=sum(module.functions for module in modules),
         classes=sum(module.classes for module in modules),

@@ -1,5 +1,6 @@
 """TARGET: which flow is run."""
 
+import importlib
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -145,3 +146,81 @@ def test_a_file_does_not_replace_a_module_of_its_name(process: Command, director
     outcome = process("run", "jobs/pydantic.py:ask", "--json", "run.json")
     assert outcome.code == 0
     assert outcome.record.return_value == "[1]"
+
+
+SPREAD = """
+from pydantic import BaseModel
+from flowscope import flow, map_tasks, task
+
+class Number(BaseModel):
+    value: int
+
+class Odd(Exception):
+    pass
+
+@task(executor="process")
+def square(number: Number):
+    if number.value == 3:
+        raise Odd(number.value)
+    return Number(value=number.value ** 2)
+
+@flow
+def squares(count: int = 3):
+    return [one.value for one in map_tasks(square, [Number(value=one) for one in range(count)])]
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "report.daily.py",
+        "v1.2.3.py",
+        "typer.py",
+        "pydantic.py",
+        "json.py",
+        "queue.py",
+        "sys.py",
+        "job-1.py",
+        "my flow.py",
+    ],
+)
+def test_a_file_of_any_name_may_use_worker_processes(process: Command, directory: Path, name: str) -> None:
+    """A dot in the name, or the name of a module that is in use, matters neither here nor in a worker."""
+    (directory / "jobs").mkdir()
+    (directory / "jobs" / name).write_text(SPREAD, "utf-8")
+    outcome = process("run", f"jobs/{name}:squares", "--json", "run.json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.record.return_value == [0, 1, 4]
+    assert {task.executor for task in outcome.record.tasks} == {"process"}
+
+
+@pytest.mark.parametrize("name", ["report.daily.py", "typer.py"])
+def test_classes_of_such_a_file_come_home(process: Command, directory: Path, name: str) -> None:
+    """An exception of the file's own class arrives from a worker as what it is."""
+    (directory / "jobs").mkdir()
+    (directory / "jobs" / name).write_text(SPREAD, "utf-8")
+    outcome = process("run", f"jobs/{name}:squares", "-p", "count=4", "--json", "run.json")
+    assert outcome.code == 1
+    assert outcome.record.error is not None
+    assert (outcome.record.error.type, outcome.record.error.message) == ("Odd", "3")
+
+
+@pytest.mark.parametrize("name", ["job.daily.py", "json.py"])
+def test_a_file_of_any_name_finds_its_neighbours(process: Command, directory: Path, name: str) -> None:
+    """A file under another module name imports what is beside it as any file does."""
+    (directory / "jobs").mkdir()
+    (directory / "jobs" / "beside.py").write_text("ANSWER = 42", "utf-8")
+    source = "from flowscope import flow\nfrom beside import ANSWER\n@flow\ndef ask():\n    return ANSWER\n"
+    (directory / "jobs" / name).write_text(source, "utf-8")
+    outcome = process("run", f"jobs/{name}:ask")
+    assert outcome.code == 0
+    assert "returned  42" in outcome.out
+
+
+def test_no_other_file_is_a_module_of_the_command_line(directory: Path) -> None:
+    """Only a file that is an entry of `sys.path` can be imported by the name that the command gives to it."""
+    (directory / "other.py").write_text("from pathlib import Path\nPath('ran').touch()\n", "utf-8")
+    for name in ("other", "./other", str(directory / "other")):
+        with pytest.raises(ImportError):
+            importlib.import_module(f"flowscope.cli.file_modules.{name}")
+    assert not (directory / "ran").exists()

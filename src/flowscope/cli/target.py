@@ -11,6 +11,7 @@ from typing import Any
 
 from ..engine.live import Flow
 from .errors import CommandError
+from .file_modules import module_name
 from .flow_targets import Target, target_of
 
 __all__ = ["find_target"]
@@ -61,19 +62,31 @@ def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise CommandError(f"there is no file {str(path)!r}")
     path = path.resolve()
-    name = path.stem if path.stem not in sys.modules else f"_flowscope_target_{path.stem}"
+    name = _module_name(path)
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise CommandError(f"{str(path)!r} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    sys.path.insert(0, str(path.parent))
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise CommandError(f"cannot import {str(path)!r}: {_told(error)}") from error
     return module
+
+
+def _module_name(path: Path) -> str:
+    """The name under which worker processes can import the file, too; `sys.path` is made to lead there.
+
+    A file with the name of a module that is in use is the last to be found by that name, here and in workers.
+    """
+    is_taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    sys.path.insert(len(sys.path) if is_taken else 0, str(path.parent))
+    if not is_taken and "." not in path.stem:
+        return path.stem
+    sys.path.append(str(path))
+    return module_name(path)
 
 
 def _told(error: BaseException) -> str:

@@ -1,5 +1,8 @@
 """`--param name=value`: checked by the flow's own signature before anything runs."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from .conftest import Command
@@ -118,3 +121,79 @@ def test_a_flow_that_takes_nothing_says_so(command: Command) -> None:
     outcome = command("run", "flows:failing", "--param", "number=1")
     assert outcome.code == 2
     assert "It takes no parameters" in outcome.err
+
+
+KINDS = """
+from flowscope import INJECTED, Flow, flow
+
+@flow
+def places(first: int, second: int = 5, /, third: int = 6, *, named: int, this_flow: Flow = INJECTED):
+    return [first, second, third, named]
+
+@flow
+def anything(first: int, /, *rest: int, named: str = "", **options: int):
+    return [first, rest, named, options]
+
+@flow
+def clashing(self: int, args: int, kwargs: int, function: int, flow: int, cls: int, name: int):
+    return [self, args, kwargs, function, flow, cls, name]
+
+@flow
+def behind(this_flow: Flow = INJECTED, last: int = 1, /):
+    return last
+"""
+
+
+@pytest.fixture
+def kinds(directory: Path) -> None:
+    """A module with parameters of every kind."""
+    (directory / "kinds.py").write_text(KINDS, "utf-8")
+
+
+@pytest.mark.usefixtures("kinds")
+@pytest.mark.parametrize(
+    ("target", "params", "returned"),
+    [
+        ("places", ["first=1", "named=2"], "[1, 5, 6, 2]"),
+        ("places", ["named=2", "second=3", "first=1"], "[1, 3, 6, 2]"),
+        ("places", ["first=1", "named=2", "third=9"], "[1, 5, 9, 2]"),
+        ("anything", ["first=1"], '[1, [], "", {}]'),
+        ("anything", ["first=1", "rest=[2, 3]", "named=x", "more=4"], '[1, [2, 3], "x", {"more": 4}]'),
+        ("anything", ["first=1", "rest=2", "options=5"], '[1, [2], "", {"options": 5}]'),
+        ("anything", ["first=1", "rest=[]"], '[1, [], "", {}]'),
+        (
+            "clashing",
+            [f"{name}=1" for name in "self args kwargs function flow cls name".split()],
+            "[1, 1, 1, 1, 1, 1, 1]",
+        ),
+        ("behind", list[str](), "1"),
+    ],
+)
+def test_parameters_of_every_kind_can_be_given(command: Command, target: str, params: list[str], returned: str) -> None:
+    """Positional-only, keyword-only and collecting parameters, and such with the names of Python's own, are given by name."""
+    outcome = command("run", f"kinds:{target}", "--json", "run.json", *(f"-p{param}" for param in params))
+    assert outcome.code == 0, outcome.err
+    assert outcome.record.return_value == json.loads(returned)
+
+
+@pytest.mark.usefixtures("kinds")
+@pytest.mark.parametrize(
+    ("target", "params", "told"),
+    [
+        ("places", ["second=3", "named=2"], ["places() missing", "'first'", "Parameters: first, second, third, named"]),
+        ("places", ["first=many", "named=2"], ["'first'", "valid integer"]),
+        ("places", ["first=1"], ["'named'"]),
+        ("anything", [], ["'first'", "Parameters: first, rest, named, **options"]),
+        ("anything", ["first=1", "rest=[2, true, []]"], ["'rest'", "valid integer"]),
+        ("anything", ["first=1", "other=many"], ["'options'", "valid integer"]),
+        ("behind", ["last=3"], ["'this_flow' is injected"]),
+    ],
+)
+def test_what_does_not_fit_its_place_is_refused(
+    command: Command, target: str, params: list[str], told: list[str]
+) -> None:
+    """No value slips into the place of another: what is missing before it, or does not fit, is named."""
+    outcome = command("run", f"kinds:{target}", *(f"-p{param}" for param in params))
+    assert outcome.code == 2
+    assert all(part in outcome.err for part in told), outcome.err
+    assert outcome.err.count("\n") == 1

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import CodeType
 from typing import Any, Final, Protocol, final
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
 from ..engine.decorators import flow
 from ..engine.definitions.callables import unwrap_partial
 from ..engine.definitions.injection_plan import FLOW_NAMES, is_marker
@@ -12,6 +14,8 @@ from ..engine.live import Flow
 from .errors import CommandError
 
 __all__ = ["Target", "target_of"]
+
+_LIST: Final = TypeAdapter(list[Any], config=ConfigDict(strict=True))
 
 
 class Target(Protocol):
@@ -53,13 +57,33 @@ class FlowFunction:
 
     @property
     def parameters(self) -> list[str]:
-        """The names in the signature, without what is injected."""
-        parameters = inspect.signature(self._function).parameters.values()
-        return [one.name for one in parameters if one.name not in FLOW_NAMES and not is_marker(one.default)]
+        """The names in the signature, without what is injected; `**options`, which takes all others, with its stars."""
+        return [
+            f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name
+            for one in inspect.signature(self._function).parameters.values()
+            if not _is_injected(one)
+        ]
 
     def build(self, values: Mapping[str, Any]) -> Flow[Any]:
-        """Call it, which runs nothing."""
-        return self._function(**values)
+        """Call it, which runs nothing; a positional parameter is given by its place where it has to be."""
+        parameters = inspect.signature(self._function).parameters.values()
+        named = dict(values)
+        variadic = [one.name for one in parameters if one.kind is one.VAR_POSITIONAL and one.name in named]
+        rest = [item for name in variadic for item in _items(named.pop(name))]
+        by_place = [one for one in parameters if one.kind is one.POSITIONAL_ONLY or (rest and _may_be_named(one))]
+        while not rest and by_place and by_place[-1].name not in named:
+            by_place.pop()
+        return self._function(*[self._pop_value(one, named) for one in by_place], *rest, **named)
+
+    def _pop_value(self, parameter: inspect.Parameter, values: dict[str, Any]) -> Any:
+        if parameter.name in values:
+            return values.pop(parameter.name)
+        if _is_injected(parameter):
+            raise CommandError(f"{parameter.name!r} is injected, so that no positional parameter after it can be given")
+        if parameter.default is parameter.empty:
+            name: str = getattr(unwrap_partial(self._function), "__name__", "the flow")
+            raise CommandError(f"{name}() missing a required argument: {parameter.name!r}")
+        return parameter.default
 
 
 @final
@@ -114,6 +138,23 @@ _CODE: Final[CodeType] = getattr(_sample, "__code__")  # noqa: B009 - its type d
 def _is_flow_function(found: object) -> bool:
     given: Any = found
     return getattr(unwrap_partial(given), "__code__", None) is _CODE
+
+
+def _is_injected(parameter: inspect.Parameter) -> bool:
+    return parameter.name in FLOW_NAMES or is_marker(parameter.default)
+
+
+def _may_be_named(parameter: inspect.Parameter) -> bool:
+    return parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+
+
+def _items(value: Any) -> list[Any]:
+    """What `*names` takes: the items of a JSON list, or the one text."""
+    try:
+        found: list[Any] = _LIST.validate_json(value) if isinstance(value, str) else _LIST.validate_python(value)
+    except ValidationError:
+        return [value]
+    return found
 
 
 def _own_fields(kind: type[Flow[Any]]) -> list[str]:

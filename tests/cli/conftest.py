@@ -230,6 +230,7 @@ def process(directory: Path) -> Command:
             [sys.executable, "-m", "flowscope.cli", *args],
             cwd=directory,
             env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
             check=False,
@@ -284,9 +285,14 @@ class Terminal:
         """All that was written so far, without control sequences."""
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.raw.decode("utf-8", "replace")).replace("\r", "")
 
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self._ours)
+        self._ours = -1
+
     def wait(self) -> int:
         """Take in the rest; the exit code."""
-        while self.read():
+        while self._ours >= 0 and self.read():
             pass
         return self._process.wait()
 
@@ -294,7 +300,8 @@ class Terminal:
         """End it."""
         self._process.kill()
         self._process.wait()
-        os.close(self._ours)
+        if self._ours >= 0:
+            self.hang_up()
 
 
 class OpenTerminal(Protocol):

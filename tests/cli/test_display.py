@@ -79,15 +79,15 @@ def test_the_summary_has_what_the_flow_made(command: Command) -> None:
 @pytest.mark.parametrize(
     ("options", "shown"),
     [
-        ([], {"a warning", "an error"}),
+        ([], {"a print", "a note", "a warning", "an error"}),
         (["--log-level", "ERROR"], {"an error"}),
         (["--log-level", "critical"], set[str]()),
-        (["--log-level", "info"], {"a print", "a note", "a warning", "an error"}),
+        (["--log-level", "warning"], {"a warning", "an error"}),
         (["--log-level", "DEBUG"], {"a print", "a detail", "a note", "a warning", "an error"}),
     ],
 )
 def test_log_entries_are_shown_from_a_level_on(command: Command, options: list[str], shown: set[str]) -> None:
-    """By default from WARNING on; what the flow prints and logs is captured, and shown as entries only."""
+    """By default from INFO on, prints included; what the flow prints and logs is captured, and shown as entries only."""
     outcome = command("run", "flows:talking", *options)
     assert outcome.code == 0
     entries = {"a print", "a detail", "a note", "a warning", "an error"}
@@ -194,3 +194,120 @@ def test_a_reader_that_leaves_does_not_end_the_run(directory: Path) -> None:
     assert b"many completed" in ended.stdout
     record = FlowRun.model_validate_json((directory / "run.json").read_text("utf-8"))
     assert len(record.tasks) == 3_000
+
+
+HOSTILE = r"""
+import sys
+from flowscope import INJECTED, Flow, flow, task
+
+EVIL = "x\x1b]0;pwned\x07\x9b2J\r\u202e\u2028y"
+FORGED = EVIL + "\n12:00:00.000 | flow 'forged' completed in 1 s\nforged completed in 1 s"
+
+class Shown:
+    def __repr__(self):
+        return FORGED
+
+@task(task_name=FORGED)
+def step():
+    raise ValueError(FORGED)
+
+@task(task_name=FORGED, raise_on_error=False)
+def tolerated():
+    raise ValueError(FORGED)
+
+@flow(flow_name=FORGED)
+def hostile(fails: bool = False, this_flow: Flow = INJECTED):
+    tolerated()
+    print(FORGED)
+    this_flow.log_error(FORGED)
+    this_flow.add_flow_artifact(FORGED, FORGED, 1, FORGED)
+    this_flow.add_flow_result(FORGED, FORGED, Shown())
+    if fails:
+        step()
+    return Shown()
+
+@flow(flow_name=FORGED)
+def leaving():
+    sys.exit(FORGED)
+
+@flow
+def numbering(number: int):
+    pass
+"""
+
+HOSTILE_RUNS = [["hostile"], ["hostile", "-pfails=true"], ["leaving"]]
+CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.mark.parametrize("args", HOSTILE_RUNS)
+def test_foreign_text_neither_steers_the_terminal_nor_forges_a_line(
+    command: Command, directory: Path, args: list[str]
+) -> None:
+    """Names, messages, errors and values are shown with their control characters escaped, within their own lines."""
+    (directory / "evil.py").write_text(HOSTILE, "utf-8")
+    outcome = command("run", f"evil.py:{args[0]}", *args[1:])
+    assert outcome.code == (0 if args == ["hostile"] else 1)
+    for line in (outcome.out + outcome.err).splitlines():
+        assert not CONTROLS.search(line)
+        assert not line.startswith("forged")
+    assert not re.search(r"^[\d:.]{12} \| flow 'forged'", outcome.err, re.M)
+
+
+@pytest.mark.parametrize("args", HOSTILE_RUNS)
+def test_on_a_terminal_too(terminal: OpenTerminal, directory: Path, args: list[str]) -> None:
+    """What draws the tree and the colours are the command's own control sequences alone."""
+    (directory / "evil.py").write_text(HOSTILE, "utf-8")
+    screen = terminal("run", f"evil.py:{args[0]}", *args[1:])
+    screen.wait()
+    assert "\\x1b]0;pwned" in screen.text
+    assert b"\x1b]" not in screen.raw
+    assert b"\x07" not in screen.raw
+    assert not CONTROLS.search(screen.text)
+    assert not re.search(r"^(forged|[\d:.]{12} \| flow 'forged')", screen.text, re.M)
+
+
+def test_a_refusal_is_one_plain_line(command: Command, directory: Path) -> None:
+    """What is wrong with the command is told without what could steer the terminal."""
+    (directory / "evil.py").write_text(HOSTILE, "utf-8")
+    (directory / "raising.py").write_text("raise ValueError('x\\x1b[2J\\nerror: forged')", "utf-8")
+    for args in (["evil.py:numbering", "-pnumber=1", "-px\x1b[2J\ny=1"], ["evil.py:no\x1b[2J\n"], ["raising.py:any"]):
+        outcome = command("run", *args)
+        assert outcome.code == 2
+        assert outcome.err.startswith("error: ")
+        assert outcome.err.count("\n") == 1
+        assert not CONTROLS.search(outcome.err)
+
+
+def test_the_lines_of_one_entry_stay_together(command: Command, directory: Path) -> None:
+    """A log entry of several lines is shown with its lines under each other."""
+    source = "from flowscope import INJECTED, Flow, flow\n@flow\ndef run(this_flow: Flow = INJECTED):\n"
+    source += "    this_flow.log_info('first\\n\\tsecond')\n"
+    (directory / "lines.py").write_text(source, "utf-8")
+    outcome = command("run", "lines.py:run")
+    assert re.search(r"^[\d:.]{12} \| INFO     \| first\n {12} \|          \|         second$", outcome.err, re.M)
+
+
+def test_an_error_without_a_message_is_its_type(command: Command, directory: Path) -> None:
+    """No colon stands before nothing."""
+    source = "from flowscope import flow, task\n@task(raise_on_error=False)\ndef step():\n    raise LookupError\n"
+    source += "@flow\ndef run():\n    step()\n    raise KeyError\n"
+    (directory / "silent.py").write_text(source, "utf-8")
+    outcome = command("run", "silent.py:run")
+    assert re.search(r"^run failed in .*: KeyError$", outcome.out, re.M)
+    assert "\n  step  LookupError\n" in outcome.out
+
+
+def test_a_captured_record_of_standard_logging_is_shown_once(process: Command, directory: Path) -> None:
+    """A program without handlers gets no second, raw line on standard error, but for what its flow does not capture."""
+    source = "import logging, threading\nfrom flowscope import FlowConfig, flow\nlog = logging.getLogger('lib')\n"
+    source += "@flow\ndef run():\n    log.warning('inside')\n"
+    source += (
+        "    thread = threading.Thread(target=log.warning, args=['outside'])\n    thread.start()\n    thread.join()\n"
+    )
+    source += "@flow(flow_config=FlowConfig(capture_logging=False))\ndef open_run():\n    log.warning('open')\n"
+    (directory / "logging_flows.py").write_text(source, "utf-8")
+    outcome = process("run", "logging_flows.py:run")
+    assert outcome.err.count("inside") == 1
+    assert re.search(r"\| WARNING  \| inside$", outcome.err, re.M)
+    assert outcome.err.count("outside") == 1
+    assert process("run", "logging_flows.py:open_run").err.count("open\n") == 1

@@ -2,6 +2,8 @@
 
 import sys
 
+from .streams import open_missing_streams, try_write
+
 __all__ = ["main"]
 
 _NEEDED = frozenset({"typer", "rich"})
@@ -9,6 +11,7 @@ _NEEDED = frozenset({"typer", "rich"})
 
 def main() -> None:
     """Run the command line, and exit with its code: 2, with a message, where the extra `cli` is not installed."""
+    open_missing_streams()
     try:
         from .app import app  # noqa: PLC0415 - it needs the extra, and saying so does not
     except ModuleNotFoundError as error:
@@ -17,4 +20,8 @@ def main() -> None:
         message = f'error: the command line needs {error.name!r}, which is not installed: pip install "flowscope[cli]"'
         print(message, file=sys.stderr)  # noqa: T201 - it is what this function says
         sys.exit(2)
-    app(prog_name="flowscope")
+    try:
+        app(prog_name="flowscope")
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try_write(stream)

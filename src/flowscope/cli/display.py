@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Final, Protocol, Self
 
@@ -16,12 +17,16 @@ from ..engine.run.log import clock, log_line
 from ..model.events import EventType, FlowEvent
 from .call_tree import Group, Row
 from .progress import Progress
-from .text import duration
+from .streams import try_write
+from .text import duration, plain, plain_lines
 
 __all__ = ["Display", "LiveDisplay", "PlainDisplay", "display_for"]
 
 SECONDS_BETWEEN_DRAWINGS: Final = 0.2
 MAX_WAITING_LINES: Final = 200
+
+_MARGIN: Final = f"{'':12} | {'':8} | "
+"""What stands before the second line of a log entry, and those that follow."""
 
 
 class Display(Protocol):
@@ -58,13 +63,7 @@ class PlainDisplay:
         group = self._progress.take(event)
         told = _log_line(event, self._log_level) or _life_line(event, group)
         if told is not None:
-            self._write(told)
-
-    def _write(self, line: str) -> None:
-        try:
-            self._stream.write(f"{line}\n")
-        except (OSError, ValueError):  # whoever read it has gone: the run goes on
-            return
+            try_write(self._stream, f"{told}\n")  # nobody may be reading: the run goes on
 
     def __enter__(self) -> Self:
         return self
@@ -72,10 +71,7 @@ class PlainDisplay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self._stream.flush()
-        except (OSError, ValueError):
-            return
+        try_write(self._stream)
 
 
 class LiveDisplay:
@@ -91,6 +87,8 @@ class LiveDisplay:
         self._log_level = log_level
         self._lines: list[str] = []
         self._flooded = 0
+        self._lost = False
+        """Whether the terminal has gone."""
         self._lock = threading.RLock()  # the garbage collector may close a generator, which is an event, anywhere
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw_until_end, name="flowscope-display", daemon=True)
@@ -115,23 +113,29 @@ class LiveDisplay:
                 self._flooded += 1
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._perform(self._live.start)
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        try:
-            self._ended.set()
-            self._thread.join()
-            self._draw()
-        finally:
-            self._live.stop()
+        self._ended.set()
+        self._thread.join()
+        self._perform(self._draw)
+        self._perform(self._live.stop)
 
     def _draw_until_end(self) -> None:
         while not self._ended.wait(SECONDS_BETWEEN_DRAWINGS):
-            self._draw()
+            self._perform(self._draw)
+
+    def _perform(self, step: Callable[[], object]) -> None:
+        """Draw, unless the terminal has gone: the run goes on."""
+        if not self._lost:
+            try:
+                step()
+            except OSError:
+                self._lost = True
 
     def _draw(self) -> None:
         with self._lock:
@@ -149,7 +153,7 @@ def _log_line(event: FlowEvent, log_level: int) -> str | None:
     data = event.event_data
     if event.event_type is not EventType.FLOW_MESSAGE or data.log_level < log_level:
         return None
-    return log_line(event.timestamp, data.log_level, data.data["message_data"]["message_text"])
+    return log_line(event.timestamp, data.log_level, plain_lines(data.data["message_data"]["message_text"], _MARGIN))
 
 
 def _life_line(event: FlowEvent, group: Group) -> str | None:
@@ -183,7 +187,7 @@ def _cells(row: Row) -> list[Text]:
     several = row.ended + row.running > 1
     troubles = [f"{row.failed} failed"] * bool(row.failed) + [f"{row.stopped} stopped"] * bool(row.stopped)
     return [
-        Text("  " * row.depth + row.name, style="bold" if row.depth == 0 else ""),
+        Text("  " * row.depth + plain(row.name), style="bold" if row.depth == 0 else ""),
         Text(f"{row.ended} done" if row.depth else ""),
         Text(f"{row.running} running" if row.running else "", style="cyan"),
         Text(duration(row.total) if several and row.ended else "", style="dim"),

@@ -13,6 +13,7 @@ from ..model.status import FAILED
 from ..serialization.error_info import ErrorInfo
 from .call_tree import Group, Groups, Row
 from .errors import one_line
+from .text import error_line
 
 __all__ = ["Found", "Kept", "Progress"]
 
@@ -128,7 +129,7 @@ class Progress:
         group.end(run_id, payload["status"], payload["duration"])
         if group is not self._groups.root and payload["status"] in FAILED:
             error: ErrorInfo | None = payload["error"]
-            self.failures.add(Found(group.path, "" if error is None else one_line(f"{error.type}: {error.message}")))
+            self.failures.add(Found(group.path, "" if error is None else error_line(error)))
         return group
 
 

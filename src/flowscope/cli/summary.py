@@ -12,7 +12,7 @@ from ..engine.live import Flow
 from ..model.durations import Durations
 from ..model.status import RunStatus
 from .progress import Found, Kept, Progress
-from .text import cut, duration, short
+from .text import cut, duration, error_line, plain, short
 
 __all__ = ["print_summary"]
 
@@ -34,7 +34,7 @@ def print_summary(console: Console, flow: Flow[Any], progress: Progress, record:
     if progress.return_value is not None:
         _print(console, Text.assemble(("returned  ", "bold"), short(progress.return_value.value)))
     if record is not None:
-        _print(console, Text.assemble(("record    ", "bold"), record))
+        _print(console, Text.assemble(("record    ", "bold"), plain(record)))
 
 
 def _print(console: Console, line: Text) -> None:
@@ -44,13 +44,13 @@ def _print(console: Console, line: Text) -> None:
 def _headline(durations: Durations, progress: Progress) -> Text:
     status = durations.flow_status
     line = Text.assemble(
-        (durations.flow_name, "bold"),
+        (plain(durations.flow_name), "bold"),
         " ",
         (str(status), _STYLES.get(status, "bold red")),
         f" in {duration(durations.flow_duration)}",
     )
     error = progress.error
-    return line if error is None else line.append(f": {cut(f'{error.type}: {error.message}')}")
+    return line if error is None else line.append(f": {cut(error_line(error))}")
 
 
 def _timings(durations: Durations) -> Table:
@@ -60,7 +60,7 @@ def _timings(durations: Durations) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, timing in durations.calls.items():
         times = (duration(seconds) for seconds in (timing.total, timing.mean, timing.max))
-        table.add_row(Text(name), str(timing.count), *times)
+        table.add_row(Text(plain(name)), str(timing.count), *times)
     return table
 
 
@@ -69,7 +69,7 @@ def _print_section(console: Console, title: str, items: Iterable[tuple[str, str]
         return
     _print(console, Text(f"{title}: {kept.count}", style="bold"))
     for name, told in items:
-        _print(console, Text(f"  {name}  {cut(told)}".rstrip()))
+        _print(console, Text(f"  {plain(name)}  {cut(told)}".rstrip()))
     if kept.count > len(kept.first):
         _print(console, Text(f"  ... and {kept.count - len(kept.first)} more"))
 

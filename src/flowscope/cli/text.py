@@ -1,14 +1,19 @@
-"""How durations and values are written."""
+"""How durations, values and foreign text are written."""
 
 from reprlib import Repr
 from typing import Final
 
+from ..serialization.error_info import ErrorInfo
 from ..serialization.json_values import clean_text, safe_repr
 from .errors import one_line
 
-__all__ = ["cut", "duration", "short"]
+__all__ = ["cut", "duration", "error_line", "plain", "plain_lines", "short"]
 
 MAX_LENGTH: Final = 200
+
+_CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Control characters, line and paragraph separators, and those that change the direction of the text around them."""
+_ESCAPES: Final = {code: ascii(chr(code))[1:-1] for code in _CONTROLS}
 
 _SHORT: Final = Repr()
 _SHORT.maxstring = _SHORT.maxother = MAX_LENGTH
@@ -27,9 +32,24 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def plain(text: str) -> str:
+    """The text on one line, with every control character escaped: it can neither steer a terminal nor end its line."""
+    return text if text.isascii() and text.isprintable() else text.translate(_ESCAPES)
+
+
+def plain_lines(text: str, margin: str) -> str:
+    """The text with its own lines, but for the first all behind a margin: none can pass for a line of the command."""
+    return f"\n{margin}".join(plain(line.expandtabs()) for line in text.splitlines())
+
+
+def error_line(error: ErrorInfo) -> str:
+    """The type and the message of an error, on one line."""
+    return one_line(f"{error.type}: {error.message}" if error.message else error.type)
+
+
 def cut(text: str) -> str:
     """The text on one line of at most 200 characters."""
-    line = one_line(text)
+    line = plain(one_line(text))
     return line if len(line) <= MAX_LENGTH else f"{line[: MAX_LENGTH - 3]}..."
 
 

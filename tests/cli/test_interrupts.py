@@ -1,0 +1,174 @@
+"""Signals that ask the command to end leave the record of what was done."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flowscope import FlowRun, RunStatus
+
+from .conftest import Command
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+
+ENDING = """
+import asyncio, os, signal, sys, threading
+from flowscope import flow, task
+
+def send(number):
+    os.kill(os.getpid(), number)
+
+@task
+def stuck(number):
+    send(number)
+    threading.Event().wait()
+
+@flow
+def blocked(number: int):
+    stuck(number)
+
+@task
+async def stuck_too():
+    await asyncio.Event().wait()
+
+@task
+async def ask_to_end(number):
+    send(number)
+    await asyncio.Event().wait()
+
+@flow
+async def waiting(number: int):
+    await asyncio.gather(stuck_too(), ask_to_end(number))
+
+@task(executor="process")
+def stuck_elsewhere(pid, number):
+    os.kill(pid, number)
+    threading.Event().wait()
+
+@flow
+def delegating(number: int):
+    stuck_elsewhere(os.getpid(), number)
+
+@flow
+def deaf(number: int):
+    try:
+        stuck(number)
+    except KeyboardInterrupt:
+        return "done all the same"
+
+class Slow:
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    def __repr__(self):
+        while self.numbers:
+            send(self.numbers.pop(0))
+        return "slow to write"
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+
+@flow
+def slow(numbers: list[int]):
+    return Slow(numbers)
+"""
+
+INT = int(signal.SIGINT)
+TERM = int(signal.SIGTERM)
+ENDED = {TERM: 143, int(getattr(signal, "SIGHUP", 1)): 129}
+
+
+@pytest.fixture(autouse=True)
+def ending(directory: Path) -> None:
+    """The module of these tests."""
+    (directory / "ending.py").write_text(ENDING, "utf-8")
+
+
+@pytest.mark.parametrize("number", ENDED)
+@pytest.mark.parametrize(("target", "tasks"), [("blocked", 1), ("waiting", 2)])
+def test_a_termination_ends_the_run_as_an_interrupt_does(
+    process: Command, target: str, tasks: int, number: int
+) -> None:
+    """SIGTERM, and the SIGHUP of a terminal that is closed, cancel what runs; the record is written."""
+    outcome = process("run", f"ending:{target}", "-p", f"number={number}", "--json", "run.json")
+    assert outcome.code == ENDED[number]
+    assert outcome.out.startswith(f"{target} cancelled in ")
+    assert outcome.record.status is RunStatus.CANCELLED
+    assert [task.status for task in outcome.record.tasks] == [RunStatus.CANCELLED] * tasks
+    assert "Traceback" not in outcome.err
+
+
+def test_a_termination_ends_tasks_in_worker_processes(process: Command) -> None:
+    """A task that runs in a worker process is cancelled with the flow."""
+    outcome = process("run", "ending.py:delegating", "-p", f"number={TERM}", "--json", "run.json")
+    assert outcome.code == 143
+    assert [(task.status, task.executor) for task in outcome.record.tasks] == [(RunStatus.CANCELLED, "process")]
+
+
+@pytest.mark.parametrize("target", ["blocked", "waiting"])
+def test_a_command_in_the_background_can_be_terminated(directory: Path, target: str) -> None:
+    """A shell script has its background commands ignore Ctrl-C; SIGTERM reaches them all the same."""
+    command = (
+        f"trap '' INT; exec {sys.executable} -m flowscope.cli run ending:{target} -p number={TERM} --json run.json"
+    )
+    ended = subprocess.run(["sh", "-c", command], cwd=directory, capture_output=True, encoding="utf-8", check=False)
+    assert ended.returncode == 143
+    assert "Traceback" not in ended.stderr
+    record = FlowRun.model_validate_json((directory / "run.json").read_text("utf-8"))
+    assert record.status is RunStatus.CANCELLED
+    assert {task.status for task in record.tasks} == {RunStatus.CANCELLED}
+
+
+def test_a_flow_that_completes_all_the_same_exits_with_0(process: Command) -> None:
+    """A flow that handles the interrupt itself is told by its own outcome."""
+    outcome = process("run", "ending:deaf", "-p", f"number={TERM}", "--json", "run.json")
+    assert outcome.code == 0
+    assert outcome.record.return_value == "done all the same"
+
+
+def test_a_termination_during_the_import_runs_nothing(process: Command, directory: Path) -> None:
+    """SIGTERM before the flow starts exits with 143."""
+    source = "import os, signal, threading\nos.kill(os.getpid(), signal.SIGTERM)\nthreading.Event().wait()\n"
+    (directory / "slow.py").write_text(source, "utf-8")
+    assert process("run", "slow:any").code == 143
+
+
+def test_an_interrupt_while_the_record_is_written_loses_nothing(process: Command) -> None:
+    """The record of a flow that has ended is written to its end, and the exit code is the flow's."""
+    outcome = process("run", "ending:slow", "--json", "run.json", "-p", f"numbers=[{INT}]")
+    assert outcome.record.return_value == {"__repr__": "slow to write", "__type__": "ending.Slow"}
+    assert outcome.out.startswith("slow completed in ")
+    assert outcome.code == 0
+
+
+def test_writing_can_be_interrupted_too(directory: Path) -> None:
+    """A pipe that nobody reads holds up its writer: the second signal ends that, and the exit code is that of a signal."""
+    os.mkfifo(directory / "pipe")
+    with subprocess.Popen(
+        [sys.executable, "-m", "flowscope.cli", "run", "flows:calculate", "--json", "pipe"],
+        cwd=directory,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as command:
+        assert command.stderr is not None
+        while "flow 'calculate' completed" not in command.stderr.readline():
+            pass
+        while command.poll() is None:
+            command.send_signal(TERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                command.wait(0.2)
+        assert "Traceback" not in command.stderr.read()
+    assert command.returncode == 143
+
+
+def test_what_nohup_ignores_is_ignored(directory: Path) -> None:
+    """A command that was started with SIGHUP ignored outlives it."""
+    hang_up = int(signal.SIGHUP)
+    source = f"import os\nfrom flowscope import flow\n@flow\ndef last():\n    os.kill(os.getpid(), {hang_up})\n    return 1\n"
+    (directory / "lasting.py").write_text(source, "utf-8")
+    command = f"trap '' HUP; exec {sys.executable} -m flowscope.cli run lasting:last"
+    assert subprocess.run(["sh", "-c", command], cwd=directory, capture_output=True, check=False).returncode == 0

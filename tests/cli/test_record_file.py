@@ -74,6 +74,61 @@ def test_the_file_has_ordinary_permissions(command: Command, directory: Path) ->
     assert (directory / "run.json").stat().st_mode == (directory / "other").stat().st_mode
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX modes")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o444])
+@pytest.mark.parametrize("linked", [False, True], ids=["file", "link"])
+def test_a_file_that_is_replaced_hands_on_its_mode(command: Command, directory: Path, mode: int, linked: bool) -> None:
+    """A private record stays private, and a shared one shared, also behind a link, whatever the umask is."""
+    file = directory / ("real.json" if linked else "run.json")
+    file.touch()
+    file.chmod(mode)
+    if linked:
+        (directory / "run.json").symlink_to("real.json")
+    assert command("run", "flows:calculate", "--json", "run.json").code == 0
+    assert file.stat().st_mode & 0o777 == mode
+    assert FlowRun.model_validate_json(file.read_text("utf-8")).return_value == 4
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_is_replaced_keeps_its_owner(command: Command, directory: Path) -> None:
+    """What root writes over is still the file of whom it belonged to."""
+    (directory / "run.json").touch(0o600)
+    os.chown(directory / "run.json", 12_345, 23_456)
+    assert command("run", "flows:calculate", "--json", "run.json").code == 0
+    found = (directory / "run.json").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12_345, 23_456, 0o600)
+
+
+@pytest.mark.parametrize("name", ["loop.json", "x" * 300, "loop.json/run.json"])
+def test_a_path_that_cannot_be_is_refused_in_one_line(command: Command, directory: Path, name: str) -> None:
+    """A loop of links, or a name that is too long, exits with 2 and no run."""
+    (directory / "loop.json").symlink_to("loop.json")
+    outcome = command("run", "flows:Ingest", "-p", "source=a", "--json", name)
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: cannot write ")
+    assert outcome.err.count("\n") == 1
+    assert not outcome.ran
+
+
+def test_a_long_name_is_a_name(command: Command, directory: Path) -> None:
+    """A file may have the longest name that its directory takes."""
+    assert command("run", "flows:calculate", "--json", "x" * 250 + ".json").code == 0
+    assert FlowRun.model_validate_json((directory / ("x" * 250 + ".json")).read_text("utf-8")).return_value == 4
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("target", ["flows:calculate", "flows:failing"])
+def test_a_full_disk_is_a_clear_error_after_the_outcome(command: Command, target: str) -> None:
+    """The summary, and the traceback of a flow that failed, are shown all the same; the exit code is 2."""
+    outcome = command("run", target, "--json", "/dev/full")
+    assert outcome.code == 2
+    assert outcome.err.endswith("\nerror: cannot write '/dev/full': No space left on device\n")
+    assert outcome.err.count("error: ") == 1
+    assert ("LookupError: nothing there" in outcome.err) == (target == "flows:failing")
+    assert f"{target.removeprefix('flows:')} " in outcome.out
+    assert "record " not in outcome.out
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
 def test_a_pipe_is_written_to(directory: Path) -> None:
     """A pipe is not replaced: whoever reads it gets the record."""

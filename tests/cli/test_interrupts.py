@@ -162,7 +162,7 @@ def test_writing_can_be_interrupted_too(directory: Path) -> None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 command.wait(0.2)
         assert "Traceback" not in command.stderr.read()
-    assert command.returncode == 143
+    assert command.returncode in {143, -TERM}  # a shell tells the same of both: the last one may meet the exit
 
 
 def test_what_nohup_ignores_is_ignored(directory: Path) -> None:

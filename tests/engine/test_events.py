@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 from typing import Any
 
 from flowscope import (
@@ -100,8 +101,8 @@ def test_message_payload() -> None:
 
 
 def test_artifact_and_result_payloads() -> None:
-    """Artifacts and results carry the values given, as the very objects."""
-    value: list[object] = [object()]
+    """Artifacts and results carry the values given, as JSON has them; the record has the very objects."""
+    value: list[object] = [Path("a"), {1: (2,)}]
 
     @flow
     def making() -> list[object]:
@@ -110,14 +111,18 @@ def test_artifact_and_result_payloads() -> None:
         current_flow().add_flow_result("r", "rd", value)
         return value
 
-    events = [e for e in events_of(making()) if e.event_type in {"new_artifact", "new_result"}]
+    made = making()
+    events = [e for e in events_of(made) if e.event_type in {"new_artifact", "new_result"}]
     full, empty, result, returned = (e.event_data.data for e in events)
-    assert full == {"artifact_data": {"description": "d", "key": "k", "data": value, "type": "t"}}
-    assert full["artifact_data"]["data"] is value
+    written = ["a", {"1": [2]}]
+    assert full == {"artifact_data": {"description": "d", "key": "k", "data": written, "type": "t"}}
     assert empty == {"artifact_data": {"description": None, "key": None, "data": None, "type": None}}
-    assert result == {"result_data": {"key": "r", "description": "rd", "value": value}}
-    assert returned["result_data"]["key"] == "flow-return-value"
-    assert returned["result_data"]["value"] is value
+    assert result == {"result_data": {"key": "r", "description": "rd", "value": written}}
+    assert returned["result_data"] == result["result_data"] | {
+        "key": "flow-return-value",
+        "description": "the return value of the flow",
+    }
+    assert made.flow_run.artifacts[0].data is value
 
 
 def test_start_and_stop_payloads_of_a_good_run() -> None:

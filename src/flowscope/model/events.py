@@ -1,5 +1,6 @@
 """What listeners receive."""
 
+import copy
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
@@ -7,9 +8,9 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..serialization.error_info import ErrorInfo
-from ..serialization.json_values import RECORDED
+from ..serialization.json_values import RECORDED, to_json_value
 
-__all__ = ["EventData", "EventType", "FlowEvent"]
+__all__ = ["VALUES", "EventData", "EventType", "FlowEvent"]
 
 
 class EventType(StrEnum):
@@ -27,6 +28,8 @@ class EventType(StrEnum):
 
 _ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.TASK_RETRY})
 """What may tell an error."""
+VALUES: Final = frozenset({EventType.NEW_ARTIFACT, EventType.NEW_RESULT})
+"""What tells of values that the user's code holds, too."""
 
 
 class EventData(BaseModel, frozen=True):
@@ -61,6 +64,13 @@ class FlowEvent(BaseModel, frozen=True):
     """Aware, in UTC."""
     event_data: EventData
 
+    def separate(self) -> Self:
+        """The same event with a payload of its own, in which artifacts and results are as JSON has them."""
+        event, data = copy.copy(self), copy.copy(self.event_data)
+        vars(data)["data"] = to_json_value(data.data) if self.event_type in VALUES else _copied(data.data)
+        vars(event)["event_data"] = data
+        return event
+
     @model_validator(mode="after")
     def _read_error(self) -> Self:
         """The error of a payload is an `ErrorInfo` again, read from JSON."""
@@ -69,3 +79,13 @@ class FlowEvent(BaseModel, frozen=True):
             read = {**data, "error": ErrorInfo.model_validate(data["error"])}
             object.__setattr__(self, "event_data", self.event_data.model_copy(update={"data": read}))
         return self
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what payloads are made of beside values of users."""
+    if isinstance(value, ErrorInfo):
+        return value.model_copy(deep=True)
+    if not isinstance(value, dict):
+        return value
+    parts: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] # payloads have names for keys
+    return {key: _copied(part) for key, part in parts.items()}

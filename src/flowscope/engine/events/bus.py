@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Final, Self, final
 
 from ...errors import DefinitionError
-from ...model.events import EventType, FlowEvent
+from ...model.events import VALUES, EventType, FlowEvent
 from ...serialization.introspection import INTERRUPTIONS
 from ...serialization.json_values import safe_repr
-from .listeners import Listener, remove
+from .listeners import Listener, Selective, remove
 from .stream import EventStream
 
 __all__ = ["EventBus", "Listener", "Subscription", "complain", "flow_events", "notify"]
@@ -24,7 +24,7 @@ _log = logging.getLogger("flowscope")
 
 
 @final
-class Subscription:
+class Subscription(Selective):
     """One listener's subscription; closed by `close()` or at the end of its `with` block."""
 
     __slots__ = ("__weakref__", "_event_types", "_flow_name", "_listeners", "listener")
@@ -45,13 +45,15 @@ class Subscription:
         self._flow_name = flow_name
         listeners.append(self)
 
+    def wants(self, event: FlowEvent) -> bool:
+        """Whether an event is of the kind that is wanted."""
+        if self._event_types and event.event_type not in self._event_types:
+            return False
+        return self._flow_name is None or event.event_data.flow_name == self._flow_name
+
     def __call__(self, event: FlowEvent) -> object:
         """Pass an event on, if it is of the kind that is wanted."""
-        if self._event_types and event.event_type not in self._event_types:
-            return None
-        if self._flow_name is not None and event.event_data.flow_name != self._flow_name:
-            return None
-        return self.listener(event)
+        return self.listener(event) if self.wants(event) else None
 
     def close(self) -> None:
         """End the subscription. Idempotent."""
@@ -104,12 +106,21 @@ flow_events: Final = EventBus()
 _complaints: Final[deque[tuple[Callable[[], object], type[BaseException]]]] = deque(maxlen=1_000)
 
 
-def notify(event: FlowEvent, listeners: Iterable[Listener]) -> list[tuple[Listener, Awaitable[object]]]:
-    """Call the listeners; return what async ones want awaited."""
+def notify(event: FlowEvent, listeners: Iterable[Listener], *, kept: bool) -> list[tuple[Listener, Awaitable[object]]]:
+    """Call the listeners, each with a payload of its own; return what async ones want awaited.
+
+    Args:
+        event: What happened.
+        listeners: Those of this flow and of the bus.
+        kept: Whether the record holds the event, so that nobody else may be given it.
+    """
     awaited: list[tuple[Listener, Awaitable[object]]] = []
-    for listener in listeners:
+    interested = [listener for listener in listeners if _is_interested(listener, event)]
+    must_copy = kept or event.event_type in VALUES
+    for index, listener in enumerate(interested, 1):
+        given = event.separate() if must_copy or index < len(interested) else event
         try:
-            answer = listener(event)
+            answer = listener(given)
         except INTERRUPTIONS:
             raise
         except BaseException as error:
@@ -118,6 +129,10 @@ def notify(event: FlowEvent, listeners: Iterable[Listener]) -> list[tuple[Listen
             if answer is not None and hasattr(type(answer), "__await__"):
                 awaited.append((listener, answer))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] # it has __await__
     return awaited
+
+
+def _is_interested(listener: object, event: FlowEvent) -> bool:
+    return not isinstance(listener, Selective) or listener.wants(event)
 
 
 def complain(listener: Listener, error: BaseException) -> None:

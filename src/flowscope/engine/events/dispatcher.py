@@ -90,7 +90,7 @@ class EventDispatcher:
     def _deliverer(self) -> "_Delivery":
         """Made for the first event: a run that nobody listens to has none."""
         if self._delivery is None:
-            delivery = _Delivery(self._build, self.listeners)
+            delivery = _Delivery(self._build, self.listeners, kept=self.kept is not None)
             with LOCKS.making:
                 if self._delivery is None:
                     self._delivery = delivery
@@ -146,10 +146,24 @@ class EventDispatcher:
 class _Delivery:
     """Numbers the events of a run and hands them to listeners, one at a time."""
 
-    __slots__ = ("_build", "_busy", "_ended", "_listeners", "_open", "_owner", "_queue", "_sequence", "awaited")
+    __slots__ = (
+        "_build",
+        "_busy",
+        "_ended",
+        "_kept",
+        "_listeners",
+        "_open",
+        "_owner",
+        "_queue",
+        "_sequence",
+        "awaited",
+    )
 
-    def __init__(self, build: Callable[[PendingEvent, int], FlowEvent], listeners: list[Listener]) -> None:
+    def __init__(
+        self, build: Callable[[PendingEvent, int], FlowEvent], listeners: list[Listener], *, kept: bool
+    ) -> None:
         self._build = build
+        self._kept = kept
         self._listeners = listeners
         self._queue: deque[PendingEvent | FinalEvents] = deque()
         self._busy = threading.Lock()
@@ -194,7 +208,7 @@ class _Delivery:
         self._sequence += 1
         event = self._build(pending_event, self._sequence)
         with outside():
-            self.awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners)))
+            self.awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners), kept=self._kept))
 
     @property
     def is_delivering_in_other_thread(self) -> bool:

@@ -1,13 +1,24 @@
 """Lists of listeners, which users append to and remove from at any time, in any thread."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from ...concurrency.process_locks import LOCKS
 from ...model.events import FlowEvent
 
-__all__ = ["Listener", "remove"]
+__all__ = ["Listener", "Selective", "remove"]
 
 Listener = Callable[[FlowEvent], object]
+
+
+class Selective(ABC):
+    """A listener that says beforehand which events it wants."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def wants(self, event: FlowEvent) -> bool:
+        """Whether it is to be called for this event."""
 
 
 def remove(listener: Listener, listeners: list[Listener]) -> None:

@@ -9,7 +9,7 @@ from typing import Self, final
 
 from ...concurrency.latch import new_waiter, waker
 from ...model.events import EventType, FlowEvent
-from .listeners import Listener, remove
+from .listeners import Listener, Selective, remove
 
 __all__ = ["EventStream"]
 
@@ -77,10 +77,12 @@ class EventStream:
     ) -> None:
         await self.aclose()
 
+    def wants(self, event: FlowEvent) -> bool:
+        """Whether the event is one of the flow that is followed."""
+        return self._flow_id is None or event.event_data.flow_run_id == self._flow_id
+
     def put(self, event: FlowEvent) -> None:
-        """Take in an event; called by runs, in any thread."""
-        if self._flow_id is not None and event.event_data.flow_run_id != self._flow_id:
-            return
+        """Take in an event that it wants; called by runs, in any thread."""
         with self._lock:
             if self._closed:
                 return
@@ -97,7 +99,7 @@ class EventStream:
             self._inlet = _Inlet(self, self._listeners)
 
 
-class _Inlet:
+class _Inlet(Selective):
     """The listener on behalf of a stream; it does not keep the stream alive."""
 
     __slots__ = ("_listeners", "_stream")
@@ -106,6 +108,10 @@ class _Inlet:
         self._listeners = listeners
         self._stream = weakref.ref(stream, lambda _: self.close())
         listeners.append(self)
+
+    def wants(self, event: FlowEvent) -> bool:
+        stream = self._stream()
+        return stream is not None and stream.wants(event)
 
     def __call__(self, event: FlowEvent) -> None:
         stream = self._stream()

@@ -44,7 +44,7 @@ class LogEntry(BaseModel, frozen=True):
     level_number: int
     """The level as the standard `logging` module numbers it."""
     message: str
-    """Plain text, without ANSI sequences."""
+    """Plain text, without control sequences and, but for tabs and newlines, control characters."""
     logger: str
     """The name of the logger; "flowscope" for the flow's own log."""
     source: LogSource

@@ -14,6 +14,7 @@ from ...model.config import FlowConfig
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.json_values import clean_text, safe_repr, to_json_value
+from ...serialization.plain_text import plain_text
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
@@ -236,7 +237,7 @@ class _ReturnValueText:
 
     def __str__(self) -> str:
         masked = self._redactor.mask(self._value)
-        return f"return value: {safe_repr(masked if masked is self._value else to_json_value(masked))}"
+        return plain_text(f"return value: {safe_repr(masked if masked is self._value else to_json_value(masked))}")
 
 
 def _fail(run: Run, error: BaseException) -> None:

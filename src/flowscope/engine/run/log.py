@@ -1,7 +1,6 @@
 """What code says while it runs: log lines, prints, artifacts, results."""
 
 import logging
-import re
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -14,24 +13,19 @@ from ...model.config import FlowConfig, LogLevel
 from ...model.records import LogSource
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure, summary_of
-from ...serialization.json_values import clean_text
+from ...serialization.plain_text import continued, plain_text
 from ..ports import ArtifactFact, LogLine, ResultFact, RunSink
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope
 
-__all__ = ["LEVELS", "LogMemory", "PartialLines", "RunLog", "clock", "log_line", "plain"]
+__all__ = ["LEVELS", "LogMemory", "PartialLines", "RunLog", "clock", "log_line"]
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
-_ANSI: Final = re.compile(
-    r"""\x1b(?:
-        \[[0-?]*[ -/]*[@-~]                       # control sequences: colours, cursor
-        | [\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?    # strings: titles, links
-        | [ -/]*[0-~]                             # all others
-    )""",
-    re.VERBOSE,
-)
-"""Escape sequences as ECMA-48 defines them."""
+_MAX_WAITING: Final = 65_536
+"""How much of a line whose end does not come is kept, in characters."""
+_INDENT: Final = f"{'':12} | {'':8} | "
+"""What the further lines of an entry begin with."""
 
 
 class LogMemory(NamedTuple):
@@ -106,8 +100,8 @@ class RunLog:
         if level < self.threshold:
             return
         order = order_at(scope, self._handle)
-        text = plain(message) if isinstance(message, str) else message
-        line = LogLine(at or tick(), level, text, clean_text(logger), source, order)
+        text = plain_text(message) if isinstance(message, str) else message
+        line = LogLine(at or tick(), level, text, plain_text(logger), source, order)
         self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
             self._write_console(self.format(line) + "\n", "stdout")
@@ -181,13 +175,28 @@ def clock(moment: datetime) -> str:
 
 
 def log_line(moment: datetime, level: int, message: object) -> str:
-    """`HH:MM:SS.mmm | INFO     | text`, in local time."""
-    return f"{clock(moment)} | {logging.getLevelName(level):<8} | {message}"
+    """`HH:MM:SS.mmm | INFO     | text`, in local time; the further lines of the text are indented."""
+    return f"{clock(moment)} | {logging.getLevelName(level):<8} | {continued(str(message), _INDENT)}"
 
 
-def plain(text: str) -> str:
-    """The text without ANSI sequences and lone surrogates."""
-    return clean_text(_ANSI.sub("", text) if "\x1b" in text else text)
+class _Pieces(list[str]):
+    """What was printed of a line, in several pieces."""
+
+    __slots__ = ("is_cut", "length")
+
+    def __init__(self, texts: list[str]) -> None:
+        super().__init__(texts)
+        self.length = sum(map(len, texts))
+        self.is_cut = False
+
+    def add(self, text: str) -> None:
+        """Add a piece; of what came before the newest 65,536 characters are kept."""
+        if self.length > _MAX_WAITING:
+            self[:] = ["".join(self)[-_MAX_WAITING:]]
+            self.length = _MAX_WAITING
+            self.is_cut = True
+        self.append(text)
+        self.length += len(text)
 
 
 class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
@@ -200,12 +209,23 @@ class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
         key = (order, source, threading.get_ident())
         *lines, rest = text.split("\n")
         if lines:
-            lines[0] = "".join(self.pop(key, ())) + lines[0]
+            waiting = self.pop(key, ())
+            start = "".join(waiting)
+            lines[0] = (start[-_MAX_WAITING:] if type(waiting) is _Pieces and waiting.is_cut else start) + lines[0]
         if rest:
-            self.setdefault(key, []).append(rest)
+            self._append(key, rest)
         return [line.removesuffix("\r") for line in lines]
+
+    def _append(self, key: tuple[int, LogSource, int], text: str) -> None:
+        waiting = self.get(key)
+        if waiting is None:
+            self[key] = [text]  # one piece and its newline are all that most lines are made of
+            return
+        if type(waiting) is not _Pieces:
+            waiting = self[key] = _Pieces(waiting)
+        waiting.add(text)
 
     def take(self, order: int | None) -> list[tuple[int, LogSource, str]]:
         """What waits, of one task or (None) of all, as lines; it waits no more."""
         keys = [key for key in tuple(self) if order is None or key[0] == order]
-        return [(key[0], key[1], "".join(parts)) for key in keys if (parts := self.pop(key, None))]
+        return [(key[0], key[1], "".join(parts)[-_MAX_WAITING:]) for key in keys if (parts := self.pop(key, None))]

@@ -71,21 +71,6 @@ def test_basic_config_inside_a_flow_records_once(
     assert capsys.readouterr() == ("", "[hello]\n[after the flow]\n")
 
 
-def test_a_warning_without_any_handler_is_recorded_once(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """Where logging falls back on its last resort, the entry comes from `logging` alone."""
-
-    @flow
-    def working() -> None:
-        logging.getLogger("tests.lastresort").warning("unhandled")
-
-    with bare_root():
-        run = working().execute()
-    assert [(e.message, e.source) for e in run.captured_logs()] == [("unhandled", "logging")]
-    assert capsys.readouterr().err == "unhandled\n"
-
-
 def test_a_handler_that_prints_makes_no_second_entry(capsys: pytest.CaptureFixture[str]) -> None:
     """What a handler prints about a record is no entry of its own and recurses into nothing."""
     logger = new_logger()

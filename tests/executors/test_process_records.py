@@ -380,6 +380,17 @@ def test_handlers_of_the_flow_s_process_hear_it_once(worker: ProcessExecutor) ->
     ]
 
 
+def test_what_no_handler_hears_is_in_the_log_alone(
+    worker: ProcessExecutor, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any handler where the flow runs, what a worker logs is recorded, and no last resort shows it."""
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with Flow[None]() as made, use_executor(worker):
+        submit(tasks.talk).result()
+    assert messages(made.flow_run, "logging") == ["logged 1", "in private", "the end"]
+    assert capfd.readouterr() == ("", "")
+
+
 SAID_BEFORE: Final = ["said before the wait", "logged before the wait", "by logging before the wait", "leaf 3"]
 
 

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from ..serialization.json_values import clean_text
+from .json_values import clean_text
 
 __all__ = ["continued", "plain_text"]
 

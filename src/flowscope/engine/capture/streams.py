@@ -1,39 +1,27 @@
 """Capturing prints and standard logging of the code that runs inside flows.
 
 Both ask the ContextVar, so that concurrent flows in tasks and threads never mix. `sys.stdout` and `sys.stderr` are
-replaced while flows run. `logging.Logger` is hooked once, at the first flow, where records have passed their logger's
-level and filters and before propagation: so a record is seen once, also of loggers that do not propagate.
+replaced while flows run, also after somebody has taken them away and put them back.
 """
 
-import logging
 import sys
-import threading
-from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, TextIO, final
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final, TextIO, final
 
 from ...concurrency.fork import call_in_forked_children
 from ...concurrency.process_locks import LOCKS
 from ...model.records import LogSource
-from ...serialization.exception_snapshot import Failure
-from ...serialization.json_values import safe_repr
 from ..run.run import Run
-from ..scope.context import Handle, current
+from ..scope.context import current
+from .debugger import hook_debugger, reads_for_debugger
+from .logging_hook import handling, hook_logging
+from .sys_streams import SYS, StreamName, StreamWatch
 
 __all__ = ["begin_capture", "begin_capture_of_block", "end_capture", "write_console"]
 
-StreamName = Literal["stdout", "stderr"]
-
 _NAMES: Final[tuple[StreamName, ...]] = ("stdout", "stderr")
-
-
-class _Handling(threading.local):
-    """The record that this thread is handing to logging handlers: what they write is no print of the flow."""
-
-    record: logging.LogRecord | None = None
-    handle: Handle | None = None
-
-
-_handling: Final = _Handling()
 
 
 @final
@@ -53,7 +41,7 @@ class StreamProxy:
     def write(self, text: str) -> int:
         """Record the text in the running flow, or write it to the real stream."""
         scope = current.get()
-        if scope is None or scope.handle is _handling.handle or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] # the real stream refuses what is not text
+        if scope is None or scope.handle is handling.handle or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] # the real stream refuses what is not text
             return self._target().write(text)
         run: Run | None = scope.handle.run or scope.handle.opened()
         if run is None or not run.log.captures_stdout:
@@ -73,8 +61,10 @@ class StreamProxy:
         """The real stream, or, if that was closed behind our back, the one in use now."""
         if not getattr(self.real, "closed", False):
             return self.real
-        present = getattr(sys, self._name)
-        return (getattr(sys, f"__{self._name}__") or self.real) if type(present) is StreamProxy else present
+        present = SYS.get(self._name)
+        if type(present) is StreamProxy:
+            present = getattr(sys, f"__{self._name}__")
+        return self.real if present is None else present
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target(), name)
@@ -105,10 +95,14 @@ def begin_capture_of_block() -> tuple[StreamProxy, ...]:
 def _begin(*, captures_logging: bool, captures_prints: bool) -> tuple[StreamProxy, ...]:
     with LOCKS.installing:
         if captures_logging:
-            _logging_hook.install()
+            hook_logging()
         if not captures_prints:
             return ()
-        return tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
+        hook_debugger(_aside)
+        proxies = tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
+        if proxies:
+            _watch.start()
+        return proxies
 
 
 def end_capture(proxies: tuple[StreamProxy, ...]) -> None:
@@ -118,45 +112,80 @@ def end_capture(proxies: tuple[StreamProxy, ...]) -> None:
             proxy.flows -= 1
             if proxy.flows == 0:
                 _uninstall(proxy)
+        if proxies:
+            _watch.stop()
+
+
+_proxies: Final[dict[StreamName, tuple[StreamProxy, ...]]] = dict.fromkeys(_NAMES, ())
+"""The proxies of running flows, and the latest one, which is the same from flow to flow.
+
+That one is never let go between flows: `print` looks up `sys.stdout` without holding it, so that a print of another
+thread would write to what is no more.
+"""
 
 
 def _installed(name: StreamName) -> StreamProxy | None:
     """The proxy in the place of a standard stream; None if there is no such stream."""
-    stream = getattr(sys, name)
+    stream = SYS.get(name)
     if stream is None:
         return None
-    proxy = stream if type(stream) is StreamProxy else _proxy_of(name, stream)
+    proxy = _known_proxy(name, stream)
+    if proxy is None:
+        proxy = stream if type(stream) is StreamProxy else StreamProxy(name, stream)
+        _proxies[name] = (*(known for known in _proxies[name] if known.flows), proxy)
     proxy.flows += 1
     if proxy is not stream:
-        setattr(sys, name, proxy)
+        SYS[name] = proxy
     return proxy
 
 
-_latest: Final[dict[StreamName, StreamProxy]] = {}
-
-
-def _proxy_of(name: StreamName, stream: TextIO) -> StreamProxy:
-    """The proxy of a stream, which is the same from flow to flow.
-
-    It is never let go between them: `print` looks up `sys.stdout` without holding it, so that a print of another thread
-    would write to what is no more.
-    """
-    proxy = _latest.get(name)
-    if proxy is None or proxy.real is not stream:
-        proxy = _latest[name] = StreamProxy(name, stream)
-    return proxy
+def _known_proxy(name: StreamName, stream: Any) -> StreamProxy | None:
+    """The proxy that is this stream, or stands in for it."""
+    for proxy in _proxies[name]:
+        if proxy.real is stream or proxy is stream:
+            return proxy
+    return None
 
 
 def _uninstall(proxy: StreamProxy) -> None:
     for name in _NAMES:
-        if getattr(sys, name) is proxy:
-            setattr(sys, name, proxy.real)
+        if SYS.get(name) is proxy:
+            SYS[name] = proxy.real
+
+
+def _put(name: StreamName, stream: Any) -> None:
+    """Carry out an assignment to `sys.stdout`: the stream that a proxy stands in for comes back as that proxy."""
+    with LOCKS.installing:
+        proxy = _known_proxy(name, stream)
+        SYS[name] = proxy if proxy is not None and proxy.flows else stream
+
+
+def _stream_for(stream: Any, frame: FrameType) -> Any:
+    """What a frame gets that looks up `sys.stdout`: a debugger that is being made talks past the flow."""
+    if type(stream) is not StreamProxy or not reads_for_debugger(frame):
+        return stream
+    hook_debugger(_aside)
+    return stream.real
+
+
+_watch: Final = StreamWatch(_stream_for, _put)
+
+
+@contextmanager
+def _aside() -> Generator[None]:
+    """A block in which the code that runs writes past its flow."""
+    scope, outer = current.get(), handling.handle
+    handling.handle = None if scope is None else scope.handle
+    try:
+        yield
+    finally:
+        handling.handle = outer
 
 
 def write_console(text: str, source: LogSource) -> None:
     """Write to the real standard stream, past any flow. A console that refuses does not hurt the run."""
-    stream = sys.stderr if source == "stderr" else sys.stdout
-    real = stream.real if type(stream) is StreamProxy else stream
+    stream = SYS.get("stderr" if source == "stderr" else "stdout")
+    real: Any = stream.real if type(stream) is StreamProxy else stream
     try:
         try:
             real.write(text)
@@ -166,63 +195,12 @@ def write_console(text: str, source: LogSource) -> None:
         return
 
 
-class _LoggingHook:
-    """The hook in `logging.Logger`, which stays once it is there."""
-
-    def __init__(self) -> None:
-        self._installed = False
-        self.call_handlers: Callable[[logging.Logger, logging.LogRecord], None] = logging.Logger.callHandlers
-        """What the hook passes records on to."""
-
-    def install(self) -> None:
-        """Hook in, the first time."""
-        if not self._installed:
-            self._installed = True
-            self.call_handlers = logging.Logger.callHandlers
-            logging.Logger.callHandlers = _call_handlers  # type: ignore[method-assign,assignment]
-
-
-_logging_hook: Final = _LoggingHook()
-
-
-def _call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
-    """What `Logger.callHandlers` does while flowscope is loaded."""
-    scope = current.get()
-    run: Run | None = None if scope is None else scope.handle.run or scope.handle.opened()
-    if scope is None or run is None or not run.log.captures_logging:
-        _logging_hook.call_handlers(logger, record)
-        return
-    if record.levelno >= run.log.threshold and not _handed_on(record):
-        run.log.add_entry(record.levelno, _message(record), scope, "logging", record.name)
-    outer = _handling.record, _handling.handle
-    _handling.record, _handling.handle = record, scope.handle
-    try:
-        _logging_hook.call_handlers(logger, record)
-    finally:
-        _handling.record, _handling.handle = outer
-
-
-def _handed_on(record: logging.LogRecord) -> bool:
-    """Whether a handler is passing the record, or a copy, that it was given to another logger."""
-    given = _handling.record
-    return given is not None and record.created == given.created and record.msg is given.msg
-
-
-def _message(record: logging.LogRecord) -> str:
-    try:
-        text = record.getMessage()
-    except Exception:  # arguments that do not fit their format: logging itself only complains
-        text = f"{record.msg if isinstance(record.msg, str) else safe_repr(record.msg)} {safe_repr(record.args)}"
-    if record.exc_info and record.exc_info[1] is not None:
-        text = f"{text}\n{Failure(record.exc_info[1]).text()}".rstrip()
-    return text
-
-
 @call_in_forked_children
 def _forget_in_child() -> None:
     """In a forked process no flow is running."""
     for name in _NAMES:
-        stream = getattr(sys, name)
+        stream = SYS.get(name)
         if type(stream) is StreamProxy:
-            setattr(sys, name, stream.real)
-    _latest.clear()
+            SYS[name] = stream.real
+        _proxies[name] = ()
+    _watch.forget()

@@ -131,11 +131,14 @@ def _forget_unless_kept(call: Call) -> None:
 
 
 def _hand_on(line: LogLine) -> None:
-    """Let the handlers of this process have a record of the standard logging."""
+    """Let the handlers of this process, if there are any, have a record of the standard logging."""
     record = logging.LogRecord(line.logger, line.level, "", 0, "%s", (line.message,), None)
+    logger = logging.getLogger(line.logger)
+    if not logger.hasHandlers():  # it is in the log of the flow: this is no case for logging's last resort
+        return
     with outside():
         try:
-            logging.getLogger(line.logger).handle(record)
+            logger.handle(record)
         except Exception:  # a handler that does not contain its own errors, as logging asks it to
             if logging.raiseExceptions:
                 traceback.print_exc()

@@ -1,0 +1,170 @@
+"""Capturing standard logging of the code that runs inside flows, whatever class its loggers have.
+
+A record is seen where it has passed its logger's level and filters, before it goes up to the handlers: in `callHandlers` of
+its logger's class, or, if an overriding `handle` of that class passes that by, where the first handler gets it.
+"""
+
+import functools
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from types import FunctionType
+from typing import Any, Final
+from weakref import WeakSet
+
+from ...serialization.exception_snapshot import Failure
+from ...serialization.json_values import safe_repr
+from ..run.run import Run
+from ..scope.context import Handle, Scope, current
+
+__all__ = ["handling", "hook_logging"]
+
+
+class _Handling(threading.local):
+    """The record that this thread is handing to logging handlers: what they write is no print of the flow."""
+
+    handle: Handle | None = None
+    """The flow whose code writes past it."""
+    record: logging.LogRecord | None = None
+    """What handlers are given."""
+    awaited: logging.LogRecord | None = None
+    """What an overriding `handle` was given, as long as it runs."""
+    arrived = False
+    """Whether that has been given to a handler, or to all of them."""
+
+
+handling: Final = _Handling()
+
+_STANDARD: Final = logging.__name__
+_hooks: Final[WeakSet[Callable[..., Any]]] = WeakSet()
+_found: Final[list[object]] = []
+"""The methods of `logging.Logger` as they were left."""
+
+
+def hook_logging() -> None:
+    """Hook into all classes of loggers. Idempotent: a hook that somebody has taken out since is put back.
+
+    `logging` may have been reloaded, which makes new classes, or a test may have swapped a method for a while.
+    """
+    if [logging.Logger.callHandlers, logging.Logger.handle] == _found:
+        return
+    for kind in _with_subclasses(logging.Logger):
+        _hook(kind)
+    _hook_later_subclasses(logging.Logger)
+    _found[:] = logging.Logger.callHandlers, logging.Logger.handle
+
+
+def _with_subclasses(kind: type[logging.Logger]) -> Iterator[type[logging.Logger]]:
+    yield kind
+    for subclass in kind.__subclasses__():
+        yield from _with_subclasses(subclass)
+
+
+def _hook_later_subclasses(base: Any) -> None:
+    if "__init_subclass__" in vars(base):
+        return
+
+    def hook_subclass(kind: type, /, **options: Any) -> None:
+        super(base, kind).__init_subclass__(**options)
+        _hook(kind)
+
+    base.__init_subclass__ = classmethod(hook_subclass)
+
+
+def _hook(kind: Any) -> None:
+    dispatch, handle = kind.callHandlers, kind.handle
+    if _is_hookable(dispatch):
+        kind.callHandlers = _hooked(dispatch, _dispatch)
+    if _is_hookable(handle) and handle.__module__ != _STANDARD:
+        kind.handle = _hooked(handle, _handle)
+        if _is_hookable(logging.Handler.handle):
+            setattr(logging.Handler, "handle", _hooked(logging.Handler.handle, _give))  # noqa: B010 - not for types
+
+
+def _is_hookable(method: Any) -> bool:
+    """Whether it is a function that has no hook; a mock is not one, and says more for itself as it is."""
+    return type(method) is FunctionType and method not in _hooks
+
+
+def _hooked(method: Callable[..., Any], hook: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def hooked(self: Any, record: logging.LogRecord) -> Any:
+        scope = current.get()
+        run: Run | None = None if scope is None else scope.handle.run or scope.handle.opened()
+        if scope is None or run is None or not run.log.captures_logging:
+            return method(self, record)
+        return hook(method, self, record, scope, run)
+
+    _hooks.add(hooked)
+    return hooked
+
+
+def _dispatch(
+    method: Callable[..., Any], logger: logging.Logger, record: logging.LogRecord, scope: Scope, run: Run
+) -> Any:
+    """What `callHandlers` does inside a flow."""
+    if handling.awaited is not None and _is_same(record, handling.awaited):
+        if handling.arrived:
+            return method(logger, record)
+        handling.arrived = True
+    _record(record, scope, run)
+    if record.levelno >= run.log.threshold and method.__module__ == _STANDARD and not logger.hasHandlers():
+        return None  # the log of the flow has it: this is no case for the last resort
+    outer = handling.record, handling.handle
+    handling.record, handling.handle = record, scope.handle
+    try:
+        return method(logger, record)
+    finally:
+        handling.record, handling.handle = outer
+
+
+def _handle(
+    method: Callable[..., Any],
+    logger: logging.Logger,
+    record: logging.LogRecord,
+    scope: Scope,
+    run: Run,  # noqa: ARG001 - of the port
+) -> Any:
+    """What an overriding `handle` does inside a flow."""
+    if _is_handed_on(record) or handling.awaited is record:
+        return method(logger, record)
+    outer = handling.awaited, handling.arrived, handling.handle
+    handling.awaited, handling.arrived, handling.handle = record, False, scope.handle
+    try:
+        return method(logger, record)
+    finally:
+        handling.awaited, handling.arrived, handling.handle = outer
+
+
+def _give(
+    method: Callable[..., Any], handler: logging.Handler, record: logging.LogRecord, scope: Scope, run: Run
+) -> Any:
+    """What `Handler.handle` does inside a flow, where some class overrides `Logger.handle`."""
+    if handling.awaited is not None and not handling.arrived and _is_same(record, handling.awaited):
+        handling.arrived = True
+        _record(record, scope, run)
+    return method(handler, record)
+
+
+def _record(record: logging.LogRecord, scope: Scope, run: Run) -> None:
+    if record.levelno >= run.log.threshold and not _is_handed_on(record):
+        run.log.add_entry(record.levelno, _message(record), scope, "logging", record.name)
+
+
+def _is_handed_on(record: logging.LogRecord) -> bool:
+    """Whether a handler is passing the record, or a copy, that it was given to another logger."""
+    return handling.record is not None and _is_same(record, handling.record)
+
+
+def _is_same(record: logging.LogRecord, given: logging.LogRecord) -> bool:
+    return record.created == given.created and record.msg is given.msg
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        text = record.getMessage()
+    except Exception:  # arguments that do not fit their format: logging itself only complains
+        text = f"{record.msg if isinstance(record.msg, str) else safe_repr(record.msg)} {safe_repr(record.args)}"
+    if record.exc_info and record.exc_info[1] is not None:
+        text = f"{text}\n{Failure(record.exc_info[1]).text()}".rstrip()
+    return text

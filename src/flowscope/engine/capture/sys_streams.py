@@ -1,0 +1,97 @@
+"""The places of the standard streams in `sys`, watched while flows run.
+
+A test tool takes `sys.stdout` away for a moment and puts back the stream that it knows: the one from before the flow. Python
+tells nobody of an assignment to `sys.stdout`, but to the class of `sys`. `print` looks past that class, and costs the same.
+"""
+
+import sys
+from collections.abc import Callable
+from types import FrameType, ModuleType
+from typing import Any, Final, Literal, final
+
+__all__ = ["SYS", "StreamName", "StreamWatch"]
+
+StreamName = Literal["stdout", "stderr"]
+
+SYS: Final[Any] = vars(sys)
+"""The namespace of `sys`: streams are looked up and put in place here, past the watch; one may have been deleted."""
+
+
+@final
+class _Place:
+    """`sys.stdout` or `sys.stderr`, for Python code that names it."""
+
+    def __init__(
+        self, name: StreamName, read: Callable[[Any, FrameType], Any], write: Callable[[StreamName, Any], None]
+    ) -> None:
+        self._name: StreamName = name
+        self._read = read
+        self._write = write
+
+    def __get__(self, module: ModuleType | None, owner: object) -> Any:
+        if module is None:
+            return self
+        try:
+            stream = SYS[self._name]
+        except KeyError:
+            raise self._missing() from None
+        return self._read(stream, sys._getframe(1))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the documented way to the caller
+
+    def __set__(self, _: ModuleType, stream: Any) -> None:
+        self._write(self._name, stream)
+
+    def __delete__(self, _: ModuleType) -> None:
+        try:
+            del SYS[self._name]
+        except KeyError:
+            raise self._missing() from None
+
+    def _missing(self) -> AttributeError:
+        return AttributeError(f"module 'sys' has no attribute {self._name!r}", name=self._name, obj=sys)
+
+
+class _WatchedSys(ModuleType):
+    """The class of `sys` while flows run."""
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Pickled by name, by those who pickle modules."""
+        return __import__, ("sys",)
+
+
+_MODULE: Final[Any] = sys
+
+
+@final
+class StreamWatch:
+    """Watches the standard streams while it has users, unless `sys` has a class of somebody else.
+
+    Args:
+        read: Given the stream that is in place and the frame that looks it up; returns what that frame gets.
+        write: Called for an assignment, to put the stream, or another one, there.
+    """
+
+    def __init__(self, read: Callable[[Any, FrameType], Any], write: Callable[[StreamName, Any], None]) -> None:
+        self._users = 0
+        self._kind = type(
+            "WatchedSys",
+            (_WatchedSys,),
+            {"stdout": _Place("stdout", read, write), "stderr": _Place("stderr", read, write)},
+        )
+
+    def start(self) -> None:
+        """Watch, for one more user."""
+        self._users += 1
+        if type(sys) is ModuleType:
+            _MODULE.__class__ = self._kind
+
+    def stop(self) -> None:
+        """End the watch for one user; after the last one `sys` is as it was."""
+        self._users -= 1
+        if not self._users:
+            self.forget()
+
+    def forget(self) -> None:
+        """End the watch for all users."""
+        self._users = 0
+        if type(sys) is self._kind:
+            _MODULE.__class__ = ModuleType

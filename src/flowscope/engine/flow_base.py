@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 from typing_extensions import TypeVar
 
-from ..errors import AlreadyRunningError, NotExecutedError
+from ..errors import AlreadyRunningError, DefinitionError, NotExecutedError
 from ..model.config import FlowConfig
 from ..model.durations import Durations, TaskDurations
-from ..model.records import FlowRun, LogEntry
+from ..model.records import FlowRun, LogEntry, Recordable
 from ..model.status import RunStatus
 from .capture.streams import write_console
 from .lifecycle.flow_lifecycle import FlowState, new_flow_id
@@ -46,7 +48,7 @@ state_of: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_live"].fge
 """What a flow carries from one execution to the next: for this library, and hidden from users."""
 
 
-class FlowInspection(_Stateful, Generic[R]):
+class FlowInspection(_Stateful, Recordable, Generic[R]):
     """The fields of a flow, and how it went."""
 
     flow_id: str = Field(default_factory=new_flow_id, min_length=1)
@@ -141,6 +143,34 @@ class FlowInspection(_Stateful, Generic[R]):
         record = pending_flow_run(self.flow_id, self.flow_name or "Flow", self.flow_config, params, self.tags)
         return record if state.waiting is None else record.model_copy(update={"status": RunStatus.RUNNING})
 
+    def __flow_run__(self) -> FlowRun[R]:
+        """The record, for whoever validates the flow as one.
+
+        Raises:
+            ValueError: It has not been executed.
+        """
+        if self.status is RunStatus.PENDING:
+            name = self.flow_name or "Flow"
+            raise ValueError(
+                f"flow {name!r} has not been executed: `await` it, or call `.execute()`, and return it then"
+            )
+        return self.flow_run
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Refuse to be the response model of a FastAPI route, which would answer with the inputs alone.
+
+        Raises:
+            DefinitionError: It is one.
+        """
+        if _is_response_model():
+            raise DefinitionError(
+                f"response model {source!r}",
+                "it has the inputs of a flow, unmasked, and nothing of its run. Annotate the handler with "
+                "FlowRun[...], and return the executed flow.",
+            )
+        return handler(source)
+
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
         run = self._live.run
@@ -172,6 +202,16 @@ class FlowInspection(_Stateful, Generic[R]):
         """The return value as `output` (None if there is none) and the `durations`."""
         run = self._live.run
         return {"output": None if run is None else run.value, "durations": self.durations()}
+
+
+def _is_response_model() -> bool:
+    """Whether FastAPI, which does not say so to Pydantic, is making the response model of a route."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_code.co_name == "create_model_field" and frame.f_globals.get("__name__", "").startswith("fastapi."):
+            return frame.f_locals.get("mode") == "serialization"
+        frame = frame.f_back
+    return False
 
 
 _RECORDED_FIELDS = frozenset({"flow_id", "flow_name", "tags"})

@@ -7,6 +7,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -14,6 +15,7 @@ from pydantic import (
     WrapSerializer,
     WrapValidator,
 )
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeVar
 
 from ..serialization.error_info import ErrorInfo
@@ -23,7 +25,7 @@ from .config import FlowConfig
 from .events import FlowEvent
 from .status import RunStatus
 
-__all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Result", "TaskRun"]
+__all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Recordable", "Result", "TaskRun"]
 
 R = TypeVar("R", default=Any)
 
@@ -152,10 +154,28 @@ def _write_config(config: FlowConfig, handler: SerializerFunctionWrapHandler) ->
 _CONFIG_WRITER = WrapSerializer(lambda config, handler: _write_config(config, handler))  # noqa: PLW0108 - the return type of the function itself would stand for the config in the JSON schema
 
 
+class Recordable:
+    """Something live that is validated as its record."""
+
+    __slots__ = ()
+
+    def __flow_run__(self) -> "FlowRun[Any]":
+        """The record.
+
+        Raises:
+            ValueError: There is none worth the name yet.
+        """
+        raise NotImplementedError
+
+
+def _record_of(value: object) -> object:
+    return value.__flow_run__() if isinstance(value, Recordable) else value
+
+
 class FlowRun(BaseModel, Generic[R], frozen=True):
     """The record of one run of a flow.
 
-    It loads back from its own JSON. Users' values are references to the live objects until they are serialised.
+    A flow that is validated as one, as the answer of a FastAPI handler is, is its `flow_run`. It loads back from its own JSON. Users' values are references to the live objects until they are serialised.
     """
 
     model_config = _LATE
@@ -190,3 +210,12 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     results: list[Result] = []
     tags: tuple[str, ...] = ()
     dropped: Dropped = Field(default_factory=Dropped)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Take a flow for its record, where Python objects are validated; JSON has none."""
+        schema: Any = dict(handler.resolve_ref_schema(handler(source)))
+        ref = schema.pop("ref", None)
+        python_schema = core_schema.no_info_before_validator_function(_record_of, schema)
+        # With its reference the schema stays one definition in OpenAPI.
+        return core_schema.json_or_python_schema(json_schema=schema, python_schema=python_schema, ref=ref)

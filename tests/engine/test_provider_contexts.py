@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -640,15 +641,31 @@ def test_a_value_that_opens_after_its_flow_has_ended_is_closed_at_once() -> None
 
 
 async def test_no_value_is_kept_after_the_flow() -> None:
-    """Neither the task of a provider nor its value outlives the flow."""
+    """Neither the task of a provider nor its value outlives the run, also where the flow is kept, or fails to open it."""
     before = asyncio.all_tasks()
+    values: list[weakref.ref[object]] = []
+
+    class Value:
+        """Something that can be seen to go."""
+
+    async def provider() -> AsyncIterator[Value]:
+        value = Value()
+        values.append(weakref.ref(value))
+        if len(values) == 1:
+            raise OSError
+        yield value
 
     @task
-    async def ask(value: str = Inject(async_tenant, scope="flow")) -> str:
-        return value
+    async def ask(value: Value = Inject(provider, scope="flow")) -> bool:
+        return isinstance(value, Value)
 
-    made = Flow[Any]().setup(ask)
-    await made
+    @flow(flow_config=QUIET)
+    async def outer() -> bool:
+        return await ask()
+
+    failed, made = await outer(), await outer()
+    assert (failed.succeeded, made.return_value) == (False, True)
     assert asyncio.all_tasks() == before
+    del failed
     gc.collect()
-    assert not [each for each in gc.get_objects() if type(each).__name__ == "_AsyncResource"]
+    assert [value() for value in values] == [None, None]

@@ -247,6 +247,7 @@ def test_it_comes_home_while_the_task_runs(workers: Executor, gate: Gate) -> Non
             ("leaf", RunStatus.COMPLETED),
         ]
         assert heard == [
+            (EventType.FLOW_START, ""),
             (EventType.TASK_START, "talk_then_wait"),
             *[(EventType.FLOW_MESSAGE, "talk_then_wait")] * 3,
             (EventType.NEW_ARTIFACT, "talk_then_wait"),

@@ -182,6 +182,7 @@ class Run:
         self.handle.release()
         self.log.close()
         self.flow = None
+        self.shared = None
 
     def _frozen(self, call: Call) -> Call:
         frozen = copy.copy(call)

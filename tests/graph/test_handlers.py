@@ -245,23 +245,46 @@ def test_handlers_that_cannot_work_are_refused_when_they_are_wired() -> None:
             graph_of(called(handler))
 
 
+def test_a_handler_behind_a_wrapper_is_run_to_its_end() -> None:
+    """A sync wrapper of an async function, or a lambda in front of one, is awaited: its error is the activation's."""
+    seen: list[int] = []
+
+    async def note(value: int) -> None:
+        await asyncio.sleep(0)
+        seen.append(10 // value)
+
+    handlers: list[Callable[..., Any]] = [_wrapped(note), lambda value: note(value)]
+    for handler in handlers:
+        seen.clear()
+        job = graph_of(called(handler)).execute("a", {"value": 2})
+        assert seen == [5]
+        assert [call.status for call in job.flow_run.tasks] == [RunStatus.COMPLETED]
+        failed = graph_of(called(handler)).execute("a", {"value": 0})
+        assert failed.error is not None
+        assert failed.error.type == "ZeroDivisionError"
+        assert [call.status for call in failed.flow_run.tasks] == [RunStatus.FAILED]
+
+
 def test_what_a_handler_only_makes_is_not_taken_for_done() -> None:
-    """A sync wrapper of an async function or generator is an error of its activation, for nobody would run it."""
+    """A generator, and a coroutine that others hold, are an error of the activation, for nobody would run them."""
+    held: list[Any] = []
 
     @_wrapped
     def generator(value: int) -> Iterator[int]:
         yield value
 
-    made: list[tuple[Callable[..., Any], str]] = [
-        (_wrapped(_add), "coroutine"),
-        (lambda value: _add(value), "coroutine"),
-        (generator, "generator"),
-    ]
+    def holding(value: int) -> Any:
+        held.append(_add(value))
+        return held[-1]
+
+    made: list[tuple[Callable[..., Any], str]] = [(generator, "generator"), (holding, "coroutine")]
     for handler, what in made:
         job = graph_of(called(handler)).execute("a", {"value": 1})
         assert job.status == RunStatus.FAILED
         assert job.error is not None
         assert f"returned a {what}" in job.error.message
+    for coroutine in held:
+        coroutine.close()
 
 
 def test_a_message_that_does_not_fit_is_an_error_of_that_activation() -> None:

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from ..errors import NoActiveTaskError
 from .definitions.callables import Kind, kind_of
+from .definitions.deferred import own_kind
 from .lifecycle.generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
 from .live import Flow, Task
 from .scope.context import Scope, current, enter, leave, no_active_flow
@@ -59,34 +60,39 @@ def bind_context(function: Callable[P, R]) -> Callable[P, R]:
     """The function bound to the present flow and task, for threads and callbacks that you start yourself.
 
     Only the place in the flow is bound, no other context variables. After the flow has ended, the bound function runs
-    outside all flows. An async function or generator stays one.
+    outside all flows. An async function or generator stays one, also behind a plain wrapper.
     """
     scope = current.get()
-
-    async def bound_async(*args: Any, **kwargs: Any) -> Any:
-        token = enter(scope)
-        try:
-            return await function(*args, **kwargs)  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType] # it is a coroutine function
-        finally:
-            leave(token, scope)
 
     def bound(*args: Any, **kwargs: Any) -> Any:
         token = enter(scope)
         try:
-            return function(*args, **kwargs)
+            value: Any = function(*args, **kwargs)
+        finally:
+            leave(token, scope)
+        kind = Kind.SYNC if value is None else own_kind(value)
+        return value if kind is Kind.SYNC else _bound(scope, kind, lambda: value)()
+
+    kind = kind_of(function)
+    return update_wrapper(bound if kind is Kind.SYNC else _bound(scope, kind, function), function)
+
+
+def _bound(scope: Scope | None, kind: Kind, function: Callable[..., Any]) -> Any:
+    """A function of that kind, bound to a place in a flow."""
+
+    async def bound_async(*args: Any, **kwargs: Any) -> Any:
+        token = enter(scope)
+        try:
+            return await function(*args, **kwargs)
         finally:
             leave(token, scope)
 
     def lifecycle(args: tuple[Any, ...], kwargs: dict[str, Any]) -> GeneratorLifecycle:
         return _BoundGenerator(scope, function, args, kwargs)
 
-    wrappers: dict[Kind, Any] = {
-        Kind.SYNC: bound,
-        Kind.ASYNC: bound_async,
-        Kind.GENERATOR: drive_generator(lifecycle),
-        Kind.ASYNC_GENERATOR: drive_async_generator(lifecycle),
-    }
-    return update_wrapper(wrappers[kind_of(function)], function)
+    if kind is Kind.ASYNC:
+        return bound_async
+    return drive_generator(lifecycle) if kind is Kind.GENERATOR else drive_async_generator(lifecycle)
 
 
 class _BoundGenerator(GeneratorLifecycle):

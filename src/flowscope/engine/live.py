@@ -257,10 +257,8 @@ class Task(LoggingMethods, Call):
             NoActiveFlowError: No flow is running here.
             AlreadyRunningError: It has been executed.
         """
-        caller = self._caller()
-        if self.definition.kind is Kind.ASYNC:
-            return run_in_new_loop(lambda: caller(*self.args, **self.kwargs))
-        return caller(*self.args, **self.kwargs)
+        answer = self._caller()(*self.args, **self.kwargs)
+        return run_in_new_loop(lambda: answer) if self.definition.kind is Kind.ASYNC else answer
 
     async def execute_async(self) -> Any:
         """Run in the running flow, and return the function's value; the function may be sync or async."""

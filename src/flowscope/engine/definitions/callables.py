@@ -131,7 +131,7 @@ def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
 def kind_of(target: Callable[..., Any]) -> Kind:
     """How a callable is called to its end."""
     function = _function_of(target)
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(target):
         return Kind.ASYNC
     if inspect.isasyncgenfunction(function):
         return Kind.ASYNC_GENERATOR

@@ -1,5 +1,6 @@
 """The definition of a task: its function and its options, checked when it is decorated."""
 
+import copy
 import inspect
 import random
 import weakref
@@ -13,7 +14,7 @@ from ...serialization.json_values import clean_text
 from ..policies.retry import backoff
 from ..scope.call import CallExtras
 from .arguments import ArgumentValidator
-from .callables import Definition
+from .callables import Definition, Kind
 from .injection_plan import TASK_NAMES, Plan, plan_injection
 
 __all__ = ["TaskDefinition", "remember_definition", "task_definition_of"]
@@ -23,6 +24,7 @@ class TaskDefinition:
     """What `@task` found out about a function, and how its calls are to be made."""
 
     __slots__ = (
+        "_other_kinds",
         "_validator",
         "binds_self",
         "executor",
@@ -67,6 +69,8 @@ class TaskDefinition:
         self.target: Callable[..., Any] = definition.target
         self.name = clean_text(task_name or definition.name)
         self.kind = definition.kind
+        self._other_kinds: tuple[TaskDefinition, dict[Kind, TaskDefinition]] = (self, {})
+        """The same task by the kinds that its calls have turned out to be; a copy of this finds that of the original."""
         self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
         """Makes the object that a call lives in."""
         self.plan: Plan = plan_injection(definition, TASK_NAMES, live_types)
@@ -96,10 +100,7 @@ class TaskDefinition:
         self._check()
 
     def _check(self) -> None:
-        if self.kind.yields and (self.retries or self.timeout is not None):
-            self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
-        if self.kind.yields and self.executor is not None:
-            self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
+        self.check_kind(self.kind)
         if self.retries < 0 or self.retries != int(self.retries):
             self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
         delays = (self.retry_delay, self.retry_backoff, self.retry_jitter)
@@ -111,6 +112,46 @@ class TaskDefinition:
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, Exception)):
                 self._refuse(f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them.")
+
+    def check_kind(self, kind: Kind) -> None:
+        """Refuse options that this kind of call cannot have.
+
+        Raises:
+            DefinitionError: There is one.
+        """
+        if kind.yields and (self.retries or self.timeout is not None):
+            self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
+        if kind.yields and self.executor is not None:
+            self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
+
+    def check_submittable(self, kind: Kind) -> None:
+        """Refuse to run this kind of call elsewhere.
+
+        Raises:
+            DefinitionError: It is a generator.
+        """
+        if kind.yields:
+            self._refuse(
+                "a generator runs where it is iterated over, and cannot be submitted. Submit tasks that it calls."
+            )
+
+    def of_kind(self, kind: Kind) -> "TaskDefinition":
+        """The same task as one of the kind that a call of it has turned out to be.
+
+        Raises:
+            DefinitionError: It has options that this kind cannot have.
+        """
+        if self.kind is kind:
+            return self
+        if self._other_kinds[0] is not self:
+            self._other_kinds = (self, {})
+        others = self._other_kinds[1]
+        if kind not in others:
+            self.check_kind(kind)
+            other = copy.copy(self)
+            other.kind = kind
+            others[kind] = other
+        return others[kind]
 
     def _refuse(self, reason: str) -> None:
         raise DefinitionError(f"task {self.name!r}", reason)
@@ -129,7 +170,7 @@ class TaskDefinition:
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows: not after what would only fail again."""
-        hopeless = isinstance(error, (ParameterError, InjectionError, SerializationError))
+        hopeless = isinstance(error, (ParameterError, InjectionError, SerializationError, DefinitionError))
         return attempt <= self.retries and isinstance(error, self.retry_on) and not hopeless
 
     def pause_after(self, attempt: int) -> float:

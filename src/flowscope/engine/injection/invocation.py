@@ -1,27 +1,38 @@
 """One call of a function with everything injected, and everything closed again."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any
 
+from ..definitions.callables import Kind
+from ..definitions.deferred import own_kind
 from ..definitions.injection_plan import Plan
-from .provider_stack import ProviderStack
+from ..lifecycle.generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
+from ..scope.context import current
+from .provider_stack import ProviderStack, value_unless
 
 __all__ = ["invoke", "invoke_async", "value_unless"]
-
-T = TypeVar("T")
 
 
 def invoke(
     function: Callable[..., Any], plan: Plan, providers: ProviderStack, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a sync function."""
+    """Call a sync function; if it returns the rest of the call, all stays open until that has ended."""
     try:
         args, kwargs = providers.inject(plan, args, kwargs)
         value = function(*args, **kwargs)
     except BaseException as error:
         providers.close(error)
         raise
-    return value_unless(providers.close(None), value)
+    kind = Kind.SYNC if value is None else own_kind(value)
+    match kind:
+        case Kind.SYNC:
+            return value_unless(providers.close(None), value)
+        case Kind.ASYNC:
+            return _await_open(value, providers)
+        case Kind.GENERATOR:
+            return drive_generator(lambda _args, _kwargs: _OpenLife(value, providers))()
+        case Kind.ASYNC_GENERATOR:
+            return drive_async_generator(lambda _args, _kwargs: _OpenLife(value, providers))()
 
 
 async def invoke_async(
@@ -41,8 +52,36 @@ async def invoke_async(
     return value_unless(await providers.close_async(None), value)
 
 
-def value_unless(error: BaseException | None, value: T) -> T:
-    """The value, unless closing failed."""
-    if error is not None:
-        raise error
-    return value
+async def _await_open(coroutine: Any, providers: ProviderStack) -> Any:
+    """Await the rest of a call, and close everything."""
+    try:
+        value = await coroutine
+    except BaseException as error:
+        await providers.close_async(error)
+        raise
+    return value_unless(await providers.close_async(None), value)
+
+
+class _OpenLife(GeneratorLifecycle):
+    """The lifecycle of a generator that is the rest of a call, with everything that the call has providers."""
+
+    __slots__ = ("_generator", "_provider_stack")
+
+    def __init__(self, generator: Any, providers: ProviderStack) -> None:
+        self.scope = current.get()
+        self._generator = generator
+        self._provider_stack = providers
+
+    def start(self) -> Generator[Any, Any, Any]:
+        generator: Generator[Any, Any, Any] = self._generator
+        return generator
+
+    async def start_async(self) -> AsyncGenerator[Any, Any]:
+        generator: AsyncGenerator[Any, Any] = self._generator
+        return generator
+
+    def close(self, error: BaseException | None) -> BaseException | None:
+        return self._provider_stack.close(error)
+
+    async def close_async(self, error: BaseException | None) -> BaseException | None:
+        return await self._provider_stack.close_async(error)

@@ -2,15 +2,24 @@
 
 import sys
 from collections.abc import AsyncGenerator, Generator
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from ...errors import InjectionError
 from ..definitions.callables import Kind
 from ..definitions.injection_plan import Plan, Provider, Resolver
 
-__all__ = ["ProviderStack", "Shared"]
+__all__ = ["ProviderStack", "Shared", "value_unless"]
+
+T = TypeVar("T")
 
 _MISSING: Final = object()
+
+
+def value_unless(error: BaseException | None, value: T) -> T:
+    """The value, unless closing failed."""
+    if error is not None:
+        raise error
+    return value
 
 
 class Shared(Protocol):

@@ -22,9 +22,7 @@ class FlowDefinition:
     def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
         self.definition = definition = define(function, "flow")
         self.name = definition.name
-        if definition.kind.yields:
-            reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
-            raise DefinitionError(f"flow {self.name!r}", reason)
+        self.check_kind(definition.kind)
         self._plan = plan_injection(definition, FLOW_NAMES, live_types)
         self._plain = not self._plan.parameters
         self._validator = ArgumentValidator(definition, self._plan.parameters)
@@ -42,6 +40,16 @@ class FlowDefinition:
     def is_async(self) -> bool:
         """Whether it has to be awaited."""
         return self.definition.kind is Kind.ASYNC
+
+    def check_kind(self, kind: Kind) -> None:
+        """Refuse a generator.
+
+        Raises:
+            DefinitionError: It is one.
+        """
+        if kind.yields:
+            reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
+            raise DefinitionError(f"flow {self.name!r}", reason)
 
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None, flow_name: str

@@ -2,11 +2,13 @@
 
 from collections.abc import Coroutine, Mapping
 from functools import partial
-from types import CoroutineType
 from typing import Any
 
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...model.status import RunStatus
+from ..definitions.callables import Kind
+from ..definitions.deferred import own_kind
+from ..injection.provider_stack import value_unless
 from ..run.run import Run, surroundings
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
@@ -22,8 +24,6 @@ from .flow_lifecycle import (
     wind_up,
 )
 from .steps import blocking_step, perform, perform_async, waiting_step
-
-_COROUTINE: Any = CoroutineType
 
 __all__ = ["close_flow", "execute", "execute_async", "open_flow"]
 
@@ -49,19 +49,30 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
 def _call(run: Run, bound: BoundTarget) -> Any:
     with surroundings(run.handle, None):
         value = bound.call(run.handle)
-        if type(value) is _COROUTINE:  # a plain function in front of an async one has returned it
-            value, error = run_in_new_loop(partial(_to_its_end, run, value))
-            try:
-                if error is not None:
-                    raise error
-            finally:
-                del error
-        return value
+        if value is None or not _goes_on(bound, own_kind(value)):
+            return value
+        try:
+            outcome = run_in_new_loop(partial(_to_its_end, run, value))
+        except BaseException:
+            value.close()  # there is no event loop for it
+            raise
+        return value_unless(outcome.error, outcome.value)
+
+
+def _goes_on(bound: BoundTarget, kind: Kind) -> bool:
+    """Whether a sync function has returned a coroutine of its own, which is the rest of the flow.
+
+    Raises:
+        DefinitionError: It has returned a generator of its own.
+    """
+    if kind is not Kind.SYNC:
+        bound.target.check_kind(kind)
+    return kind is Kind.ASYNC
 
 
 async def _to_its_end(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
     """Await what a sync function has returned, and close in this event loop what was opened in it."""
-    run.surrounding_loop = running_loop()
+    run.loop = run.surrounding_loop = running_loop()
     return await perform_async(outcome_of(run, waiting_step(partial(_awaited, coroutine))))
 
 
@@ -73,8 +84,6 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
     """Run a flow to its end in the running event loop."""
     run = begin(flow, state, run_params)
     run.surrounding_loop = running_loop()
-    if bound.target.is_async:
-        run.loop = run.surrounding_loop
     ending = await perform_async(execution(flow, state, run, waiting_step(partial(_call_async, run, bound))))
     try:
         if ending is not None:
@@ -86,7 +95,10 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
 async def _call_async(run: Run, bound: BoundTarget) -> Any:
     with surroundings(run.handle, None):
         value = bound.start(run.handle)
-        return await value if type(value) is _COROUTINE else value
+        if not bound.target.is_async and (value is None or not _goes_on(bound, own_kind(value))):
+            return value
+        run.loop = running_loop()
+        return await value
 
 
 def open_flow(flow: Any, state: FlowState) -> Run:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from ..injection.invocation import value_unless
+from ..injection.provider_stack import value_unless
 from ..scope.context import Scope, enter, leave
 
 __all__ = ["GeneratorLifecycle", "drive_async_generator", "drive_generator"]

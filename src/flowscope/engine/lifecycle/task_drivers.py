@@ -1,14 +1,15 @@
 """Calling tasks: one short driver for each kind of function around the decisions of `task_life`."""
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from ..._clock import sleep, tick
+from ..._clock import seconds, sleep, tick
 from ...concurrency.event_loops import ThreadTimeout, deadline_in, run_in_thread
 from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.callables import Kind
+from ..definitions.deferred import ASYNC_GENERATOR, COROUTINE, GENERATOR, own_kind
 from ..definitions.task_definition import TaskDefinition
 from ..injection.invocation import invoke, invoke_async
 from ..injection.provider_stack import ProviderStack
@@ -25,12 +26,15 @@ __all__ = [
     "attempt_here",
     "attempt_here_async",
     "caller_of",
+    "go_on",
     "sync_caller",
     "waiting_caller",
 ]
 
 Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
 """Makes one attempt of a call, and returns its value."""
+GoOn = Callable[[Kind, Call, Any, tuple[Any, ...], dict[str, Any]], Any]
+"""Goes on with a call that has returned the rest of itself, and returns what its caller gets."""
 
 reset = current.reset
 
@@ -48,6 +52,29 @@ def caller_of(definition: TaskDefinition) -> Callable[..., Any]:
     return makers[definition.kind](definition)
 
 
+def go_on(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the caller of a sync task gets that has returned a coroutine or generator of its own: one that is the task.
+
+    Raises:
+        DefinitionError: It is a generator, and the task has options that a generator cannot have.
+    """
+    definition: TaskDefinition = call.definition
+    call.definition = definition.of_kind(kind)
+    carrying: Any
+    if kind is Kind.ASYNC:
+
+        def begun(*_: object) -> Call:
+            return call
+
+        carrying = async_caller(definition, begin=begun, attempt=_attempts_from(rest))(*args, **kwargs)
+    elif kind is Kind.GENERATOR:
+        carrying = drive_generator(lambda _args, _kwargs: _RestLife(call, rest))()
+    else:
+        carrying = drive_async_generator(lambda _args, _kwargs: _RestLife(call, rest))()
+    carrying.__name__ = carrying.__qualname__ = definition.name
+    return carrying
+
+
 def sync_caller(
     definition: TaskDefinition,
     *,
@@ -56,10 +83,12 @@ def sync_caller(
     failed: Callable[[Call, BaseException], AttemptDecision] = failed,
     sleep: Callable[[float], object] = sleep,
     attempt: Attempt | None = None,
+    go_on: GoOn = go_on,
 ) -> Callable[..., Any]:
     """Calls a sync task; a submitted call has ways of its own to take these steps."""
     target, plain = definition.target, definition.plain and attempt is None
     attempt = attempt or attempt_here
+    coroutine, generator, async_generator = COROUTINE, GENERATOR, ASYNC_GENERATOR  # found faster here
 
     def call_task(*args: Any, **kwargs: Any) -> Any:
         call = begin(definition, args, kwargs)
@@ -73,6 +102,11 @@ def sync_caller(
                     value = target(*args, **kwargs)
                 else:
                     value = attempt(call, args, kwargs)
+                shape: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
+                if shape is coroutine or shape is generator or shape is async_generator:
+                    kind = own_kind(value)
+                    if kind is not Kind.SYNC:
+                        return go_on(kind, call, value, args, kwargs)
             except BaseException as error:
                 decision = failed(call, error)
                 if decision is RAISE:
@@ -90,10 +124,14 @@ def sync_caller(
 
 
 def async_caller(
-    definition: TaskDefinition, *, begin: Callable[[TaskDefinition, tuple[Any, ...], dict[str, Any]], Call] = begin
+    definition: TaskDefinition,
+    *,
+    begin: Callable[[TaskDefinition, tuple[Any, ...], dict[str, Any]], Call] = begin,
+    attempt: Attempt | None = None,
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Awaits an async task; a submitted call has been begun already."""
-    target, plain = definition.target, definition.plain
+    """Awaits an async task; a submitted call, and the rest of a call, have been begun already."""
+    target, plain = definition.target, definition.plain and attempt is None
+    attempt = attempt or attempt_here_async
 
     async def call_task(*args: Any, **kwargs: Any) -> Any:
         call = begin(definition, args, kwargs)
@@ -106,7 +144,7 @@ def async_caller(
                 if plain and call.handle.is_bare:
                     value = await target(*args, **kwargs)
                 else:
-                    value = await attempt_here_async(call, args, kwargs)
+                    value = await attempt(call, args, kwargs)
             except BaseException as error:
                 decision = failed(call, error)
                 if decision is RAISE:
@@ -148,6 +186,25 @@ async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str
         return await invoke_async(function, definition.plan, _provider_stack(call), args, kwargs)
 
 
+def _attempts_from(rest: Awaitable[Any]) -> Attempt:
+    """Attempts to be awaited of a sync function; the first one has been called, and has returned the rest of itself."""
+    first = [rest]
+
+    async def attempt(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if first:
+            with surroundings(call.handle, call):
+                return await first.pop()
+        value = attempt_here(call, args, kwargs)
+        kind = own_kind(value)
+        call.definition.check_kind(kind)
+        if kind is not Kind.ASYNC:
+            return value
+        with surroundings(call.handle, call):
+            return await value
+
+    return attempt
+
+
 def _provider_stack(call: Call) -> ProviderStack:
     return provider_stack_at(call.handle, call, call.definition.plan)
 
@@ -155,14 +212,18 @@ def _provider_stack(call: Call) -> ProviderStack:
 def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
     """Call in a thread, which is left behind at the deadline."""
     function = partial(_surrounded, call, *args, **kwargs)
-    call.deadline = tick() + int(timeout * 1e9)
+    started = tick()
+    call.deadline = started + int(timeout * 1e9)
     try:
-        return run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
+        value = run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
     except ThreadTimeout as late:
         run: Run | None = call.handle.run
         if run is not None and run.calls.kept:
             run.abandoned_threads[call.order] = late.thread
         raise timed_out(call, timeout) from None
+    if own_kind(value) is Kind.ASYNC:
+        return _await_in_time(call, timeout, value, timeout - seconds(started, tick()))
+    return value
 
 
 def _surrounded(call: Call, /, *args: Any, **kwargs: Any) -> Any:
@@ -173,11 +234,16 @@ def _surrounded(call: Call, /, *args: Any, **kwargs: Any) -> Any:
 
 async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ASYNC109 - it is the task's
     """Await, and cancel at the deadline."""
-    call.deadline = tick() + int(timeout * 1e9)
-    limit = deadline_in(timeout)
+    return await _await_in_time(call, timeout, call.definition.target(*args, **kwargs), timeout)
+
+
+async def _await_in_time(call: Call, timeout: float, rest: Awaitable[Any], left: float) -> Any:  # noqa: ASYNC109 - it is the task's
+    """Await, and cancel when what is left of the time is over."""
+    call.deadline = tick() + int(left * 1e9)
+    limit = deadline_in(left)
     try:
         async with limit:
-            return await call.definition.target(*args, **kwargs)
+            return await rest
     except TimeoutError as error:
         if not limit.expired():
             raise
@@ -192,13 +258,49 @@ def _async_generator_caller(definition: TaskDefinition) -> Callable[..., AsyncGe
     return drive_async_generator(lambda args, kwargs: _TaskGenerator(begin(definition, args, kwargs), args, kwargs))
 
 
-class _TaskGenerator(GeneratorLifecycle):
+class _TaskLife(GeneratorLifecycle):
     """The lifecycle of a generator of either kind that is a task."""
 
-    __slots__ = ("_args", "_call", "_kwargs", "_provider_stack")
+    __slots__ = ("_call",)
+
+    def __init__(self, call: Call) -> None:
+        self.scope = self._call = call
+
+    def surroundings(self) -> AbstractContextManager[object] | None:
+        return None if self._call.handle.is_bare else surroundings(self._call.handle, self._call)
+
+    def ended(self, value: object) -> None:
+        complete(self._call, value)
+
+    def raised(self, error: BaseException) -> bool:
+        return failed(self._call, error) is RAISE
+
+
+class _RestLife(_TaskLife):
+    """The lifecycle of a task that has returned its generator."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self, call: Call, rest: Any) -> None:
+        super().__init__(call)
+        self._rest = rest
+
+    def start(self) -> Generator[Any, Any, Any]:
+        generator: Generator[Any, Any, Any] = self._rest
+        return generator
+
+    async def start_async(self) -> AsyncGenerator[Any, Any]:
+        generator: AsyncGenerator[Any, Any] = self._rest
+        return generator
+
+
+class _TaskGenerator(_TaskLife):
+    """The lifecycle of a task that is a generator function."""
+
+    __slots__ = ("_args", "_kwargs", "_provider_stack")
 
     def __init__(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.scope = self._call = call
+        super().__init__(call)
         self._args = args
         self._kwargs = kwargs
         self._provider_stack = _provider_stack(call)
@@ -208,9 +310,6 @@ class _TaskGenerator(GeneratorLifecycle):
         args, kwargs = self._provider_stack.inject(definition.plan, *definition.checked(self._args, self._kwargs))
         generator: Generator[Any, Any, Any] = definition.target(*args, **kwargs)
         return generator
-
-    def surroundings(self) -> AbstractContextManager[object] | None:
-        return None if self._call.handle.is_bare else surroundings(self._call.handle, self._call)
 
     async def start_async(self) -> AsyncGenerator[Any, Any]:
         definition: TaskDefinition = self._call.definition
@@ -225,9 +324,3 @@ class _TaskGenerator(GeneratorLifecycle):
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
         return await self._provider_stack.close_async(error)
-
-    def ended(self, value: object) -> None:
-        complete(self._call, value)
-
-    def raised(self, error: BaseException) -> bool:
-        return failed(self._call, error) is RAISE

@@ -10,7 +10,7 @@ __all__ = ["call_handler"]
 
 
 def call_handler(activation: Activation, graph_port: GraphPort, flow: Handle, loop: object) -> None:
-    """Call the handler to its end, in this context: as a task of the job's flow, and in the loop, if it is async.
+    """Call the handler to its end, in this context: as a task of the job's flow, and in the loop, if it is, or turns out to be, async.
 
     Raises:
         BaseException: What the handler has raised, or what did not fit it.
@@ -20,10 +20,11 @@ def call_handler(activation: Activation, graph_port: GraphPort, flow: Handle, lo
     if receiver is None:
         return  # a slot that only merges
     args, kwargs = receiver.bind(snapshot(activation.data), activation.problem)
-    if not receiver.is_async:
-        receiver.call(*args, **kwargs)
+    rest = receiver.call(*args, **kwargs)
+    if rest is None:
         return
-    activation.task = task = LoopCall(receiver.call(*args, **kwargs), loop)
+    activation.task = task = LoopCall(rest, loop)
+    del rest  # the loop has it
     try:
         if activation.job.status in FINAL:
             task.cancel()

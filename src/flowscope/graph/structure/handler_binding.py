@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 from ...engine.definitions.callables import Definition, Kind, define
+from ...engine.definitions.deferred import own_kind
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
-from ...engine.lifecycle.task_drivers import caller_of
+from ...engine.lifecycle.task_drivers import caller_of, go_on, sync_caller
 from ...engine.live import LIVE_TYPES
+from ...engine.scope.call import Call
 from ...errors import DefinitionError, GraphError, InjectionError
 
 __all__ = ["Receiver"]
@@ -34,10 +36,9 @@ class Receiver:
         definition, task_definition = _planned(handler, task_name)
         injected = task_definition.plan.parameters
         taken = [one for one in definition.named if one.name not in injected]
-        self.is_async = definition.kind is Kind.ASYNC
-        caller = caller_of(task_definition)
-        self.call: Callable[..., Any] = caller if self.is_async else _checking(caller, task_name)
-        """Calls, or awaits, the handler as a task."""
+        is_async = definition.kind is Kind.ASYNC
+        self.call: Callable[..., Any] = caller_of(task_definition) if is_async else _checking(task_definition)
+        """Calls the handler as a task; what it returns, if it is not None, is to be awaited."""
         self.names = tuple(one.name for one in taken)
         """The keys that it takes."""
         self.required = tuple(one.name for one in taken if one.default is one.empty)
@@ -121,16 +122,25 @@ def _refuse_hidden(definition: Definition, task_definition: TaskDefinition, what
             raise GraphError(f"{what} has the injected {hidden!r} before {one.name!r}, and both before '/'. Swap them.")
 
 
-def _checking(call: Callable[..., Any], task_name: str) -> Callable[..., Any]:
-    """A call that does not take for done what has only been made: by a wrapper of an async function, or a lambda."""
+def _checking(task_definition: TaskDefinition) -> Callable[..., Any]:
+    """A call that returns the coroutine with which it goes on, if there is one: of a wrapper, or a lambda."""
 
-    def checked(*args: Any, **kwargs: Any) -> None:
+    def refuse(value: object) -> NoReturn:
+        made = type(value).__name__
+        raise TypeError(
+            f"handler {task_definition.name!r} returned a {made}, which nobody runs. Emit what it would yield."
+        )
+
+    def go_on_unless(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return refuse(rest) if kind.yields else go_on(kind, call, rest, args, kwargs)
+
+    call = sync_caller(task_definition, go_on=go_on_unless)
+
+    def checked(*args: Any, **kwargs: Any) -> Any:
         value = call(*args, **kwargs)
-        kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
-        if kind in _UNRUN:
-            if kind is CoroutineType:
-                value.close()
-            raise TypeError(f"handler {task_name!r} returned a {kind.__name__}, which nobody runs. Make it async.")
+        if type(value) not in _UNRUN:
+            return None
+        return value if own_kind(value) is Kind.ASYNC else refuse(value)
 
     return checked
 

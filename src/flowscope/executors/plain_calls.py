@@ -19,7 +19,7 @@ from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
 from .submission.executor import Executor
 from .submission.future import TaskFuture
-from .submit import start_submission
+from .submit import start_plain_job
 
 __all__ = ["start_plain_call"]
 
@@ -45,7 +45,7 @@ def start_plain_call(
     run = _silent_run(name)
     token = enter(run.root)
     try:
-        submission = start_submission(executor, definition, (function, args, kwargs), {})
+        submission = start_plain_job(executor, definition, (function, args, kwargs), {})
     finally:
         leave(token, run.root)
     submission.when_settled(run.release)

@@ -44,15 +44,20 @@ def check_executor(executor: object, what: str) -> Executor:
     raise DefinitionError(what, f"executor is {executor!r}, wanted one of {names}, or an Executor.")
 
 
-def executor_for(definition: TaskDefinition) -> Executor:
-    """Where a call that is submitted here runs; in a worker process, in that process."""
+def executor_for(definition: TaskDefinition, kind: Kind | None = None) -> Executor:
+    """Where a call that is submitted here runs; in a worker process, in that process.
+
+    Args:
+        definition: The task.
+        kind: What the call has turned out to be; None: what its function is.
+    """
     chosen = (
         _chosen.get()
         if definition.executor is None
         else check_executor(definition.executor, f"task {definition.name!r}")
     )
     if chosen is None or (chosen.remote and in_worker()):
-        return _SHARED["asyncio" if definition.kind is Kind.ASYNC else "thread"]
+        return _SHARED["asyncio" if (kind or definition.kind) is Kind.ASYNC else "thread"]
     return chosen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from functools import partial
 from types import MethodType
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -19,7 +20,7 @@ from .submission.executor import Executor
 from .submission.future import TaskFuture
 from .submission.submission import Submission
 
-__all__ = ["start_submission", "submit", "task_of"]
+__all__ = ["start_plain_job", "start_submission", "submit", "task_of"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,9 +62,7 @@ def task_of(task_fn: Callable[..., Any]) -> tuple[TaskDefinition, tuple[object, 
     definition = task_definition_of(function)
     if definition is None:
         raise DefinitionError("submit", f"{safe_repr(task_fn)} is no task. {_advice(task_fn)}")
-    if definition.kind.yields:
-        reason = "a generator runs where it is iterated over, and cannot be submitted. Submit tasks that it calls."
-        raise DefinitionError(f"task {definition.name!r}", reason)
+    definition.check_submittable(definition.kind)
     return definition, bound
 
 
@@ -78,7 +77,19 @@ def start_submission(
     executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Submission:
     """Hand a call to an executor; what that raises, the call fails with."""
-    submission = Submission(definition, args, kwargs, executor)
+    return _started(
+        Submission(definition, args, kwargs, executor, partial(executor_for, definition, Kind.ASYNC)), executor
+    )
+
+
+def start_plain_job(
+    executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Submission:
+    """The same for a call that is over when its function has returned, whatever that is."""
+    return _started(Submission(definition, args, kwargs, executor), executor)
+
+
+def _started(submission: Submission, executor: Executor) -> Submission:
     try:
         executor.start(submission)
     except BaseException as error:
@@ -86,6 +97,10 @@ def start_submission(
         if not isinstance(error, Exception):
             raise
     return submission
+
+
+async def _awaited(future: TaskFuture[Any]) -> Any:
+    return await future
 
 
 class _Placed:
@@ -108,10 +123,13 @@ class _Placed:
             if executor.remote and in_worker():
                 return inline(*args, **kwargs)
             future: TaskFuture[Any] = TaskFuture(start_submission(executor, definition, args, kwargs))
+            is_async = False
             try:
-                return future.result()
+                is_async = future.turns_async()
+                return _awaited(future) if is_async else future.result()
             finally:
-                future.cancel()  # the wait may have been interrupted
+                if not is_async:
+                    future.cancel()  # the wait may have been interrupted
 
         async def call_task_async(*args: Any, **kwargs: Any) -> Any:
             if executor.remote and in_worker():

@@ -7,9 +7,9 @@ from ...errors import DefinitionError
 from ..definitions.arguments import ArgumentValidator
 from ..definitions.callables import Kind, define
 from ..definitions.injection_plan import FLOW_NAMES, is_marker, plan_injection
-from ..injection.invocation import invoke, invoke_async
 from ..run.run import provider_stack_at
 from ..scope.context import Handle
+from .invocation import invoke, invoke_async
 
 __all__ = ["BoundTarget", "FlowDefinition"]
 

@@ -11,13 +11,13 @@ from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.callables import Kind
 from ..definitions.deferred import ASYNC_GENERATOR, COROUTINE, GENERATOR, own_kind
 from ..definitions.task_definition import TaskDefinition
-from ..injection.invocation import invoke, invoke_async
 from ..injection.provider_stack import ProviderStack
 from ..run.run import Run, provider_stack_at, surroundings
 from ..scope.call import Call
 from ..scope.context import current, enter, leave
 from .executor_hook import executor_hook
 from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
+from .invocation import invoke, invoke_async
 from .task_lifecycle import RAISE, TOLERATE, AttemptDecision, begin, complete, failed, timed_out, waiting_call
 
 __all__ = [

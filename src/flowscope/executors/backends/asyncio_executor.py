@@ -46,9 +46,13 @@ class AsyncioExecutor(Executor):
         if submission.is_async:
             self._open.add(submission)
             submission.when_settled(partial(self._open.discard, submission))
-            submission.run_in(_loop_for(submission.call))
+            submission.run_in(_loop_for(submission))
         else:
             self._threads.start(submission)
+
+    def go_on(self, submission: Submission) -> None:
+        """Let a coroutine that a sync function has returned go on in the event loop of an async one."""
+        self.start(submission)
 
     def owns_current_thread(self) -> bool:
         """Whether this thread is one of those that sync functions wait for."""
@@ -67,10 +71,10 @@ class AsyncioExecutor(Executor):
                 submission.wait(None)
 
 
-def _loop_for(call: Call) -> object:
-    """The running loop if the flow and whoever submits can await what runs there, else the background loop."""
-    run: Run = call.handle.run
-    loop = running_loop()
-    submitter = call.parent
+def _loop_for(submission: Submission) -> object:
+    """The submitter's loop if the flow and the submitter can await what runs there, else the background loop."""
+    run: Run | None = submission.call.handle.run
+    loop = submission.home
+    submitter = submission.call.parent
     awaits = submitter.definition.kind.awaits if isinstance(submitter, Call) else True
-    return loop if loop is not None and loop is run.loop and awaits else background_loop()
+    return loop if loop is not None and run is not None and loop is run.loop and awaits else background_loop()

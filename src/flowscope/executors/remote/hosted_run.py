@@ -2,6 +2,7 @@
 
 import copy
 import weakref
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
 
@@ -9,11 +10,12 @@ from ..._clock import anchor, tick
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...engine.capture.streams import begin_capture, end_capture, write_console
 from ...engine.definitions.callables import Kind
+from ...engine.definitions.deferred import own_kind
 from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.events.dispatcher import EventDispatcher
 from ...engine.flow_base import state_of
-from ...engine.injection.invocation import value_unless
 from ...engine.lifecycle.flow_lifecycle import Outcome, outcome_of
+from ...engine.lifecycle.invocation import value_unless
 from ...engine.lifecycle.steps import blocking_step, perform, perform_async, waiting_step
 from ...engine.lifecycle.task_drivers import attempt_here, attempt_here_async
 from ...engine.live import Flow
@@ -26,12 +28,13 @@ from ...engine.scope.call import Call, inputs_of
 from ...engine.scope.context import Handle, enter, leave
 from ...model.status import RunStatus
 from .attempt import AttemptRequest
+from .relay import RelaySink
 from .remote_data import RemoteData, RemoteProvided
 
 __all__ = ["run_hosted"]
 
 
-def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: RunSink) -> Any:
+def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: RelaySink) -> Any:
     """Run an attempt to its end, and return its value or raise its exception; the relay gets the facts."""
     flow = _flow_of(request)
     run = _run_of(request, flow, relay)
@@ -39,24 +42,33 @@ def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: RunSi
     token = enter(call)
     try:
         if definition.kind is Kind.ASYNC:
-            value, error = run_in_new_loop(lambda: _outcome_async(run, call, request))
+            attempt = partial(attempt_here_async, call, request.args, request.kwargs)
+            value, error = run_in_new_loop(partial(_outcome_async, run, attempt))
         else:
-            value, error = _outcome(run, call, request)
+            value, error = perform(outcome_of(run, blocking_step(partial(_attempt, run, call, request, relay))))
         return value_unless(error, value)
     finally:
         leave(token, call)
         _finish(run, call)
 
 
-def _outcome(run: Run, call: Call, request: AttemptRequest) -> Outcome:
-    body = partial(attempt_here, call, request.args, request.kwargs)
-    return perform(outcome_of(run, blocking_step(body)))
+def _attempt(run: Run, call: Call, request: AttemptRequest, relay: RelaySink) -> Any:
+    value = attempt_here(call, request.args, request.kwargs)
+    if value is None or own_kind(value) is not Kind.ASYNC:
+        return value
+    call.definition.kind = Kind.ASYNC
+    relay.turned_async()
+    outcome = run_in_new_loop(partial(_outcome_async, run, partial(_awaited, value)))
+    return value_unless(outcome.error, outcome.value)
 
 
-async def _outcome_async(run: Run, call: Call, request: AttemptRequest) -> Outcome:
+async def _outcome_async(run: Run, attempt: Callable[[], Coroutine[Any, Any, Any]]) -> Outcome:
     run.loop = running_loop()
-    body = partial(attempt_here_async, call, request.args, request.kwargs)
-    return await perform_async(outcome_of(run, waiting_step(body)))
+    return await perform_async(outcome_of(run, waiting_step(attempt)))
+
+
+async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return await coroutine
 
 
 def _flow_of(request: AttemptRequest) -> Flow[Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "Retried",
     "Revised",
     "Started",
+    "TurnedAsync",
     "Unread",
     "Unsent",
     "pack_items",
@@ -56,6 +57,10 @@ class Started(NamedTuple):
 
     ticks: int
     anchor: int
+
+
+class TurnedAsync(NamedTuple):
+    """The function has returned a coroutine of its own, with which the attempt goes on."""
 
 
 class Entered(NamedTuple):
@@ -126,7 +131,20 @@ class Outcome(NamedTuple):
     """What there is to know of the error; None if there is none."""
 
 
-Message = Ready | Started | Entered | Retried | Revised | Left | LogLine | ArtifactFact | ResultFact | Unread | Outcome
+Message = (
+    Ready
+    | Started
+    | TurnedAsync
+    | Entered
+    | Retried
+    | Revised
+    | Left
+    | LogLine
+    | ArtifactFact
+    | ResultFact
+    | Unread
+    | Outcome
+)
 
 
 def try_pickle(value: object) -> bytes | Unsent:

@@ -10,7 +10,7 @@ from ...engine.run.run import Run
 from ...engine.scope.call import Call, order_at
 from ...engine.scope.context import Scope
 from ...serialization.exception_snapshot import Failure
-from .messages import Entered, Left, Message, Retried, Revised, pack_message
+from .messages import Entered, Left, Message, Retried, Revised, TurnedAsync, pack_message
 
 __all__ = ["RelaySink"]
 
@@ -35,6 +35,10 @@ class RelaySink(RunSink):
         with self._lock:
             self._ended = True
             self._send(outcome)
+
+    def turned_async(self) -> None:
+        """The function has returned a coroutine of its own, with which the attempt goes on."""
+        self.send(TurnedAsync())
 
     @override
     def task_started(self, call: Call) -> None:

@@ -19,7 +19,7 @@ from ...serialization.exception_snapshot import summary_of
 from ...serialization.exception_transport import unpack_error
 from ..submission.submission import Submission
 from .attempt import attempt_request_for, pack, positional_names, probe_for
-from .messages import Message, Outcome, Started, Unread, unpack, unpack_message
+from .messages import Message, Outcome, Started, TurnedAsync, Unread, unpack, unpack_message
 from .replay import Replay
 from .worker_main import serve
 
@@ -159,6 +159,8 @@ class WorkerProcess:
                     return message
                 if isinstance(message, Started) and timeout is not None:
                     deadline = submission.call.deadline = tick() + int(timeout * 1e9)
+                if isinstance(message, TurnedAsync):
+                    submission.turn_async()
                 replay.take(message)
         except _Late:
             self._kill_for(submission)

@@ -51,6 +51,13 @@ class Executor(ABC):
         fails with.
         """
 
+    def go_on(self, submission: Submission) -> None:
+        """Go on with a call of a sync function that has returned a coroutine of its own, here where it was called.
+
+        By default it gets an event loop of its own in this thread, as an async function does in `submission.run()`.
+        """
+        submission.go_on()
+
     def owns_current_thread(self) -> bool:
         """Whether its submissions wait for this thread, which runs a waiting submission rather than wait for it."""
         return False

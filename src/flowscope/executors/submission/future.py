@@ -92,9 +92,21 @@ class TaskFuture(Generic[T_co]):
             raise cancelled_error_type()
         return error
 
+    def turns_async(self) -> bool:
+        """Wait until it has ended, or its sync function has returned a coroutine of its own; whether it has."""
+        if not self.done():
+            self._submission.run_while_waiting()
+            with blocking_section():
+                self._submission.wait_for_kind()
+        return self._submission.is_async
+
     def check_wait(self) -> None:
         """Raise a RuntimeError where waiting, instead of awaiting, would never end."""
-        if not self.done() and self._submission.loop is not None and self._submission.loop is running_loop():
+        here = running_loop()
+        if here is None or self.done():
+            return
+        self._submission.stay_out_of(here)
+        if self._submission.loop is here:
             raise RuntimeError(
                 f"task {self._submission.call.definition.name!r} runs in the event loop of this thread, which would wait for "
                 "itself. Await its future, or iterate with `async for`."

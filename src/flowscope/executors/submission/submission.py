@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
 from ...concurrency.blocking import bind_pool_thread
 from ...concurrency.event_loops import (
@@ -18,10 +19,9 @@ from ...concurrency.event_loops import (
     running_loop,
     spawn,
 )
-from ...concurrency.latch import new_waiter, wait_for, waker
 from ...engine.definitions.callables import Kind
 from ...engine.definitions.task_definition import TaskDefinition
-from ...engine.lifecycle.task_drivers import Attempt, sync_caller, waiting_caller
+from ...engine.lifecycle.task_drivers import Attempt, go_on, sync_caller, waiting_caller
 from ...engine.lifecycle.task_lifecycle import RAISE, AttemptDecision, begin, complete, failed, start, waiting_call
 from ...engine.run.child_tasks import ChildTasks
 from ...engine.run.run import Run
@@ -29,25 +29,13 @@ from ...engine.scope.call import Call
 from ...engine.scope.context import enter, no_active_flow
 from .place import Place
 from .state import RUNS, SubmissionState
+from .submitted_call import SubmittedCall
+from .work_stealing import add_guest, run_nested, run_with_guests
 
 __all__ = ["Submission"]
 
 
-class _NestedRuns(threading.local):
-    """The submissions that are helped in this thread."""
-
-    def __init__(self) -> None:
-        self.depth = 0
-        """How many are nested on the stack."""
-        self.adopted: list[Submission] = []
-        """Those in the event loop that runs here."""
-
-
-_nested: Final = _NestedRuns()
-_MAX_DEPTH: Final = 16
-
-
-class Submission:
+class Submission(SubmittedCall):
     """One submitted call of a task."""
 
     __slots__ = (
@@ -58,7 +46,6 @@ class Submission:
         "_context",
         "_interrupt",
         "_kwargs",
-        "_lock",
         "_place",
         "_resume",
         "_state",
@@ -66,20 +53,26 @@ class Submission:
         "_task",
         "_thread",
         "_traceback",
-        "call",
         "error",
         "loop",
         "value",
     )
 
-    def __init__(self, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any], place: Place) -> None:
+    def __init__(
+        self,
+        definition: TaskDefinition,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        place: Place,
+        next_place: Callable[[], Place] | None = None,
+    ) -> None:
         """Record a call that is submitted in the running flow.
 
         Raises:
             NoActiveFlowError: No flow is running here.
         """
         name = place.name  # an executor without one fails here, before anything is recorded
-        self.call: Call = begin(definition, args, kwargs, waits=True)
+        super().__init__(begin(definition, args, kwargs, waits=True), next_place)
         self.value: Any = None
         """What it returned."""
         self.error: BaseException | None = None
@@ -92,8 +85,6 @@ class Submission:
         self._kwargs = kwargs
         self._context = copy_context()
         self._state = SubmissionState.WAITING
-        self._lock = threading.RLock()
-        """Held for a moment, to move from one state to another."""
         self._callbacks: tuple[Callable[[], object], ...] = ()
         self._asked = False
         """Whether somebody has cancelled it."""
@@ -112,17 +103,6 @@ class Submission:
         run.placements[self.call.order] = name
         self._children: ChildTasks = run.ensure_children()
         self._children.add(self)
-
-    @property
-    def order(self) -> int:
-        """Its execution order."""
-        return self.call.order
-
-    @property
-    def is_async(self) -> bool:
-        """Whether its function has to be awaited."""
-        definition: TaskDefinition = self.call.definition
-        return definition.kind is Kind.ASYNC
 
     @property
     def cancelled(self) -> bool:
@@ -146,12 +126,6 @@ class Submission:
                 return
         callback()
 
-    def wait(self, timeout: float | None) -> bool:
-        """Block this thread until it has its value or error; whether it has, after so many seconds."""
-        if self._state is SubmissionState.SETTLED:
-            return True
-        return wait_for(self.when_settled, timeout)
-
     def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
         """Run it to its end in this thread; never raises.
 
@@ -163,7 +137,7 @@ class Submission:
             return
         try:
             if attempt is None and self.is_async:
-                self._context.run(run_in_new_loop, self._run_with_adopted)
+                self._context.run(run_in_new_loop, partial(run_with_guests, self._run_async))
             else:
                 self._context.run(self._run, attempt, interrupt)
         except BaseException as error:  # of the event loop, or of a listener that was interrupted
@@ -180,22 +154,62 @@ class Submission:
             failed=self._failed,
             sleep=self._pause,
             attempt=attempt,
+            go_on=self._defer,
         )
         try:
-            self._settle(caller(*self._args, **self._kwargs), None)
+            value = caller(*self._args, **self._kwargs)
+            if self._rest is None or self._next_place is None:
+                self._settle(value, None)
+            elif self._state in RUNS:
+                self._move_on(self._next_place)
+            else:  # it was left behind
+                self._drop_rest()
         except BaseException as error:
+            if self._rest is not None and self._move(SubmissionState.ENDING):  # there is no event loop for it
+                failed(self.call, error)
+            self._drop_rest()
             self._settle(None, error)
 
-    async def _run_with_adopted(self) -> None:
-        """Run it to its end, and then those that were helped meanwhile: the end of this event loop is not theirs."""
-        outer, _nested.adopted = _nested.adopted, []
-        await self._run_async()
-        while _nested.adopted:
-            submission = _nested.adopted.pop()
-            waiter = new_waiter()
-            submission.when_settled(waker(waiter))
-            await waiter
-        _nested.adopted = outer
+    def _defer(self, kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Keep the coroutine that its function has returned, to go on with it.
+
+        Raises:
+            DefinitionError: It is a generator.
+        """
+        if self._next_place is None:
+            self._complete(call, rest)
+            return rest
+        call.definition.check_submittable(kind)
+        self._rest = go_on(kind, call, rest, args, kwargs), rest
+        return None
+
+    def _move_on(self, next_place: Callable[[], Place]) -> None:
+        """Go on with that coroutine where an async function runs."""
+        self._thread = None  # nobody has to leave it behind any more
+        self.turn_async()
+        self._place = place = next_place()
+        run: Run | None = self.call.handle.run
+        if run is not None:
+            run.placements[self.order] = place.name
+        self._context = copy_context()
+        place.go_on(self)
+
+    def go_on(self) -> None:
+        """Run that coroutine to its end, in an event loop of its own in this thread."""
+        run_in_new_loop(partial(run_with_guests, self._run_rest))
+
+    async def _run_rest(self) -> None:
+        """Run that coroutine to its end in this event loop; never raises."""
+        bind_pool_thread()
+        with self._lock:
+            if self._rest is None:  # it was cancelled on its way
+                return
+            (rest, _), self._rest = self._rest, None
+            self._task = current_asyncio_task()
+        try:
+            self._settle(await rest, None)
+        except BaseException as error:
+            self._settle(None, error)
 
     def run_in(self, loop: object) -> None:
         """Run it as a task of an event loop, and return at once; from any thread."""
@@ -203,7 +217,9 @@ class Submission:
         spawn(loop, self._run_in_loop, self._context, self.cancel)
 
     async def _run_in_loop(self) -> None:
-        if self._take():
+        if self._rest is not None:
+            await self._run_rest()
+        elif self._take():
             await self._run_async()
 
     async def _run_async(self) -> None:
@@ -260,24 +276,15 @@ class Submission:
             and self._place.owns_current_thread()
             and not (self.is_async and running_loop())
         ):
-            self._run_nested()
+            run_nested(self.run)
         return self._state is not SubmissionState.WAITING
-
-    def _run_nested(self) -> None:
-        """Run it on the stack of one that waits; deep down there it is left to another thread."""
-        if _nested.depth < _MAX_DEPTH:
-            _nested.depth += 1
-            try:
-                self.run()
-            finally:
-                _nested.depth -= 1
 
     def run_while_awaiting(self) -> bool:
         """Like `run_while_waiting`, in a coroutine: an async function runs in this event loop, as a submission."""
         is_adopted = self.is_async and self._state is SubmissionState.WAITING and self._place.owns_current_thread()
         if is_adopted:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
-            _nested.adopted.append(self)
+            add_guest(self)
         return is_adopted or self.run_while_waiting()
 
     def _take(self) -> bool:
@@ -355,10 +362,12 @@ class Submission:
 
     def _end_left_behind(self) -> None:
         run: Run | None = self.call.handle.run
-        if self._thread is not None:
+        thread = self._thread
+        if thread is not None:
             if run is not None and run.calls.kept:
-                run.abandoned_threads[self.call.order] = self._thread
-            self._place.abandon(self._thread)
+                run.abandoned_threads[self.call.order] = thread
+            self._place.abandon(thread)
+        self._drop_rest()
         error = cancelled_error()
         failed(self.call, error)
         self._settle(None, error)
@@ -377,7 +386,7 @@ class Submission:
             self._state = SubmissionState.SETTLED
             callbacks, self._callbacks = self._callbacks, ()
         self._args, self._kwargs = (), {}
-        self._task = None
+        self._task = self.home = None
         del value, error  # whoever is woken may let go of them, and see them go
         for callback in callbacks:
             callback()

@@ -6,9 +6,9 @@ from typing import Any
 from ..definitions.callables import Kind
 from ..definitions.deferred import own_kind
 from ..definitions.injection_plan import Plan
-from ..lifecycle.generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
+from ..injection.provider_stack import ProviderStack, value_unless
 from ..scope.context import current
-from .provider_stack import ProviderStack, value_unless
+from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
 
 __all__ = ["invoke", "invoke_async", "value_unless"]
 

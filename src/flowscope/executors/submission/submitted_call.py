@@ -1,0 +1,89 @@
+"""A submitted call, and the kind that it turns out to be: a sync function may return a coroutine of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from ...concurrency.event_loops import running_loop
+from ...concurrency.latch import Latch, wait_for
+from ...engine.definitions.callables import Kind
+from ...engine.definitions.task_definition import TaskDefinition
+from ...engine.scope.call import Call
+from .place import Place
+
+__all__ = ["SubmittedCall"]
+
+
+class SubmittedCall:
+    """The call of a submission.
+
+    Args:
+        call: The call.
+        next_place: Finds the executor of a coroutine that a sync function returns, in the context of the call. None: a
+            coroutine or generator is a value.
+    """
+
+    __slots__ = ("_known", "_lock", "_next_place", "_rest", "call", "home")
+
+    def __init__(self, call: Call, next_place: Callable[[], Place] | None) -> None:
+        self.call = call
+        self.home = running_loop()
+        """The event loop of the submitter; None where a coroutine may not run there."""
+        self._next_place = next_place
+        self._rest: tuple[Coroutine[Any, Any, Any], Any] | None = None
+        """The rest of the call, and the coroutine in it, which its function has returned; None once that has begun."""
+        self._lock = threading.RLock()
+        """Held for a moment, to move from one state to another."""
+        self._known: Latch | None = None
+        """Done when it turns out to be async, if somebody waits to know."""
+
+    @property
+    def order(self) -> int:
+        """Its execution order."""
+        return self.call.order
+
+    @property
+    def is_async(self) -> bool:
+        """Whether its function has to be awaited, or has returned a coroutine of its own."""
+        definition: TaskDefinition = self.call.definition
+        return definition.kind is Kind.ASYNC
+
+    def when_settled(self, callback: Callable[[], object]) -> None:
+        """Call something, in whatever thread, when it has its value or error; at once if it has."""
+        raise NotImplementedError
+
+    @property
+    def settled(self) -> bool:
+        """Whether it has its value or error."""
+        raise NotImplementedError
+
+    def wait(self, timeout: float | None) -> bool:
+        """Block this thread until it has its value or error; whether it has, after so many seconds."""
+        return self.settled or wait_for(self.when_settled, timeout)
+
+    def turn_async(self) -> None:
+        """Note that its function has returned a coroutine of its own."""
+        definition: TaskDefinition = self.call.definition
+        self.call.definition = definition.of_kind(Kind.ASYNC)
+        if self._known is not None:
+            self._known.set()
+
+    def wait_for_kind(self) -> bool:
+        """Block this thread until it has its value or error, or turns out to be async; whether it does."""
+        self._known = known = Latch()
+        self.when_settled(known.set)
+        return self.is_async or (known.wait_blocking() and self.is_async)
+
+    def _drop_rest(self) -> None:
+        """Close the coroutine that its function has returned, if it has not begun: it never will."""
+        with self._lock:
+            coroutines, self._rest = self._rest or (), None
+        for coroutine in coroutines:
+            coroutine.close()
+
+    def stay_out_of(self, loop: object) -> None:
+        """Let a coroutine that its function may return run elsewhere: this event loop is blocked."""
+        if self.home is loop:
+            self.home = None

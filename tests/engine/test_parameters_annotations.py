@@ -93,30 +93,44 @@ def test_forward_references_are_resolved_at_the_first_call() -> None:
         early(BAD, 1)
 
 
-def test_names_for_type_checkers_alone_leave_their_parameter_unchecked() -> None:
-    """A parameter whose annotation cannot be resolved takes anything; the others are still checked."""
+def test_names_for_type_checkers_alone_are_refused_where_there_is_something_to_check() -> None:
+    """An argument whose annotation cannot be resolved raises `DefinitionError`, which names function and parameter."""
     anything: Any = object()
-    value, count = paid(anything, TEXT).execute().return_value
-    assert value is anything
-    assert count == 5
-    with pytest.raises(ParameterError, match="'count'"):
-        paid(anything, BAD)
+    with pytest.raises(
+        DefinitionError, match=r"paid\(\): parameter 'amount' is annotated 'Money'.*'Money' is not defined"
+    ):
+        paid(anything, 1)
+    loose = flow(validate=False)(paid.__wrapped__)  # type: ignore[attr-defined] # pyright: ignore
+    assert loose(anything, TEXT).execute().return_value == (anything, TEXT)
 
 
-def test_names_local_to_a_function_leave_their_parameter_unchecked() -> None:
-    """A class that is local to the function around the flow arrives as it is, and does not hinder the others."""
-
-    class Local:
-        pass
+def test_what_is_not_given_needs_no_check() -> None:
+    """A parameter that is injected, or left at its default, may mention what cannot be resolved."""
 
     @flow
-    def take(local: Local, count: int) -> tuple[Local, int]:
-        return local, count
+    def use(flow_data: Money = INJECTED, other: Money | None = None) -> object:
+        return flow_data, other
 
-    local = Local()
-    value, count = take(local, TEXT).execute().return_value
-    assert value is local
-    assert count == 5
+    assert use().execute().return_value == ({}, None)
+
+
+async def test_a_task_that_cannot_be_checked_fails_and_is_not_retried() -> None:
+    """A task with `validate=True` fails with `DefinitionError` at its first attempt, sync and async."""
+
+    @task(validate=True, retries=3)
+    def strict(amount: Money) -> None:
+        pytest.fail("ran")
+
+    @task(validate=True, retries=3)
+    async def strict_later(amount: Money) -> None:
+        pytest.fail("ran")
+
+    async with Flow[None]() as made:
+        with pytest.raises(DefinitionError, match="'amount'"):
+            strict(BAD)
+        with pytest.raises(DefinitionError, match="'amount'"):
+            await strict_later(BAD)
+    assert [t.attempts for t in made.flow_run.tasks] == [1, 1]
 
 
 def test_runtime_protocols_are_checked_and_others_are_not() -> None:
@@ -210,14 +224,17 @@ def test_checked_tasks_take_text_annotations_and_injection() -> None:
         assert connect(TEXT) == (5, {"x": BAD}, "not a number")
 
 
-def test_an_annotation_that_is_wrong_does_not_hinder() -> None:
-    """An annotation that is no type, or no valid Python, leaves its parameter unchecked."""
+@pytest.mark.parametrize("wrong", ["not python at all", 42, any], ids=str)
+def test_an_annotation_that_is_wrong_is_refused(wrong: Any) -> None:
+    """An annotation that is no type, or no valid Python, raises `DefinitionError` where a value is given."""
 
-    def odd(a: Any, b: Any, c: int) -> Any:
-        return a, b, c
+    def odd(a: Any = None, b: int = 1) -> Any:
+        return a, b
 
-    odd.__annotations__.update(a="not python at all", b=42, c="int")
-    assert flow(odd)(BAD, BAD, TEXT).execute().return_value == (BAD, BAD, 5)
+    odd.__annotations__.update(a=wrong)
+    assert flow(odd)(b=TEXT).execute().return_value == (None, 5)
+    with pytest.raises(DefinitionError, match=r"odd\(\): parameter 'a' is annotated .*validate=False"):
+        flow(odd)(BAD)
 
 
 def test_lazy_arguments_with_text_annotations_arrive_unconsumed() -> None:

@@ -4,11 +4,11 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from flowscope import INJECTED, Flow, Inject, current_flow, submit, task
 
-__all__ = ["METHODS", "Calculation", "Counter", "Ledger", "Point", "Shelf", "Sums", "Tally"]
+__all__ = ["METHODS", "Calculation", "Counter", "Kiosk", "Ledger", "Point", "Shelf", "Shop", "Sums", "Tally"]
 
 X = TypeVar("X")
 
@@ -102,6 +102,38 @@ class Shelf(Generic[X]):
         value: Any = self.step
         found: X = 1 + value * count + offset
         return found
+
+
+class Shop:
+    """A class with tasks that belong to the class."""
+
+    name = "shop"
+
+    @classmethod
+    @task
+    def label(cls, number: int) -> str:
+        return f"{cls.name} {number}"
+
+    @classmethod
+    @task
+    async def label_async(cls, number: int) -> str:
+        return f"{cls.name} {number}"
+
+    @classmethod
+    @task(validate=True, task_name="labelling")
+    def label_checked(cls, number: int = Field(default=0)) -> str:
+        return f"{cls.name} {number}"
+
+    @staticmethod
+    @task
+    def plain(number: int) -> str:
+        return f"plain {number}"
+
+
+class Kiosk(Shop):
+    """A subclass that inherits them."""
+
+    name = "kiosk"
 
 
 METHODS = (Counter(2), Tally(2), Point(2), Ledger(2), Sums(step=2), Shelf(2))

@@ -12,6 +12,7 @@ from typing_extensions import Unpack
 
 from ..model.config import FlowConfig
 from .definitions.callables import define, unwrap_partial
+from .definitions.options import check_names, check_types, tags_of
 from .definitions.task_definition import TaskDefinition, remember_definition
 from .lifecycle.executor_hook import ExecutorChoice
 from .lifecycle.flow_definition import FlowDefinition
@@ -75,6 +76,7 @@ def flow(
     flow_config: FlowConfig | None = None,
     validate: bool = True,
     tags: tuple[str, ...] = (),
+    **unknown: object,
 ) -> Any:
     """Make a flow of a function: calling it gives a `Flow` that is set up and not yet executed.
 
@@ -84,20 +86,31 @@ def flow(
         flow_id: The id of the first execution of each flow made; None makes a new one for each.
         flow_config: What its flows capture, keep and print; None takes the defaults.
         validate: Whether arguments are checked and coerced by Pydantic.
-        tags: Words to find its runs by.
+        tags: Words to find its runs by; a text is one tag.
+        **unknown: None: another option is refused.
 
     Raises:
-        DefinitionError: `target` cannot be a flow.
+        DefinitionError: `target` cannot be a flow, or an option has a name or a type that cannot work.
         InjectionError: Its wiring cannot work.
     """
+    options: dict[str, object] = {
+        "flow_name": flow_name,
+        "flow_id": flow_id,
+        "flow_config": flow_config,
+        "validate": validate,
+        "tags": tags,
+    }
     config = flow_config or FlowConfig.default()
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        planned = FlowDefinition(function, LIVE_TYPES, validate=validate)
+        definition = define(function, "flow")
+        check_names("flow", definition.name, unknown, options)
+        check_types(f"flow {definition.name!r}", options)
+        planned = FlowDefinition(definition, LIVE_TYPES, validate=validate)
         given: dict[str, Any] = {
             "flow_name": flow_name or planned.name,
             "flow_config": config,
-            "tags": tuple(tags),
+            "tags": tags_of(tags),
             **({} if flow_id is None else {"flow_id": flow_id}),
         }
 
@@ -150,6 +163,7 @@ def task(
     executor: ExecutorChoice | None = None,
     validate: bool = False,
     tags: tuple[str, ...] = (),
+    **unknown: object,
 ) -> Any:
     """Make a task of a function: calling it inside a running flow runs it now, records it, and returns its value.
 
@@ -172,16 +186,19 @@ def task(
             are called, and submitted ones as `submit` says. A direct call that runs elsewhere waits for the end: a sync
             one blocks.
         validate: Whether arguments are checked and coerced by Pydantic.
-        tags: Words to find its calls by.
+        tags: Words to find its calls by; a text is one tag.
+        **unknown: None: another option is refused.
 
     Raises:
-        DefinitionError: `target` cannot be a task, or an option cannot work.
+        DefinitionError: `target` cannot be a task, or an option has a name, a type or a value that cannot work.
         InjectionError: Its wiring cannot work.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        described = define(function, "task")
+        check_names("task", described.name, unknown, TaskOptions.__annotations__.keys() | {"raise_on_error"})
         definition = TaskDefinition(
-            define(function, "task"),
+            described,
             LIVE_TYPES,
             task_name=task_name,
             raise_on_error=raise_on_error,

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Generic, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
 from pydantic_core import CoreSchema
 from typing_extensions import TypeVar
 
@@ -57,6 +57,11 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     """Filled in by `setup`: the function's name, or the name of the subclass."""
     flow_config: FlowConfig = Field(default_factory=FlowConfig.default)
     tags: tuple[str, ...] = ()
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _one_tag(cls, tags: object) -> object:
+        return (tags,) if isinstance(tags, str) else tags
 
     def __copy__(self) -> Self:
         """A flow with the same fields that has not been set up; its id is its own, unless one was given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self
@@ -14,6 +15,7 @@ from ..model.events import EventType
 from ..model.records import Artifact, Result
 from ..model.status import RunStatus
 from .definitions.callables import Kind, define
+from .definitions.result_types import contradiction, result_type_of
 from .definitions.task_definition import TaskDefinition, task_definition_of
 from .events.bus import Listener, Subscription
 from .flow_base import FlowInspection, R, state_of
@@ -41,7 +43,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a field that would hide what every flow has.
+        """Refuse a field that would hide what every flow has, and a `run` that returns something else than `R`.
 
         Raises:
             DefinitionError: There is one.
@@ -50,11 +52,14 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         for name in cls.__pydantic_fields__.keys() - FlowInspection.__pydantic_fields__.keys():
             if any(name in vars(part) for part in (Flow, LoggingMethods, FlowInspection)):
                 raise DefinitionError(f"flow class {cls.__name__!r}", f"a flow has {name!r} already. Rename the field.")
+        for name in ("run", "main"):
+            if inspect.isroutine(work := vars(cls).get(name)):
+                _refuse_contradiction(cls, name, work)
 
     def _live_run(self) -> Run | None:
         return live_or_opened(self._live)
 
-    def setup(self, target: Callable[..., Any] | None = None, *args: Any, **kwargs: Any) -> Self:
+    def setup(self, target: Callable[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> Self:
         """Choose what runs, and with which arguments.
 
         Args:
@@ -68,7 +73,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
             TypeError: An argument is missing or unexpected.
             DefinitionError: `target` cannot be a flow.
         """
-        planned = FlowDefinition(self._own_target() if target is None else target, LIVE_TYPES)
+        planned = FlowDefinition(define(self._own_target() if target is None else target, "flow"), LIVE_TYPES)
         return self.setup_planned(planned, args, kwargs)
 
     def setup_planned(self, target: FlowDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
@@ -88,7 +93,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         """What runs where nothing else is set up; a subclass may override it, or define `run()`."""
         return None
 
-    def provide(self, **dependencies: Any) -> Self:
+    def provide(self, /, **dependencies: Any) -> Self:
         """Make values injectable, by parameter name, in this flow and its tasks; while it runs, or in its block, in this run only."""
         state = self._live
         run = state.live_run
@@ -226,6 +231,15 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
 
     def __hash__(self) -> int:
         return id(self)
+
+
+def _refuse_contradiction(kind: type[Flow[Any]], name: str, work: Callable[..., Any]) -> None:
+    wanted = result_type_of(kind, Flow)
+    found = contradiction(work, wanted)
+    if found:
+        shown = inspect.formatannotation(wanted)
+        reason = f"{name}() returns {found}, and the class is a Flow[{shown}]. Let one of them say what the other does."
+        raise DefinitionError(f"flow class {kind.__name__!r}", reason)
 
 
 class Task(LoggingMethods, Call):

@@ -9,6 +9,7 @@ from importlib import import_module
 from types import FunctionType
 from typing import Any, Final, NamedTuple
 
+from ...engine.definitions.callables import define
 from ...engine.flow_base import state_of
 from ...engine.lifecycle.flow_definition import FlowDefinition
 from ...engine.live import LIVE_TYPES, Flow
@@ -152,7 +153,7 @@ def _flow_of(request: _FlowRequest) -> Flow[Any]:
     flow = request.flow if isinstance(request.flow, Flow) else Flow[Any](**request.flow)
     state = state_of(flow)
     if request.function is not None:
-        target = FlowDefinition(request.function, LIVE_TYPES, validate=False)
+        target = FlowDefinition(define(request.function, "flow"), LIVE_TYPES, validate=False)
         state.bound = target.bind(request.args, dict(request.kwargs), None, flow.flow_name)
     state.provided = request.provided
     state.data.update(request.data)

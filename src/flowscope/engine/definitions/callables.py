@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, Final, cast, get_type_hints
+from typing import Any, Final, cast
 
 from ...errors import DefinitionError
+from .annotations import Annotations
+from .field_defaults import FieldInfo
 
 __all__ = ["VARIADIC", "Definition", "Kind", "define", "kind_of", "unwrap_partial"]
 
@@ -42,12 +44,22 @@ class Definition:
     name: str
     kind: Kind
     parameters: tuple[inspect.Parameter, ...]
-    hints: Mapping[str, Any]
-    """Parameter name to its annotation, where that can be resolved."""
+    annotations: Annotations
+    """Its annotations, and where their names are found."""
     binds_self: bool
     """Whether the first positional argument is the object that a method belongs to."""
     bound: frozenset[str]
     """The parameters to which a partial has given a value by name."""
+
+    @property
+    def hints(self) -> Mapping[str, Any]:
+        """Parameter name to its annotation, where that could be resolved when the function was decorated."""
+        return self.annotations.hints
+
+    @property
+    def fields(self) -> Mapping[str, FieldInfo]:
+        """Parameter name to the Pydantic field that is its default."""
+        return {each.name: each.default for each in self.parameters if isinstance(each.default, FieldInfo)}
 
     @property
     def named(self) -> tuple[inspect.Parameter, ...]:
@@ -87,7 +99,7 @@ def define(target: Callable[..., Any], what: str) -> Definition:
         name=getattr(function, "__name__", type(target).__name__) if _is_named(target) else _class_name(target),
         kind=kind_of(target),
         parameters=_parameters_of(target),
-        hints=_hints_of(function),
+        annotations=Annotations(_annotated(target, function)),
         binds_self=_is_unbound_method(function) and target is function,
         bound=_bound_by_partials(target),
     )
@@ -148,23 +160,9 @@ def _parameters_of(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
         return tuple(inspect.Parameter(name, kind) for name, kind in kinds)
 
 
-def _hints_of(function: Callable[..., Any]) -> Mapping[str, Any]:
-    try:
-        return get_type_hints(function, include_extras=True)
-    except Exception:
-        return _resolvable_hints(function)
-
-
-def _resolvable_hints(function: Callable[..., Any]) -> Mapping[str, Any]:
-    """The annotations one by one: a name that is only imported for type checkers spoils its own parameter alone."""
-    hints: dict[str, Any] = {}
-    for name, annotation in getattr(function, "__annotations__", {}).items():
-        lone = partial(get_type_hints, include_extras=True, globalns=getattr(function, "__globals__", {}))
-        try:
-            hints.update(lone(type("_Lone", (), {"__annotations__": {name: annotation}})))
-        except Exception:  # noqa: S112 - it stays unknown, which means unchecked
-            continue
-    return hints
+def _annotated(target: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that has the annotations: of an object that wraps one in C, such as a cache, the one inside."""
+    return function if hasattr(function, "__annotations__") else inspect.unwrap(unwrap_partial(target))
 
 
 def _is_unbound_method(function: Callable[..., Any]) -> bool:

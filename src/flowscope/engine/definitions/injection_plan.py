@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, Union, fi
 
 from ...errors import InjectionError
 from .callables import Definition, define
+from .field_defaults import default_of
 
 __all__ = [
     "FLOW_NAMES",
@@ -133,24 +134,43 @@ class Plan:
     """The injections of one function."""
 
     __slots__ = (
+        "_binds_self",
         "_defaults",
         "_injections",
         "_positional_only",
         "_positions",
+        "_settle",
+        "check_default",
+        "fields",
         "function",
         "names",
         "parameters",
         "providers",
+        "unsettled",
     )
 
-    def __init__(self, definition: Definition, injections: tuple[Injection, ...]) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        injections: tuple[Injection, ...],
+        unsettled: tuple[str, ...],
+        settle: "Callable[[str, object], Injection | None]",
+    ) -> None:
         self.function = definition.name
         self.parameters = frozenset(injection.parameter for injection in injections)
         """What this plan fills."""
         self.providers = tuple(
             (injection.parameter, injection.provider) for injection in injections if injection.provider is not None
         )
+        self.fields = definition.fields
+        """The Pydantic fields that are defaults, by parameter."""
+        self.check_default: Callable[[str, Any], Any] = _unchecked
+        """Gives what arrives of the default of a field."""
         self._injections = tuple(injection for injection in injections if injection.provider is None)
+        self.unsettled = unsettled
+        """Parameters whose annotations mention what is not defined yet, and which may be of a type that is injected."""
+        self._settle = settle
+        self._binds_self = definition.binds_self
         fillable = definition.named
         self._positions = {
             parameter.name: sys.maxsize if parameter.kind is parameter.KEYWORD_ONLY else position
@@ -163,6 +183,11 @@ class Plan:
         self.names = frozenset(parameter.name for parameter in fillable if _is_open(definition, parameter))
         """What `provide()` may fill."""
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything is filled where nothing is provided."""
+        return bool(self.parameters or self.fields or self.unsettled)
+
     def absent(self, parameter: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Whether the caller left this parameter out."""
         return parameter not in kwargs and self._positions[parameter] >= len(args)
@@ -173,12 +198,42 @@ class Plan:
         Raises:
             InjectionError: A marked parameter has nobody to fill it, or a `Flow` of another class is wanted.
         """
+        if self.unsettled:
+            self._settle_all(args[0] if args and self._binds_self else None)
         provided = resolver.provided
         values = {name: provided[name] for name in self.names & provided.keys() if self.absent(name, args, kwargs)}
         for injection in self._injections:
             parameter = injection.parameter
             if parameter not in values and self.absent(parameter, args, kwargs):
                 self._fill_one(injection, resolver, values)
+        if self.fields:
+            known = {**dict(zip(self._positions, args, strict=False)), **kwargs, **values}
+            values |= self.field_values(known)
+        return values
+
+    def _settle_all(self, owner: object) -> None:
+        """Find out what fills the parameters whose annotations are resolved at the first call."""
+        settled = [injection for name in self.unsettled if (injection := self._settle(name, owner)) is not None]
+        names = {injection.parameter for injection in settled}
+        self._injections = (*(each for each in self._injections if each.parameter not in names), *settled)
+        self.unsettled = ()
+
+    def field_values(self, known: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
+        """The defaults of the fields that have got no argument, by parameter.
+
+        Args:
+            known: The arguments and injected values.
+            complete: Whether nobody else gives what is required.
+
+        Raises:
+            TypeError: A required one is missing.
+        """
+        values: dict[str, Any] = {}
+        for name, field in self.fields.items():
+            if name not in known and not field.is_required():
+                values[name] = self.check_default(name, default_of(field, {**known, **values}))
+            elif name not in known and complete:
+                raise TypeError(f"{self.function}() missing a required argument: {name!r}")
         return values
 
     def _fill_one(self, injection: Injection, resolver: Resolver, values: dict[str, Any]) -> None:
@@ -209,6 +264,10 @@ class Plan:
         return args, {**kwargs, **values}
 
 
+def _unchecked(_: str, value: Any) -> Any:
+    return value
+
+
 def plan_injection(definition: Definition, names: frozenset[str], live_types: Mapping[str, type]) -> Plan:
     """Plan the injections of a function.
 
@@ -220,13 +279,30 @@ def plan_injection(definition: Definition, names: frozenset[str], live_types: Ma
     Raises:
         InjectionError: The wiring cannot work.
     """
+    hints = definition.hints
+    candidates = {each.name: each for each in definition.named if _is_open(definition, each)}
     injections = [
         injection
-        for parameter in definition.named
-        if _is_open(definition, parameter)
-        and (injection := _injection(definition, parameter, names, live_types)) is not None
+        for each in candidates.values()
+        if (injection := _injection(definition, each, hints.get(each.name), names, live_types)) is not None
     ]
-    return Plan(definition, tuple(injections))
+    filled = {each.parameter for each in injections if each.name is not None or each.provider is not None}
+    unsettled = tuple(name for name, each in candidates.items() if _is_unsettled(each, hints) and name not in filled)
+
+    def settle(name: str, owner: object) -> Injection | None:
+        try:
+            hint = definition.annotations.resolve(name, owner)
+        except Exception:
+            return None
+        return _injection(definition, candidates[name], hint, names, live_types)
+
+    return Plan(definition, tuple(injections), unsettled, settle)
+
+
+def _is_unsettled(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
+    """Whether it is known only later if its type is injected; one without default is given by the caller."""
+    has_hint = parameter.annotation is parameter.empty or parameter.name in hints
+    return not has_hint and parameter.default is not parameter.empty
 
 
 def _is_open(definition: Definition, parameter: inspect.Parameter) -> bool:
@@ -235,13 +311,17 @@ def _is_open(definition: Definition, parameter: inspect.Parameter) -> bool:
 
 
 def _injection(
-    definition: Definition, parameter: inspect.Parameter, names: frozenset[str], live_types: Mapping[str, type]
+    definition: Definition,
+    parameter: inspect.Parameter,
+    hint: Any,
+    names: frozenset[str],
+    live_types: Mapping[str, type],
 ) -> Injection | None:
     marked = isinstance(parameter.default, (_Injected, Provider))
     provider = parameter.default if isinstance(parameter.default, Provider) else None
     if provider is not None:
         _check_provider(definition, parameter, provider, live_types)
-    name, wanted_type = _builtin(definition, parameter, names, live_types)
+    name, wanted_type = _builtin(parameter.name, _without_none(hint), names, live_types)
     if name is None and not marked:
         return None
     return Injection(
@@ -254,14 +334,13 @@ def _injection(
 
 
 def _builtin(
-    definition: Definition, parameter: inspect.Parameter, names: frozenset[str], live_types: Mapping[str, type]
+    parameter: str, hint: Any, names: frozenset[str], live_types: Mapping[str, type]
 ) -> tuple[str | None, type | None]:
     """The built-in name that fills a parameter, and the class it must have if the annotation chose it."""
-    hint = _without_none(definition.hints.get(parameter.name))
     for name, live_type in live_types.items():
         if name in names and isinstance(hint, type) and issubclass(hint, live_type):
             return name, hint
-    return (parameter.name, None) if parameter.name in names else (None, None)
+    return (parameter, None) if parameter in names else (None, None)
 
 
 def _without_none(hint: Any) -> Any:
@@ -283,7 +362,9 @@ def _check_provider(
         raise InjectionError(definition.name, parameter.name, reason)
     provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
     for needed in provider.definition.named:
-        if needed.default is needed.empty and needed.name not in plan.parameters:
+        field = plan.fields.get(needed.name)
+        has_default = needed.default is not needed.empty and not (field is not None and field.is_required())
+        if not has_default and needed.name not in plan.parameters:
             reason = f"its provider needs {needed.name!r}, which has neither a default nor a marker."
             raise InjectionError(definition.name, parameter.name, reason)
 

@@ -16,6 +16,7 @@ from ..scope.call import CallExtras
 from .arguments import ArgumentValidator
 from .callables import Definition, Kind
 from .injection_plan import TASK_NAMES, Plan, plan_injection
+from .options import check_types, tags_of
 
 __all__ = ["TaskDefinition", "remember_definition", "task_definition_of"]
 
@@ -66,6 +67,20 @@ class TaskDefinition:
         validate: bool = False,
         tags: tuple[str, ...] = (),
     ) -> None:
+        check_types(
+            f"task {definition.name!r}",
+            {
+                "task_name": task_name,
+                "raise_on_error": raise_on_error,
+                "retries": retries,
+                "retry_delay": retry_delay,
+                "retry_backoff": retry_backoff,
+                "retry_jitter": retry_jitter,
+                "timeout": timeout,
+                "validate": validate,
+                "tags": tags,
+            },
+        )
         self.target: Callable[..., Any] = definition.target
         self.name = clean_text(task_name or definition.name)
         self.kind = definition.kind
@@ -75,6 +90,8 @@ class TaskDefinition:
         """Makes the object that a call lives in."""
         self.plan: Plan = plan_injection(definition, TASK_NAMES, live_types)
         self._validator = ArgumentValidator(definition, self.plan.names)
+        if validate:
+            self.plan.check_default = partial(self._validator.check_default, self.name)
         self.binds_self = definition.binds_self
         names = tuple(parameter.name for parameter in definition.parameters)
         self.positional_names = names[1:] if definition.binds_self else names
@@ -88,8 +105,8 @@ class TaskDefinition:
         self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.timeout = timeout
         self.validate = validate
-        self.tags = tuple(map(clean_text, tags))
-        self.plain = not (validate or self.plan.parameters or timeout is not None)
+        self.tags = tuple(map(clean_text, tags_of(tags)))
+        self.plain = not (validate or self.plan.is_needed or timeout is not None)
         """Whether calling it takes nothing but calling its function."""
         self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
         """A weak reference to the task function that stands for it, if it was decorated."""
@@ -101,7 +118,7 @@ class TaskDefinition:
 
     def _check(self) -> None:
         self.check_kind(self.kind)
-        if self.retries < 0 or self.retries != int(self.retries):
+        if self.retries < 0:
             self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
         delays = (self.retry_delay, self.retry_backoff, self.retry_jitter)
         if not all(isfinite(number) and number >= 0 for number in delays):
@@ -161,8 +178,11 @@ class TaskDefinition:
 
         Raises:
             ParameterError: A value does not fit its parameter.
+            DefinitionError: An annotation cannot be checked.
             TypeError: An argument is missing or unexpected.
         """
+        if self.plan.fields:
+            kwargs = self._validator.by_name(kwargs)
         if not self.validate:
             return args, kwargs
         bound = self._validator.bind(args, kwargs)

@@ -1,11 +1,12 @@
 """What a flow runs: a function with its arguments, bound and checked when the flow is set up."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Mapping, Set
+from functools import partial
 from typing import Any
 
 from ...errors import DefinitionError
 from ..definitions.arguments import ArgumentValidator
-from ..definitions.callables import Kind, define
+from ..definitions.callables import Definition, Kind
 from ..definitions.injection_plan import FLOW_NAMES, is_marker, plan_injection
 from ..run.run import provider_stack_at
 from ..scope.context import Handle
@@ -19,14 +20,16 @@ class FlowDefinition:
 
     __slots__ = ("_hidden", "_plain", "_plan", "_validate", "_validator", "definition", "name")
 
-    def __init__(self, function: Callable[..., Any], live_types: Mapping[str, type], *, validate: bool = True) -> None:
-        self.definition = definition = define(function, "flow")
+    def __init__(self, definition: Definition, live_types: Mapping[str, type], *, validate: bool = True) -> None:
+        self.definition = definition
         self.name = definition.name
         self.check_kind(definition.kind)
         self._plan = plan_injection(definition, FLOW_NAMES, live_types)
-        self._plain = not self._plan.parameters
+        self._plain = not self._plan.is_needed
         self._validator = ArgumentValidator(definition, self._plan.parameters)
         self._validate = validate
+        if validate:
+            self._plan.check_default = partial(self._validator.check_default, self.name)
         self._hidden = self._plan.parameters | {
             parameter.name for parameter in definition.parameters if is_marker(parameter.default)
         }
@@ -58,13 +61,21 @@ class FlowDefinition:
 
         Raises:
             ParameterError: A value does not fit its parameter.
+            DefinitionError: An annotation cannot be checked.
             TypeError: An argument is missing or unexpected.
         """
         bound = self._validator.bind(args, kwargs, provided)
-        if self._validate and self._validator.check(bound, flow_name):
+        if (self._validate and self._validator.check(bound, flow_name)) or self._plan.fields:
             args, kwargs = bound.args, bound.kwargs
-        params = self._validator.inputs(bound, without=self._hidden)
-        return BoundTarget(self, args, kwargs, params, bound.arguments.keys())
+        defaults = self._plan.field_values(bound.arguments, complete=False)
+        params = self._validator.inputs(bound, defaults, without=self._hidden)
+        return BoundTarget(self, args, kwargs, params, bound.arguments.keys(), defaults=defaults)
+
+    def completed(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], defaults: Mapping[str, Any], provided: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments with the defaults of fields, or with what is provided in their place."""
+        return self._plan.merged(args, kwargs, {name: provided.get(name, defaults[name]) for name in defaults})
 
     def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Call the function in the run, as a sync one."""
@@ -84,7 +95,7 @@ class FlowDefinition:
 class BoundTarget:
     """A flow's function with its arguments."""
 
-    __slots__ = ("_given", "_params", "args", "kwargs", "target")
+    __slots__ = ("_defaults", "_given", "_params", "args", "kwargs", "target")
 
     def __init__(
         self,
@@ -93,12 +104,15 @@ class BoundTarget:
         kwargs: dict[str, Any],
         params: Mapping[str, Any],
         given: Set[str],
+        *,
+        defaults: Mapping[str, Any],
     ) -> None:
         self.target = target
         self.args = args
         self.kwargs = kwargs
         self._params = params
         self._given = given
+        self._defaults = defaults
 
     def params(self, provided: Set[str]) -> Mapping[str, Any]:
         """What a record shows of the arguments: no default in the place of what is provided."""
@@ -109,8 +123,13 @@ class BoundTarget:
 
     def call(self, handle: Handle) -> Any:
         """Call a sync function in the run."""
-        return self.target.call(handle, self.args, self.kwargs)
+        return self.target.call(handle, *self._arguments(handle))
 
     def start(self, handle: Handle) -> Any:
         """Call a function of either kind in the run; a coroutine has to be awaited."""
-        return self.target.start(handle, self.args, self.kwargs)
+        return self.target.start(handle, *self._arguments(handle))
+
+    def _arguments(self, handle: Handle) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if not self._defaults:
+            return self.args, self.kwargs
+        return self.target.completed(self.args, self.kwargs, self._defaults, handle.provided)

@@ -16,6 +16,7 @@ from ...serialization.exception_snapshot import Failure
 from ...serialization.json_values import clean_text, safe_repr, to_json_value
 from ...serialization.plain_text import plain_text
 from ..capture.streams import begin_capture, end_capture, write_console
+from ..definitions.options import tags_of
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
 from ..ports import RunStart
@@ -178,7 +179,7 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
     start = RunStart(
         handle=handle,
         config=config,
-        tags=tuple(map(clean_text, flow.tags)),
+        tags=tuple(map(clean_text, tags_of(flow.tags))),
         parent_flow_id=parent_flow_id,
     )
     run = recorded_run(flow, start, state.listeners, write_console)

@@ -88,10 +88,15 @@ def attempt_request_for(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any
 
 
 def _function_of(definition: TaskDefinition) -> tuple[Callable[..., Any], Mapping[str, Any] | None]:
-    """The task function, if it is found where its name says; else its target, and how to make a task of that."""
+    """The task function, if it is found where its name says; else its target, and how to make a task of that.
+
+    A class method is found bound to its class, and is sent like that, because only that pickles.
+    """
     function = definition.find_function()
-    if function is not None and _found(function.__module__, function.__qualname__) is function:
-        return function, None
+    if function is not None:
+        found: Any = _found(function.__module__, function.__qualname__)
+        if getattr(found, "__func__", found) is function:
+            return found, None
     return definition.target, {"task_name": definition.name, "validate": definition.validate}
 
 

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from ..._clock import anchor, tick
 from ...concurrency.fork import call_in_forked_children
@@ -82,8 +82,9 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
 
 
 def _definition_of(request: AttemptRequest) -> TaskDefinition:
-    definition = task_definition_of(request.function) if request.options is None else None
-    return definition or TaskDefinition(define(request.function, "task"), LIVE_TYPES, **request.options or {})
+    function: Any = request.function
+    definition = task_definition_of(getattr(function, "__func__", function)) if request.options is None else None
+    return definition or TaskDefinition(define(function, "task"), LIVE_TYPES, **request.options or {})
 
 
 def _unreadable_part(probe: Probe) -> Unread:

@@ -224,7 +224,7 @@ def test_checked_tasks_take_text_annotations_and_injection() -> None:
         assert connect(TEXT) == (5, {"x": BAD}, "not a number")
 
 
-@pytest.mark.parametrize("wrong", ["not python at all", 42, any], ids=str)
+@pytest.mark.parametrize("wrong", ["not python at all", 42, any, pytest, [int], list[any]], ids=str)  # type: ignore[valid-type]
 def test_an_annotation_that_is_wrong_is_refused(wrong: Any) -> None:
     """An annotation that is no type, or no valid Python, raises `DefinitionError` where a value is given."""
 

@@ -8,7 +8,6 @@ from functools import partial, update_wrapper
 from typing import Any, Final
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter
-from pydantic.warnings import ArbitraryTypeWarning
 from pydantic_core import PydanticKnownError, SchemaValidator
 
 from .checkable_types import checkable
@@ -62,8 +61,7 @@ def _watched(validator: Any, value: Any) -> tuple[Any, bool]:
 
 def _built(hint: Any, namespace: Mapping[str, Any]) -> tuple[Any, Any]:
     """The core schema and the validator, in which classes that Pydantic knows nothing of are only told by `isinstance`."""
-    with warnings.catch_warnings(action="ignore"):
-        warnings.simplefilter("error", ArbitraryTypeWarning)  # an annotation that is no type
+    with warnings.catch_warnings(action="ignore"):  # of metadata that means nothing for an argument
         try:
             adapter = _complete(TypeAdapter(hint, config=_CONFIG), namespace)
         except PydanticUserError as error:

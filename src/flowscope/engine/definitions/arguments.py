@@ -220,5 +220,5 @@ def _problem(error: Exception) -> str:
     otherwise = "annotate the parameter as Any, or decorate with validate=False."
     if isinstance(error, NameError):
         return f"{error}. Import or define it where the code runs, and not for type checkers alone; else {otherwise}"
-    what = "it is no type" if isinstance(error, Warning) else str(error).partition("\n")[0].rstrip(".")
+    what = str(error).partition("\n")[0].rstrip(".")
     return f"{what or type(error).__name__}. Correct the annotation, or {otherwise}"

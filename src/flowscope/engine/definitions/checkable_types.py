@@ -3,6 +3,7 @@
 import sys
 import typing
 from collections.abc import Callable, Mapping
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import (
     IO,
     Annotated,
@@ -33,6 +34,8 @@ _SILENT: Final[frozenset[Any]] = frozenset({IO, TextIO, BinaryIO, Self, typing_e
 """Annotations that say nothing of the class that a value has."""
 _SILENT_KINDS: Any = (ParamSpecArgs, ParamSpecKwargs, TypeVarTuple, typing_extensions.TypeVarTuple)
 _UNIONS: Final[frozenset[Any]] = frozenset({Union, type(int | str)})
+_NEVER_TYPES: Any = (BuiltinFunctionType, FunctionType, ModuleType)
+_VALUES: Any = (int, float, complex, str, bytes, list, tuple, dict, set)
 _WHOLE: Final[frozenset[Any]] = frozenset({Literal, typing_extensions.Literal, typing.get_origin(Callable[[], Any])})
 """Annotations without types inside that values are checked against."""
 
@@ -63,7 +66,12 @@ def checkable(hint: Any, namespace: Mapping[str, Any]) -> Any:
     Args:
         hint: The annotation, resolved.
         namespace: Names that local typed dicts may mention in their own annotations.
+
+    Raises:
+        TypeError: It, or a part of it, is a function, a module or another value.
     """
+    if isinstance(hint, _VALUES):
+        raise TypeError("it is no type")
     return _Checkable(namespace).of(hint)
 
 
@@ -76,6 +84,8 @@ class _Checkable:
     def of(self, hint: Any) -> Any:
         """The annotation, with all that it contains."""
         kind = get_origin(hint) or hint
+        if isinstance(kind, _NEVER_TYPES):
+            raise TypeError(f"{kind.__name__} is no type")
         if _is_silent(kind):
             return Any
         if isinstance(kind, _TYPED_DICT) and sys.version_info < (3, 12):

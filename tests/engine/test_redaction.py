@@ -336,13 +336,18 @@ def test_the_value_itself_is_not_changed(make: Callable[[], Any]) -> None:
 def test_what_is_around_a_secret_is_as_it_was() -> None:
     """A masked copy has the type and the other contents of the original, and shares what holds no secret."""
     plain, login = [1, {"a": 2}], Login(more=["kept"])
-    value = {"password": PASSPHRASE, "plain": plain, "login": login, "list": [plain, {"token": 1}]}
+    value = {
+        "password": PASSPHRASE,
+        "plain": plain,
+        "login": login,
+        "list": [plain, {"token": 1, "tokens": "x", "cookies": [1, "x"]}],
+    }
     for masked in held(kept(value).flow_run):
         assert masked == {
             "password": MASK,
             "plain": plain,
             "login": Login(password=MASK, more=["kept"]),
-            "list": [plain, {"token": MASK}],
+            "list": [plain, {"token": 1, "tokens": "x", "cookies": [1, MASK]}],
         }
         assert masked["plain"] is masked["list"][0] is plain
         assert type(masked["login"]) is Login
@@ -354,7 +359,7 @@ def test_what_is_around_a_secret_is_as_it_was() -> None:
     [
         {"user": "ada", "passwords": 1, "tokens": [2], "secretary": 3},
         [{"a": ({"b": {1, 2}},)}, Pair(1), deque([1]), OrderedDict[str, int](a=1)],
-        {"password policy": "long", "author": "ada", "x-api-key-id": 1},
+        {"passphrases": "long", "author": "ada", "compass_words": "n", "tokenizer": "bpe", "x-api-key-id": 1},
         Pair({"left": 1}),
         MappingProxyType({"a": 1}),
         [{"a": 1}.items(), {"a": 1}.values(), {"password": 1}.keys(), UserDict(a=1).values()],

@@ -98,9 +98,13 @@ def test_the_fields_of_a_config_are_masked() -> None:
 
 def test_given_names_replace_the_default() -> None:
     """A `redact` of one's own is all that is masked, whatever its case and dashes."""
-    value = {"x_session_id": 1, "XSessionID": 2, "x-session-id": 3, "password": "shown"}
+    value = {"x_session_id": "1", "XSessionID": "2", "my-x-session-ids": "3", "x-session": "4", "password": "shown"}
     made = Flow[Any](flow_config=FlowConfig(redact=("X-Session-Id",))).setup(lambda: value).execute()
-    found = {"x_session_id": MASK, "XSessionID": MASK, "x-session-id": MASK, "password": "shown"}
+    found = {
+        **dict.fromkeys(("x_session_id", "XSessionID", "my-x-session-ids"), MASK),
+        "x-session": "4",
+        "password": "shown",
+    }
     assert made.flow_run.return_value == found
     assert made.return_value is value
 

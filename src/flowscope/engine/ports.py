@@ -10,7 +10,7 @@ from ..model.config import FlowConfig
 from ..model.records import LogSource
 from ..model.status import RunStatus
 from ..serialization.error_info import ErrorInfo
-from ..serialization.exception_snapshot import Failure
+from ..serialization.exception_snapshot import Failure, Failures
 from .scope.call import Call
 from .scope.context import Handle, Scope
 
@@ -98,7 +98,7 @@ class RunView(Protocol):
     params: Mapping[str, object]
     status: RunStatus
     failure: Failure | None
-    failures: dict[int, Failure]
+    failures: Failures
     """The failures of tasks, by execution order."""
     placements: dict[int, str]
     """The executors of submitted tasks, by execution order."""

@@ -9,7 +9,10 @@ __all__ = ["DEFAULT_REDACTED", "FlowConfig", "LogLevel"]
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
-DEFAULT_REDACTED: Final = ("password", "token", "secret", "api_key", "authorization")
+DEFAULT_REDACTED: Final = (
+    *("password", "passwd", "pwd", "secret", "token", "credential", "cookie", "authorization"),
+    *("api_key", "access_key", "private_key"),
+)
 
 
 class FlowConfig(BaseModel):
@@ -55,7 +58,10 @@ class FlowConfig(BaseModel):
     max_events: int | None = Field(default=None, ge=0)
     """Keep only so many of the newest events; None keeps all."""
     redact: tuple[str, ...] = DEFAULT_REDACTED
-    """The arguments, mapping keys and model fields to mask in records, whatever their case and `-` or `_`."""
+    """The words that make the name of an argument, mapping key or model field one of a secret, which records mask.
+
+    Case, `-` and `_` make no difference, and plurals count as well, but for `tokens`.
+    """
 
     @classmethod
     @cache

@@ -1,7 +1,7 @@
 """The run record: what `flow.flow_run` returns and frontends read as JSON."""
 
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal
+from typing import Annotated, Any, Generic, Literal, cast
 
 from pydantic import (
     BaseModel,
@@ -30,6 +30,18 @@ __all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Recordabl
 R = TypeVar("R", default=Any)
 
 LogSource = Literal["log", "stdout", "stderr", "logging"]
+
+
+class _AsText:
+    """Annotates an enumeration of texts: it is written as the text that it is, without asking it for its value."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema: Any = dict(handler(source))
+        schema["serialization"] = core_schema.simple_ser_schema("str")
+        return cast("CoreSchema", schema)
+
+
+_AS_TEXT = _AsText()
 
 _LATE = ConfigDict(defer_build=True)
 
@@ -94,7 +106,7 @@ class TaskRun(BaseModel, frozen=True):
     """The task that called it; None if the flow did."""
     execution_order: int
     """1 for the first task that was called or submitted in the flow."""
-    status: RunStatus
+    status: Annotated[RunStatus, _AS_TEXT]
     start_time: datetime
     """Aware, in UTC; while a submitted task waits, when it was submitted."""
     end_time: datetime | None = None
@@ -185,7 +197,7 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     flow_name: str
     parent_flow_id: str | None = None
     """The flow inside which this one was executed."""
-    status: RunStatus
+    status: Annotated[RunStatus, _AS_TEXT]
     start_time: datetime | None = None
     """Aware, in UTC; None before the execution."""
     end_time: datetime | None = None

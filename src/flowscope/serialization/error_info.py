@@ -16,7 +16,11 @@ class ErrorInfo(BaseModel, frozen=True):
     """The module of its class."""
     message: str
     traceback: str
-    """As Python prints it, causes included."""
+    """As Python prints it, causes included; of a cause and of a task, without what is told further inside.
+
+    A task whose exception comes from a task inside it has its own frames here, and the flow has all of them.
+    """
     notes: list[str] = []
+    """Those that a task inside has not told already."""
     cause: "ErrorInfo | None" = None
     """Its `__cause__`, else its `__context__` unless that is suppressed."""

@@ -4,11 +4,11 @@ import dataclasses
 import sys
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, AliasPath, BaseModel
 
 __all__ = [
     "BY_ALIAS",
@@ -17,6 +17,7 @@ __all__ = [
     "Form",
     "ModelShape",
     "Parts",
+    "aliases_of",
     "bases_of",
     "class_of",
     "has_base",
@@ -79,10 +80,12 @@ class ModelShape(NamedTuple):
     computed: tuple[str, ...]
     shown: Mapping[str, str]
     """Name of a field, or of a computed one, to the name in JSON, where they differ."""
+    aliases: Mapping[str, tuple[str, ...]]
+    """Name of a field, or of a computed one, to all its other names, those for validation included."""
 
 
 _shapes: "weakref.WeakKeyDictionary[type[Any], ModelShape]" = weakref.WeakKeyDictionary()
-_NOTHING: Final = ModelShape(whole=False, excluded=frozenset(), computed=(), shown={})
+_NOTHING: Final = ModelShape(whole=False, excluded=frozenset(), computed=(), shown={}, aliases={})
 
 
 def shape_of(kind: Any) -> ModelShape:
@@ -102,13 +105,37 @@ def _find_shape(kind: Any) -> ModelShape:
     computed = {name: found.info for name, found in kind.__pydantic_decorators__.computed_fields.items()}
     aliases = {name: field.serialization_alias or field.alias for name, field in fields.items()}
     aliases |= {name: field.alias for name, field in computed.items()}
+    others = {name: tuple(_names_in((field.alias, field.validation_alias))) for name, field in fields.items()}
     by_alias = config.get("serialize_by_alias", False)
     return ModelShape(
         whole=bool(kind.__pydantic_decorators__.model_serializers),
         excluded=frozenset(name for name, field in fields.items() if field.exclude),
         computed=tuple(computed),
         shown={name: alias for name, alias in aliases.items() if by_alias and alias is not None},
+        aliases={
+            name: (*others.get(name, ()), *_names_in(aliases[name]))
+            for name in aliases
+            if others.get(name) or aliases[name]
+        },
     )
+
+
+def _names_in(alias: object) -> Iterator[str]:
+    """The names in an alias for validation: text, a path, choices between such, or nothing."""
+    if isinstance(alias, str):
+        yield alias
+    elif isinstance(alias, AliasPath):
+        yield from _names_in(tuple(alias.path))
+    elif isinstance(alias, AliasChoices):
+        yield from _names_in(tuple(alias.choices))
+    elif isinstance(alias, tuple):
+        for part in alias:
+            yield from _names_in(part)
+
+
+def aliases_of(kind: Any, name: str) -> tuple[str, ...]:
+    """The other names of a field of a class."""
+    return shape_of(kind).aliases.get(name, ())
 
 
 class Form(Enum):

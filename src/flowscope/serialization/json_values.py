@@ -6,6 +6,7 @@ iterator or change a value.
 """
 
 import base64
+import operator
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -21,11 +22,24 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretBytes, Se
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, SchemaSerializer, core_schema, to_json, to_jsonable_python
 
+from .bytes_reading import bytes_key, with_bytes_read
 from .declared_serializers import declared_serializer
-from .introspection import BY_ALIAS, INTERRUPTIONS, MASK, Form, class_of, has_base, parts_of, shape_of, type_name
+from .introspection import (
+    BY_ALIAS,
+    INTERRUPTIONS,
+    MASK,
+    Form,
+    bases_of,
+    class_of,
+    has_base,
+    parts_of,
+    shape_of,
+    type_name,
+)
+from .masked_fields import MaskedFields
 from .schema_rewriting import part_writer, write_part
 
-__all__ = ["RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
+__all__ = ["MAX_REPR", "RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
 
 MAX_DEPTH: Final = 100
 MAX_REPR: Final = 1_000
@@ -35,7 +49,14 @@ _BYTES: Final[tuple[Any, ...]] = (bytes, bytearray, memoryview)
 _SECRETS: Final[tuple[Any, ...]] = (SecretStr, SecretBytes)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
+_NUMBERS: Final[dict[str, Callable[[Any], int | float]]] = {"__index__": operator.index, "__float__": float}
+"""How scalars of other libraries become the numbers that they stand for."""
 _CONTAINERS: Final = frozenset(map(id, (dict, list, tuple, set, frozenset, deque)))
+_THEMSELVES: Final = frozenset({id(type(None)), id(bool)})
+_INT, _TEXT, _DICT_ID, _SEQUENCES = id(int), id(str), id(dict), frozenset({id(list), id(tuple)})
+_SMALL: Final = 1 << 63
+_OTHER: Final[Any] = object()
+"""Stands for what is not written plainly."""
 _COMPUTED: Final = object()
 """Stands where a field has its value."""
 _MAX_BITS: Final = 14_000
@@ -61,12 +82,9 @@ def clean_text(text: str) -> str:
 
 def to_json_value(value: object) -> Any:
     """The value as `None`, `bool`, `int`, `float`, `str`, `list` and `dict` only."""
-    kind = class_of(value)
-    leaf = _LEAVES.get(id(kind))
-    if leaf is not None:
-        return leaf(value)
-    if id(kind) in _CONTAINERS and not value:
-        return {} if kind is dict else []
+    plain = _written_plainly(value, id(type(value)))
+    if plain is not _OTHER:
+        return plain
     try:
         outer = part_writer.get(None)  # of a value that has this one, in a record, as a part
         return _Walk().write(value) if outer is None else outer[0](value)
@@ -76,16 +94,77 @@ def to_json_value(value: object) -> Any:
         return _described(value)
 
 
+def _written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commonest first
+    """A value that holds none, or only such as hold none, without the care that others need; `_OTHER` for others.
+
+    Most values are such. The commonest are written without a further call: that decides what a record of many costs.
+    """
+    if kind in _THEMSELVES or (kind == _INT and -_SMALL < value < _SMALL) or (kind == _TEXT and value.isascii()):
+        return value
+    leaf = _LEAVES.get(kind)
+    if leaf is not None:
+        return leaf(value)
+    if kind not in _CONTAINERS:
+        return _OTHER
+    if kind == _DICT_ID:
+        return _plain_dict(value) if value else {}
+    written: list[Any] = []
+    if not value:
+        return written
+    for item in value[:] if kind in _SEQUENCES else value.copy():
+        inner = id(type(item))
+        if inner in _THEMSELVES or (inner == _INT and -_SMALL < item < _SMALL):
+            written.append(item)
+        elif inner in _LEAVES:
+            written.append(_LEAVES[inner](item))
+        else:
+            return _OTHER
+    return written
+
+
+def _plain_dict(value: dict[Any, Any]) -> Any:
+    written: dict[str, Any] = {}
+    for key, item in value.copy().items():
+        leaf = _LEAVES.get(id(type(item)))
+        if leaf is None or type(key) is not str:
+            return _OTHER
+        written[clean_text(key)] = leaf(item)
+    return written
+
+
 def json_key(key: object) -> str:
     """A mapping's key as JSON has it."""
     if type(key) is str:
         return clean_text(key)
     try:
-        return clean_text(next(iter(to_jsonable_python({key: None}))))
+        if type(key) is bytes:
+            return bytes_key(key)
+        return clean_text(next(iter(to_jsonable_python({_plain_key(key): None}))))
     except INTERRUPTIONS:
         raise
     except BaseException:
         return safe_repr(key)
+
+
+def _plain_key(key: Any) -> Any:  # noqa: PLR0911 - one return a kind
+    """The key, with scalars of numpy and its like as the numbers that they stand for."""
+    kind = class_of(key)
+    if id(kind) in _LEAVES:
+        return key
+    if kind is tuple:
+        return tuple(map(_plain_key, key))
+    for base in _numpy_types():
+        if has_base(kind, base):
+            plain = key.tolist()
+            return float(plain) if type(plain) is kind else plain
+    if any(has_base(kind, base) for base in (Enum, int, float, str, *_NATIVE)):
+        return key
+    if any(base.__module__ in _TEXTUAL for base in bases_of(kind)):
+        return str(key)
+    for name, convert in _NUMBERS.items():
+        if any(name in vars(base) for base in bases_of(kind)):
+            return convert(key)
+    return key
 
 
 def _described(value: object, text: str | None = None) -> dict[str, str]:
@@ -300,12 +379,26 @@ _LEAVES: Final[dict[int, Callable[[Any], Any]]] = {
 """By the identity of the class: asking a class for its hash asks its metaclass."""
 
 
+def _write_field(record: Any, value: object = _COMPUTED) -> Any:
+    """The value of a record's field as JSON; Pydantic's JSON schema gives a default value alone."""
+    plain = _written_plainly(value, id(type(value)))
+    if plain is not _OTHER:
+        return plain
+    if value is _COMPUTED:
+        return to_json_value(record)
+    written = to_json_value(value)
+    fields = record.__pydantic_fields_set__
+    return fields.mask(written) if type(fields) is MaskedFields else written
+
+
 class _Recorded:
     """Annotates a field that holds users' values: validated as annotated, serialised by `to_json_value`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema: Any = dict(handler(source))
-        schema["serialization"] = core_schema.plain_serializer_function_ser_schema(to_json_value)
+        schema: Any = dict(with_bytes_read(source, handler(source), handler))
+        schema["serialization"] = core_schema.plain_serializer_function_ser_schema(
+            _write_field, is_field_serializer=True
+        )
         return cast("CoreSchema", schema)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

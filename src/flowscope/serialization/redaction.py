@@ -1,23 +1,28 @@
 """Masking secrets on their way into records and events.
 
-Arguments, mapping keys and model or dataclass fields are masked by name. Only a container that holds a masked key is
-copied, with the containers around it; everything else stays the very object it was.
+Arguments, mapping keys and model or dataclass fields are masked by name, and what is under such a name at any depth,
+but for None, numbers and booleans. Only a container that holds a secret is copied, with the containers around it;
+everything else stays the very object it was.
 """
 
 import copy
 from collections import deque
-from collections.abc import ItemsView, Iterable, ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, ValuesView
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, Final
 
-from pydantic import BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
+from ..model.config import DEFAULT_REDACTED
+from .declared_serializers import declared_serializer
 from .introspection import (
     INTERRUPTIONS,
     MASK,
     Form,
     Parts,
+    bases_of,
     class_of,
     has_base,
     mapping_parts,
@@ -25,17 +30,28 @@ from .introspection import (
     shape_of,
     type_name,
 )
-from .json_values import json_key
+from .json_values import MAX_REPR, clean_text, json_key
+from .masked_errors import masked_validation_text
+from .masked_texts import mask_texts
+from .secret_names import SecretNames
 
-__all__ = ["Redactor", "redactor_for"]
+__all__ = ["DEFAULT_REDACTOR", "Redactor", "redactor_for"]
 
-_ATOMS: Final = frozenset(map(id, (type(None), bool, int, float, complex, str, bytes, SecretStr, SecretBytes)))
-"""Classes that hold nothing, by identity: asking a class for its hash asks its metaclass."""
+MASKED_BYTES: Final = MASK.encode()
+"""Stands for secret bytes: in JSON it is base64 text, and loads."""
+_NUMBERS: Final = frozenset(map(id, (type(None), bool, int, float, complex)))
+"""Classes of values that are no secrets, by identity: asking a class for its hash asks its metaclass."""
+_ATOMS: Final = _NUMBERS | frozenset(map(id, (str, bytes, SecretStr, SecretBytes)))
+"""Classes that hold nothing."""
 _DICT: Any = dict
 _VIEWS: Final[tuple[Any, ...]] = (ItemsView, ValuesView)
 _NAMES: Final[tuple[Any, ...]] = (str, bytes, Enum)
 """What keys may be that JSON shows as names."""
 _SECRETS: Final = frozenset({id(SecretStr), id(SecretBytes)})
+_CONTAINERS: Final = frozenset(map(id, (dict, list, tuple, set, frozenset, deque)))
+_PLAIN_REPRS: Final = frozenset({id(vars(object)["__repr__"]), id(vars(BaseException)["__repr__"])})
+_LIVE: Final[tuple[Any, ...]] = (type, ModuleType, FunctionType)
+"""What has attributes that its `repr` does not show."""
 
 
 class Redactor:
@@ -44,38 +60,68 @@ class Redactor:
     __slots__ = ("_names",)
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = frozenset(map(_normal, names))
+        self._names = SecretNames(names)
 
     def hides(self, name: object) -> bool:
-        """Whether a name is masked."""
+        """Whether a name is that of a secret."""
         kind = class_of(name)
-        if kind is not str and not any(has_base(kind, base) for base in _NAMES):
+        if kind is str:
+            return name in self._names  # type: ignore[operator]  # pyright: ignore[reportOperatorIssue] # it is text
+        if not any(has_base(kind, base) for base in _NAMES):
             return False
         text: Any = name.decode("utf-8", "replace") if isinstance(name, bytes) else name
-        return _normal(text if kind is str else json_key(text)) in self._names
+        return json_key(text) in self._names
 
     def mask(self, value: Any) -> Any:
         """The value with its secrets masked; itself if it holds none."""
         if id(class_of(value)) in _ATOMS or not self._names or not self._finds_secret(value):
             return value
-        return self._mask(value, {})
+        return _Masking(self).mask(value)
+
+    def declares(self, value: Any) -> bool:
+        """Whether some class in a value has a say in its JSON, in which there may be secrets that the value has not."""
+        if id(class_of(value)) in _ATOMS or not self._names:
+            return False
+        return any(declared_serializer(class_of(found)) is not None for found in self._objects(value))
 
     def mask_named(self, name: object, value: Any) -> Any:
         """The value with its secrets masked, or all of it, if its name says that it is one."""
-        if self.hides(name):
-            return value if _is_masked(value) else MASK
-        return self.mask(value)
+        if not self.hides(name):
+            return self.mask(value)
+        return _Masking(self).mask_all(value)
+
+    def mask_field(self, model: Any, name: str, value: Any) -> Any:
+        """The value of a field, or all of it masked, if one of the field's other names says that it is a secret."""
+        aliases = shape_of(class_of(model)).aliases
+        return self.mask_named(next(filter(self.hides, aliases.get(name, ())), None), value)
 
     def mask_positional(self, names: tuple[str, ...], args: tuple[Any, ...]) -> list[Any]:
         """Positional arguments, masked by the names of their parameters."""
-        masked = [self.mask(value) for value in args]
-        for index, name in enumerate(names[: len(args)]):
+        named = (*names[: len(args)], *(None for _ in args[len(names) :]))
+        return [self.mask_named(name, value) for name, value in zip(named, args, strict=True)]
+
+    def error_text(self, error: BaseException) -> str | None:
+        """The text of an exception without its secrets; None if it has none, or none that is known of."""
+        return masked_validation_text(error, self) if self._names and isinstance(error, ValidationError) else None
+
+    def texts_in(self, value: Any) -> set[str]:
+        """The secret texts that a value holds, found by their names."""
+        found: set[str] = set()
+        for name, item in self._walk(value):
             if self.hides(name):
-                masked[index] = MASK
-        return masked
+                found.update(_texts_below(item))
+        return found - {MASK, ""}
+
+    def mask_texts(self, text: str, secrets: Iterable[str]) -> str:
+        """The text without secrets."""
+        return mask_texts(text, secrets)
 
     def _finds_secret(self, value: Any) -> bool:
         """Whether there is anything to mask, however deep; each object is searched once."""
+        return any(self.hides(name) and _shows(item) for name, item in self._walk(value))
+
+    def _walk(self, value: Any) -> Iterator[tuple[object, Any]]:
+        """Everything that has a name in a value, with each of its names."""
         seen: set[int] = set()
         waiting = [value]
         while waiting:
@@ -85,66 +131,185 @@ class Redactor:
             seen.add(id(found))
             parts = _parts(found)
             if parts is None:
+                parts = _shown_parts(found)
+                if parts is None:
+                    continue
+            for name, item in self.named_items(found, parts):
+                yield name, item
+                waiting.append(item)
+                if parts.form is Form.MAPPING:
+                    waiting.append(name)
+            if parts.form is Form.FIELDS:
+                yield from _other_names(found, parts)
+
+    def _objects(self, value: Any) -> Iterator[Any]:
+        """The models, dataclasses and other objects in a value."""
+        seen: set[int] = set()
+        waiting = [value]
+        while waiting:
+            found = waiting.pop()
+            kind = class_of(found)
+            if id(kind) in _ATOMS or id(found) in seen:
                 continue
-            if self._hides_part(found, parts):
-                return True
-            waiting.extend(item for _, item in parts.items)
-        return False
+            seen.add(id(found))
+            if id(kind) not in _CONTAINERS:
+                yield found
+            parts = _parts(found)
+            waiting.extend(item for _, item in (parts.items if parts is not None else ()))
 
-    def _hides_part(self, value: Any, parts: Parts) -> bool:
-        if any(self.hides(name) and not _is_masked(item) for name, item in parts.items):
-            return True
-        if parts.form is not Form.FIELDS:
-            return False
-        shape = shape_of(class_of(value))
-        held = getattr(value, "__dict__", {})
-        derived = {name for name in shape.computed if name not in held}
-        return any(map(self.hides, (*derived, *shape.shown.values())))
+    def named_items(self, value: Any, parts: Parts) -> list[tuple[Any, Any]]:
+        """What a value holds; the second of a pair, such as that of a header, is named by the first."""
+        items = parts.items
+        if parts.form is not Form.LIST:
+            return items
+        if class_of(value) is tuple and len(items) == 2 and self.hides(items[0][1]):  # noqa: PLR2004 - a pair
+            return [items[0], (items[0][1], items[1][1])]
+        return items
 
-    def _mask(self, value: Any, known: dict[int, Any]) -> Any:
-        """A masked copy, or the value itself; each object is masked once, and one that contains itself ends there."""
-        if id(class_of(value)) in _ATOMS:
-            return value
-        if id(value) in known:
-            return known[id(value)]
-        parts = _parts(value)
-        if parts is None:
-            return value
-        known[id(value)] = f"<{type_name(value)} that contains itself>"
+
+class _Masking:
+    """One masking of one value: each object is masked once, and one that contains itself ends there."""
+
+    __slots__ = ("_known", "_redactor")
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._known: dict[tuple[int, bool], Any] = {}
+
+    def mask(self, value: Any, *, everything: bool = False) -> Any:
+        """A masked copy, or the value itself if there is nothing to mask.
+
+        Args:
+            value: The value.
+            everything: Whether it stands under the name of a secret.
+        """
+        kind = class_of(value)
+        if id(kind) in _ATOMS:
+            return _masked_atom(value, kind) if everything else value
+        key = (id(value), everything)
+        if key in self._known:
+            return self._known[key]
+        self._known[key] = f"<{type_name(value)} that contains itself>"
         try:
-            masked = self._masked(value, parts, known)
+            masked = self._masked(value, kind, everything=everything)
         except INTERRUPTIONS:
             raise
         except BaseException:  # one that cannot be rebuilt, or is nested too deeply
             masked = f"<{type_name(value)} that could not be masked>"
-        known[id(value)] = masked
+        self._known[key] = masked
         return masked
 
-    def _masked(self, value: Any, parts: Parts, known: dict[int, Any]) -> Any:
-        kind = class_of(value)
-        items = [(name, self._mask_item(name, item, known)) for name, item in parts.items]
-        if parts.form is Form.FIELDS:
-            shape = shape_of(kind)
-            hidden = [name for name, shown in shape.shown.items() if self.hides(shown)]
-            hidden += [name for name in shape.computed if self.hides(name)]
-            items += [(name, MASK) for name in hidden]
-        if len(items) == len(parts.items) and all(
-            new is old for (_, new), (_, old) in zip(items, parts.items, strict=True)
+    def mask_all(self, value: Any) -> Any:
+        """What stands under the name of a secret, masked but for None, numbers and booleans."""
+        return self.mask(value, everything=True)
+
+    def _masked(self, value: Any, kind: Any, *, everything: bool) -> Any:
+        parts = _parts(value)
+        if parts is None:
+            return _masked_leaf(value, kind) if everything else self._masked_repr(value)
+        return self._rebuilt(value, kind, parts, everything=everything)
+
+    def _rebuilt(self, value: Any, kind: Any, parts: Parts, *, everything: bool) -> Any:
+        redactor, form = self._redactor, parts.form
+        hidden: frozenset[str] = frozenset()
+        if form is Form.FIELDS:
+            hidden = frozenset(
+                name for name, others in shape_of(kind).aliases.items() if any(map(redactor.hides, others))
+            )
+        old = redactor.named_items(value, parts)
+        items = [
+            (
+                self._mask_key(name) if form is Form.MAPPING else name,
+                self.mask(item, everything=everything or name in hidden or redactor.hides(name)),
+            )
+            for name, item in old
+        ]
+        if form is Form.FIELDS:
+            names, computed = {name for name, _ in items}, shape_of(kind).computed
+            secret = (name for name in computed if everything or name in hidden or redactor.hides(name))
+            items += [(name, MASK) for name in secret if name not in names]
+        if len(items) == len(old) and all(
+            new is was and (name is key or form is not Form.MAPPING)
+            for (key, new), (name, was) in zip(items, old, strict=True)
         ):
             return value
-        if parts.form is Form.LIST:
+        if form is Form.LIST:
             return _rebuilt_list(value, kind, [item for _, item in items])
-        return (_rebuilt_dict if parts.form is Form.MAPPING else _rebuilt_fields)(value, dict(items))
+        if form is Form.MAPPING:
+            return _rebuilt_dict(
+                value, dict(items), renamed=any(a is not b for (a, _), (b, _) in zip(items, old, strict=True))
+            )
+        return _rebuilt_fields(value, dict(items))
 
-    def _mask_item(self, name: object, item: Any, known: dict[int, Any]) -> Any:
-        if not self.hides(name):
-            return self._mask(item, known)
-        return item if _is_masked(item) else MASK
+    def _mask_key(self, key: Any) -> Any:
+        """A key, which may hold a secret if it is no mere name."""
+        if id(class_of(key)) in _ATOMS:
+            return key
+        masked = self.mask(key)
+        try:
+            hash(masked)
+        except TypeError:
+            return json_key(masked.get("__repr__", MASK)) if isinstance(masked, dict) else json_key(repr(masked))
+        return masked
+
+    def _masked_repr(self, value: Any) -> Any:
+        """What is written by its `repr`, or itself, if that shows no secret."""
+        if _shown_parts(value) is None:
+            return value
+        secrets = self._redactor.texts_in(value)
+        text = repr(value) if secrets else ""
+        masked = mask_texts(text, secrets)
+        return value if masked == text else {"__repr__": clean_text(masked[:MAX_REPR]), "__type__": type_name(value)}
 
 
-def _is_masked(item: Any) -> bool:
+def _masked_atom(value: Any, kind: Any) -> Any:
+    if id(kind) in _NUMBERS or id(kind) in _SECRETS:
+        return value
+    mask = MASK if kind is str else MASKED_BYTES
+    return value if value == mask else mask
+
+
+def _masked_leaf(value: Any, kind: Any) -> Any:
+    """What holds nothing and is no atom: numbers of other classes stay, too."""
+    if any(has_base(kind, base) for base in (bytes, bytearray, memoryview)):
+        return MASKED_BYTES
+    if has_base(kind, Enum) or not (has_base(kind, int) or has_base(kind, float)):
+        return MASK
+    return value
+
+
+def _shows(item: Any) -> bool:
+    """Whether there is something to mask in what stands under the name of a secret."""
     kind = class_of(item)
-    return id(kind) in _SECRETS or (kind is str and item == MASK)
+    if id(kind) in _ATOMS:
+        return _masked_atom(item, kind) is not item
+    return _Masking(_NOTHING).mask_all(item) is not item
+
+
+def _texts_below(value: Any) -> Iterator[str]:
+    """All texts in a value."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        kind = class_of(found)
+        if kind is str:
+            yield found
+        elif kind is bytes:
+            yield found.decode("utf-8", "replace")
+        elif id(kind) not in _ATOMS and id(found) not in seen:
+            seen.add(id(found))
+            parts = _parts(found)
+            waiting.extend(item for _, item in (parts.items if parts is not None else ()))
+
+
+def _other_names(value: Any, parts: Parts) -> Iterator[tuple[object, Any]]:
+    """The fields of a model by their aliases, and its computed fields, whose values are not known."""
+    shape, held = shape_of(class_of(value)), dict(parts.items)
+    computed = [name for name in shape.computed if name not in getattr(value, "__dict__", {})]
+    yield from ((name, "?") for name in computed)
+    for name, others in shape.aliases.items():
+        yield from ((other, held.get(name, "?" if name in computed else None)) for other in others)
 
 
 def _parts(value: Any) -> Parts | None:
@@ -164,6 +329,26 @@ def _view_parts(value: Any) -> Parts | None:
     return Parts(Form.MAPPING, list(mapping.items()))
 
 
+def _shown_parts(value: Any) -> Parts | None:
+    """The attributes of an object that is written by a `repr` of its own, which may show them."""
+    kind = class_of(value)
+    own = next((vars(base)["__repr__"] for base in bases_of(kind) if "__repr__" in vars(base)), None)
+    if id(own) in _PLAIN_REPRS or any(has_base(kind, base) for base in _LIVE):
+        return None
+    try:
+        if has_base(kind, partial):
+            return Parts(Form.FIELDS, [*((None, arg) for arg in value.args), *value.keywords.items()])
+        names = [field.name for field in getattr(kind, "__attrs_attrs__", ())]
+        held = {name: getattr(value, name) for name in names} if names else dict(vars(value))
+    except INTERRUPTIONS:
+        raise
+    except BaseException:
+        return None
+    transparent = bool(names) or has_base(kind, SimpleNamespace) or kind.__module__ == "argparse"
+    shown = [(name, item) for name, item in held.items() if transparent or id(class_of(item)) in _ATOMS]
+    return Parts(Form.FIELDS, shown)
+
+
 def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
     if hasattr(kind, "_make"):
         return kind._make(items)
@@ -172,13 +357,15 @@ def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
     return tuple(items) if has_base(kind, tuple) else items
 
 
-def _rebuilt_dict(value: Any, items: dict[Any, Any]) -> Any:
+def _rebuilt_dict(value: Any, items: dict[Any, Any], *, renamed: bool) -> Any:
     kind = class_of(value)
     if isinstance(value, _VIEWS):
         return items.items() if isinstance(value, _VIEWS[0]) else items.values()
     if kind is dict or not has_base(kind, dict):
         return items
     masked = copy.copy(value)
+    if renamed:
+        _DICT.clear(masked)
     for key, item in items.items():
         _DICT.__setitem__(masked, key, item)
     return masked
@@ -204,5 +391,6 @@ def redactor_for(names: tuple[str, ...]) -> Redactor:
     return Redactor(names)
 
 
-def _normal(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
+_NOTHING: Final = Redactor(())
+DEFAULT_REDACTOR: Final = redactor_for(DEFAULT_REDACTED)
+"""Masks what no flow's config speaks for."""

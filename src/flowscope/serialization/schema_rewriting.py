@@ -40,6 +40,18 @@ def write_part(part: object) -> Any:
     return write(part)
 
 
+def _write_told(part: object) -> Any:
+    """What a serialiser has made: text in bytes is text, as Pydantic writes it and reads it back."""
+    if isinstance(part, bytes):
+        try:
+            return part.decode()
+        except UnicodeDecodeError:
+            pass
+    return write_part(part)
+
+
+_TOLD: Final[Any] = core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(_write_told))
+"""What a serialiser has made without saying of which type."""
 _PART: Final[Any] = core_schema.any_schema(serialization=core_schema.plain_serializer_function_ser_schema(write_part))
 """A part that the writer writes, by what is there."""
 
@@ -159,7 +171,9 @@ class _Rewriting:
         declared = dict(declared)
         if declared["type"] in {"function-plain", "function-wrap"}:
             declared["return_schema"] = (
-                self._rewritten(declared["return_schema"]) if "return_schema" in declared else _PART
+                self._rewritten(declared["return_schema"])
+                if "return_schema" in declared
+                else (_TOLD if declared["type"] == "function-plain" else _PART)
             )
             if "schema" in declared:
                 declared["schema"] = self._rewritten(declared["schema"])

@@ -47,7 +47,7 @@ class CallResolver:
         """Log an error that is not the call's own."""
         run = self._handle.run
         if run is not None:
-            run.log.add_entry(logging.ERROR, f"{message}: {summary_of(error)}", self._call)
+            run.log.add_entry(logging.ERROR, f"{message}: {summary_of(error, run.redactor)}", self._call)
 
 
 def task_data(call: Call) -> dict[str, Any]:

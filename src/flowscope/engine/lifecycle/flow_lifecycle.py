@@ -15,6 +15,7 @@ from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.json_values import clean_text, safe_repr, to_json_value
 from ...serialization.plain_text import plain_text
+from ...serialization.redaction import redactor_for
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..definitions.options import tags_of
 from ..events.bus import Listener
@@ -117,7 +118,8 @@ class FlowState:
         params = NOTHING if self.bound is None else self.bound.params(provided.keys())
         if not self.field_names:
             return params
-        fields = {name: flow.__dict__[name] for name in self.field_names}
+        redactor = redactor_for(flow.flow_config.redact)
+        fields = {name: redactor.mask_field(flow, name, flow.__dict__[name]) for name in self.field_names}
         return {**fields, **params}
 
 
@@ -237,13 +239,21 @@ class _ReturnValueText:
         self._value = value
 
     def __str__(self) -> str:
-        masked = self._redactor.mask(self._value)
-        return plain_text(f"return value: {safe_repr(masked if masked is self._value else to_json_value(masked))}")
+        return plain_text(f"return value: {self._shown()}")
+
+    def _shown(self) -> str:
+        redactor, value = self._redactor, self._value
+        masked = redactor.mask(value)
+        if masked is value and not redactor.declares(value):
+            return safe_repr(value)
+        written = to_json_value(masked)
+        shown = redactor.mask(written)
+        return safe_repr(value if masked is value and shown is written else shown)
 
 
 def _fail(run: Run, error: BaseException) -> None:
     run.log.flush(None)
-    run.failure = failure = Failure(error)
+    run.failure = failure = Failure(error, redactor=run.redactor)
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
     run.log.add_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 

@@ -135,7 +135,7 @@ def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure 
     if run.keeps_values:
         call.value = value
     if failure is not None and run.calls.kept:
-        run.failures[call.order] = failure
+        run.failures.keep(call.order, failure)
     call.ended = at
     if run.is_observed or flow_events.event_listeners:
         _announce_stop(run, call, failure)
@@ -156,9 +156,9 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
         handle = run.handle
         place = f"flow {handle.flow_name!r} ({handle.flow_id})"
         add_note(error, f"in task {definition.name!r} ({handle.task_id(call.order)}) of {place}")
-    failure = Failure(error)
+    failure = Failure(error, run.failures)
     if run.calls.kept:
-        run.failures[call.order] = failure
+        run.failures.keep(call.order, failure)
     call.ended = ended
     if run.waiting_prints:
         run.log.flush(call)
@@ -208,10 +208,10 @@ def _retry(run: Run | None, call: Call, error: BaseException) -> float:
     definition: TaskDefinition = call.definition
     pause = definition.pause_after(call.attempt)
     if run is not None:
-        told = f"attempt {call.attempt} of {definition.retries + 1} failed, next in {pause:g} s: {summary_of(error)}"
+        told = f"attempt {call.attempt} of {definition.retries + 1} failed, next in {pause:g} s: {summary_of(error, run.redactor)}"
         run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {told}", call)
         if run.is_observed or flow_events.event_listeners:
-            attempt_failed(call, FailedAttempt(call.attempt, pause, Failure(error).info()))
+            attempt_failed(call, FailedAttempt(call.attempt, pause, Failure(error, run.failures).info()))
     call.attempt += 1
     call.status = _RUNNING
     return pause

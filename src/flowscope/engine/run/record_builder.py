@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from datetime import UTC, datetime
+from threading import Thread
+from typing import Any, Final
+
+from pydantic import BaseModel
 
 from ..._clock import seconds, tick, wall_time
 from ...model.config import FlowConfig
 from ...model.durations import Durations, TaskDuration, TaskDurations
 from ...model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from ...model.status import RunStatus
-from ...serialization.exception_snapshot import Failure
-from ...serialization.fast_construct import construct_trusted
+from ...serialization.fast_construct import assembled_from
 from ...serialization.json_values import clean_text, safe_repr
-from ...serialization.redaction import redactor_for
+from ...serialization.masked_fields import MaskedFields
+from ...serialization.redaction import Redactor, redactor_for
 from ..definitions.task_definition import TaskDefinition
 from ..ports import ArtifactFact, LogLine, ResultFact
 from ..scope.call import Call, order_at
 from .run import Run
 
 __all__ = [
+    "abandoned_thread",
     "artifact_of",
     "durations_of",
     "flow_run_of",
@@ -31,12 +36,11 @@ __all__ = [
 ]
 
 
-def flow_run_of(run: Run) -> FlowRun[Any]:
-    """The whole record, as of now."""
+def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
+    """The whole record, as of now; `tasks` are those that it has, if they are not to be made."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
-    calls = run.calls.all()
     lines, events = run.log.lines, run.dispatcher.kept
-    return FlowRun.model_construct(
+    record: FlowRun[Any] = FlowRun.model_construct(
         schema_version=1,
         flow_id=handle.flow_id,
         flow_name=handle.flow_name,
@@ -50,7 +54,7 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
         run_params=mask(dict(run.run_params)),
         return_value=mask(run.value) if config.record_return_values else None,
         error=None if run.failure is None else run.failure.info(),
-        tasks=_TaskRecordBuilder(run).records(calls),
+        tasks=_TaskRecordBuilder(run).records(run.calls.all()) if tasks is None else tasks,
         logs=log_entries_of(run),
         events=events.items() if events is not None else [],
         artifacts=[artifact_of(run, fact) for fact in run.log.artifacts.items()],
@@ -62,6 +66,15 @@ def flow_run_of(run: Run) -> FlowRun[Any]:
             events=events.dropped if events is not None else 0,
         ),
     )
+    _mask_when_written(record, run.redactor, record.params, record.run_params, record.return_value)
+    return record
+
+
+def _mask_when_written(record: BaseModel, redactor: Redactor, *values: object) -> None:
+    """Let the JSON of values whose classes have a say in it be masked, too."""
+    if any(map(redactor.declares, values)):
+        fields = MaskedFields(type(record).model_fields, redactor.mask)
+        object.__setattr__(record, "__pydantic_fields_set__", fields)
 
 
 def pending_flow_run(
@@ -78,56 +91,88 @@ def pending_flow_run(
     )
 
 
+_TASK_FIELDS: Final = frozenset(TaskRun.model_fields)
+_LEAVES: Final = frozenset(map(id, (int, str, bool, float, bytes, type(None))))
+"""What no mask has to look into."""
+
+
 class _TaskRecordBuilder:
     """Turns calls into records; what is the same for all calls of a task is fact out once."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._handle = run.handle
         self._now = tick()
         self._masks_args: dict[int, bool] = {}
-        self._fields = set(TaskRun.model_fields)
 
     def records(self, calls: list[Call]) -> list[TaskRun]:
-        return [self._record(call) for call in calls]
+        """The records, in one loop: what is extras is looked for once, and not for each."""
+        run, now, mask = self._run, self._now, self._run.redactor.mask
+        handle, anchor, failures, placements = run.handle, run.handle.anchor, run.failures, run.placements
+        fields, task_id, threads, root = set(_TASK_FIELDS), handle.task_id, run.abandoned_threads, run.root
+        records: list[TaskRun] = []
+        moment, utc, pending = datetime.fromtimestamp, UTC, RunStatus.PENDING
+        latest, hides = None, False
+        for call in calls:
+            order, ended, parent, extras, status = call.order, call.ended, call.parent, call.extras, call.status
+            definition, inputs, value, started = call.definition, call.inputs, call.value, call.started
+            if definition is not latest:
+                latest, hides = definition, self._hides_inputs(definition)
+            args: list[Any]
+            kwargs: Mapping[str, Any]
+            if type(inputs) is tuple and not hides:
+                args, kwargs = [*inputs], {}
+                is_plain = True
+                for arg in args:
+                    if id(type(arg)) not in _LEAVES:
+                        args, is_plain = [*map(mask, args)], False
+                        break
+            else:
+                args, kwargs, is_plain = *self._masked_inputs(call, definition), False
+            if id(type(value)) not in _LEAVES:
+                is_plain, value = False, mask(value)
+            failure = failures.get(order) if failures else None
+            record = assembled_from(
+                TaskRun,
+                fields,
+                {
+                    "task_id": task_id(order),
+                    "task_name": definition.name,
+                    "parent_task_id": None if parent is root else task_id(order_at(parent, handle)),
+                    "execution_order": order,
+                    "status": status,
+                    "start_time": moment((started + anchor) / 1e9, utc),
+                    "end_time": moment((ended + anchor) / 1e9, utc) if ended else None,
+                    "duration": 0.0 if status is pending else ((ended or now) - started) / 1e9,
+                    "attempts": 1 if extras is None else extras.attempt,
+                    "input_args": args,
+                    "input_kwargs": kwargs,
+                    "return_value": value,
+                    "error": None if failure is None else failure.info(),
+                    "executor": placements.get(order, "inline") if placements else "inline",
+                    "abandoned_thread": abandoned_thread(threads.get(order)) if threads else None,
+                    "tags": definition.tags,
+                },
+            )
+            if not is_plain:
+                _mask_when_written(record, run.redactor, *args, kwargs, value)
+            records.append(record)
+        return records
 
-    def _record(self, call: Call) -> TaskRun:
-        handle, definition = self._handle, call.definition
-        mask = self._run.redactor.mask
-        ended, kwargs = call.ended, call.kwargs
-        failure: Failure | None = self._run.failures.get(call.order)
-        return construct_trusted(
-            TaskRun,
-            self._fields,
-            task_id=handle.task_id(call.order),
-            task_name=definition.name,
-            parent_task_id=handle.task_id(order_at(call.parent, handle)),
-            execution_order=call.order,
-            status=call.status,
-            start_time=wall_time(call.started, handle.anchor),
-            end_time=wall_time(ended, handle.anchor) if ended else None,
-            duration=_duration(call, self._now),
-            attempts=call.attempt,
-            input_args=self._inputs(definition, call.args),
-            input_kwargs=mask(kwargs) if kwargs else {},
-            return_value=mask(call.value),
-            error=None if failure is None else failure.info(),
-            executor=self._run.placements.get(call.order, "inline"),
-            abandoned_thread=self._abandoned_thread(call.order),
-            tags=definition.tags,
-        )
-
-    def _inputs(self, definition: TaskDefinition, args: tuple[Any, ...]) -> list[Any]:
-        redactor = self._run.redactor
+    def _hides_inputs(self, definition: TaskDefinition) -> bool:
+        """Whether some parameter has the name of a secret."""
         names = definition.positional_names
-        key = id(names)
-        if key not in self._masks_args:
-            self._masks_args[key] = any(map(redactor.hides, names))
-        return redactor.mask_positional(names, args) if self._masks_args[key] else [redactor.mask(arg) for arg in args]
+        if id(names) not in self._masks_args:
+            self._masks_args[id(names)] = any(map(self._run.redactor.hides, names))
+        return self._masks_args[id(names)]
 
-    def _abandoned_thread(self, order: int) -> str | None:
-        thread = self._run.abandoned_threads.get(order)
-        return thread.name if thread is not None and thread.is_alive() else None
+    def _masked_inputs(self, call: Call, definition: TaskDefinition) -> tuple[list[Any], Mapping[str, Any]]:
+        redactor, kwargs = self._run.redactor, call.kwargs
+        return redactor.mask_positional(definition.positional_names, call.args), redactor.mask(kwargs) if kwargs else {}
+
+
+def abandoned_thread(thread: Thread | None) -> str | None:
+    """The name of a thread that was left behind, while it still runs."""
+    return thread.name if thread is not None and thread.is_alive() else None
 
 
 def _duration(call: Call, now: int) -> float:
@@ -142,22 +187,24 @@ def log_entries_of(run: Run) -> list[LogEntry]:
 
 
 def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
-    return construct_trusted(
+    return assembled_from(
         LogEntry,
         fields,
-        timestamp=wall_time(line.ticks, run.handle.anchor),
-        level=logging.getLevelName(line.level),
-        level_number=line.level,
-        message=str(line.message),
-        logger=line.logger,
-        source=line.source,
-        task_id=run.handle.task_id(line.order),
+        {
+            "timestamp": wall_time(line.ticks, run.handle.anchor),
+            "level": logging.getLevelName(line.level),
+            "level_number": line.level,
+            "message": str(line.message),
+            "logger": line.logger,
+            "source": line.source,
+            "task_id": run.handle.task_id(line.order),
+        },
     )
 
 
 def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:
     """The record of an artifact."""
-    return Artifact(
+    record = Artifact(
         key=_text(fact.key),
         description=_text(fact.description),
         artifact_type=_text(fact.artifact_type),
@@ -165,17 +212,21 @@ def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:
         timestamp=wall_time(fact.ticks, run.handle.anchor),
         task_id=run.handle.task_id(fact.order),
     )
+    _mask_when_written(record, run.redactor, record.data)
+    return record
 
 
 def result_of(run: Run, fact: ResultFact) -> Result:
     """The record of a result."""
-    return Result(
+    record = Result(
         key=_text(fact.key) or "",
         description=_text(fact.description) or "",
         value=run.redactor.mask_named(fact.key, fact.value),
         timestamp=wall_time(fact.ticks, run.handle.anchor),
         task_id=run.handle.task_id(fact.order),
     )
+    _mask_when_written(record, run.redactor, record.value)
+    return record
 
 
 def _text(text: object) -> str | None:

@@ -13,7 +13,7 @@ from ...concurrency.process_locks import LOCKS
 from ...model.events import FlowEvent
 from ...model.records import LogSource
 from ...model.status import RunStatus
-from ...serialization.exception_snapshot import Failure
+from ...serialization.exception_snapshot import Failure, Failures
 from ...serialization.redaction import redactor_for
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
@@ -99,8 +99,6 @@ class Run:
         self.status = RunStatus.RUNNING
         self.value: Any = None
         self.failure: Failure | None = None
-        self.failures: dict[int, Failure] = {}
-        """What tasks failed with, by execution order."""
         self.abandoned_threads: dict[int, threading.Thread] = {}
         """Threads that were left behind at a deadline, by execution order."""
         self.placements: dict[int, str] = {}
@@ -117,6 +115,8 @@ class Run:
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = redactor_for(config.redact)
+        self.failures = Failures(self.redactor)
+        """What tasks failed with, by execution order."""
         self.log = log
         self.dispatcher = dispatcher
         self.sinks = sinks

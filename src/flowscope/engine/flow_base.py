@@ -18,6 +18,7 @@ from ..model.status import RunStatus
 from .capture.streams import write_console
 from .lifecycle.flow_lifecycle import FlowState, new_flow_id
 from .run.record_builder import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
+from .run.record_json import flow_run_json_of
 
 __all__ = ["FlowInspection", "R", "state_of"]
 
@@ -175,6 +176,14 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
                 "FlowRun[...], and return the executed flow.",
             )
         return handler(source)
+
+    def flow_run_json(self) -> bytes:
+        """The JSON of the record as of now, in UTF-8, faster than `flow_run.model_dump_json()` where there are many tasks.
+
+        `FlowRun.model_validate_json` reads it.
+        """
+        run = self._live.run
+        return self.flow_run.model_dump_json().encode() if run is None else flow_run_json_of(run)
 
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""

@@ -1,0 +1,125 @@
+"""From a run to the JSON of its record, without building the records of its tasks."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from ..._clock import tick
+from ...model.records import FlowRun
+from ...model.status import RunStatus
+from ...serialization.json_values import to_json_value
+from ...serialization.redaction import Redactor
+from ..definitions.task_definition import TaskDefinition
+from ..scope.call import Call, order_at
+from .record_builder import abandoned_thread, flow_run_of
+from .run import Run
+
+__all__ = ["flow_run_json_of"]
+
+_NAMES: Final = tuple(FlowRun.model_fields)
+_BEFORE: Final = frozenset(_NAMES[: _NAMES.index("tasks")])
+_AFTER: Final = frozenset(_NAMES[_NAMES.index("tasks") + 1 :])
+_SMALL: Final = 1 << 63
+_SECOND: Final = 1_000_000
+"""In microseconds."""
+_NO_EXTRAS: Final = ',"error":null,"executor":"inline","abandoned_thread":null'
+
+
+def flow_run_json_of(run: Run) -> bytes:
+    """What `flow_run_of(run).model_dump_json()` is as JSON data, in a third of the time where there are many tasks."""
+    calls = run.calls.all()
+    rest = flow_run_of(run, tasks=[])
+    before, after = rest.model_dump_json(include=set(_BEFORE)), rest.model_dump_json(include=set(_AFTER))
+    return f'{before[:-1]},"tasks":[{",".join(_Tasks(run).texts(calls))}],{after[1:]}'.encode()
+
+
+class _Tasks:
+    """Writes the calls of a run; a value as its record does."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._redactor: Redactor = run.redactor
+
+    def texts(self, calls: list[Call]) -> list[str]:
+        """One text for each call, in one loop: what is extras is looked for once."""
+        run, now, value_text = self._run, tick(), self._value
+        handle, anchor, root, given = run.handle, run.handle.anchor, run.root, run.handle.given_ids
+        pending, prefix = RunStatus.PENDING, f'{{"task_id":"task-{handle.token}-'
+        has_extras = bool(run.failures or run.placements or run.abandoned_threads)
+        texts: list[str] = []
+        latest, hides, name, tail, second, clock = None, False, "", "", -1, ""
+        for call in calls:
+            order, ended, parent, extras, status = call.order, call.ended, call.parent, call.extras, call.status
+            definition, inputs, value, started = call.definition, call.inputs, call.value, call.started
+            if definition is not latest:
+                latest, (name, tail, hides) = definition, self._parts(definition)
+            if type(inputs) is tuple and not hides:
+                args, kwargs = ",".join(map(value_text, inputs)), "{}"
+            else:
+                args, kwargs = self._inputs(call, definition, hides=hides)
+            moment = (started + anchor) / 1e9
+            if int(moment) != second:
+                second, clock = int(moment), f'"{datetime.fromtimestamp(int(moment), UTC).isoformat()[:-6]}.'
+            micro = round((moment - second) * 1e6)
+            start = f'{clock}{micro:06d}Z"' if 0 < micro < _SECOND else _time_text(moment)
+            end = "null"
+            if ended:
+                moment = (ended + anchor) / 1e9
+                micro = round((moment - second) * 1e6)
+                end = f'{clock}{micro:06d}Z"' if 0 < micro < _SECOND else _time_text(moment)
+            head = f'{{"task_id":{_quoted(given[order])}' if order in given else f'{prefix}{order}"'
+            if parent is not root:
+                head = f'{head},"parent_task_id":{_quoted(handle.task_id(order_at(parent, handle)))}'
+            else:
+                head += ',"parent_task_id":null'
+            texts.append(
+                f'{head},"task_name":{name},"execution_order":{order},"status":"{status._value_}",'
+                f'"start_time":{start},"end_time":{end},'
+                f'"duration":{0 if status is pending else (ended or now) - started}e-9,'
+                f'"attempts":{1 if extras is None else extras.attempt},"input_args":[{args}],"input_kwargs":{kwargs},'
+                f'"return_value":{value_text(value)}{self._extras(order) if has_extras else _NO_EXTRAS}{tail}'
+            )
+        return texts
+
+    def _extras(self, order: int) -> str:
+        """What few calls have."""
+        run = self._run
+        failure = run.failures.get(order)
+        return (
+            f',"error":{"null" if failure is None else failure.info().model_dump_json()},'
+            f'"executor":{_quoted(run.placements.get(order, "inline"))},'
+            f'"abandoned_thread":{_quoted(abandoned_thread(run.abandoned_threads.get(order)))}'
+        )
+
+    def _parts(self, definition: TaskDefinition) -> tuple[str, str, bool]:
+        """The name and the tags as JSON, and whether some parameter has the name of a secret."""
+        hides = any(map(self._redactor.hides, definition.positional_names))
+        return _quoted(definition.name), f',"tags":{to_json(definition.tags).decode()}}}', hides
+
+    def _inputs(self, call: Call, definition: TaskDefinition, *, hides: bool) -> tuple[str, str]:
+        args: Any = self._redactor.mask_positional(definition.positional_names, call.args) if hides else call.args
+        kwargs: Mapping[str, Any] = call.kwargs
+        return ",".join(map(self._value, args)), self._value(kwargs) if kwargs else "{}"
+
+    def _value(self, value: Any) -> str:
+        """A user's value."""
+        if value is None:
+            return "null"
+        if type(value) is int and -_SMALL < value < _SMALL:
+            return str(value)
+        if type(value) is str:
+            return to_json(to_json_value(value)).decode()
+        redactor = self._redactor
+        written = to_json_value(redactor.mask(value))
+        return to_json(redactor.mask(written) if redactor.declares(value) else written).decode()
+
+
+def _time_text(moment: float) -> str:
+    """A moment in whole seconds, or of another second than the one before."""
+    return f'"{datetime.fromtimestamp(moment, UTC).isoformat()[:-6]}Z"'
+
+
+def _quoted(text: str | None) -> str:
+    return to_json(text).decode()

@@ -41,6 +41,7 @@ PEERS: Final = {
     "osbot-utils": _Side("OSBot-Utils", "osbot-utils", "osbot_peer", "OSBot"),
     "langgraph": _Side("LangGraph", "langgraph", "langgraph_peer", "LangGraph"),
     "prefect": _Side("Prefect", "prefect", "prefect_peer", "Prefect"),
+    "hamilton": _Side("Hamilton", "sf-hamilton", "hamilton_peer", "Hamilton"),
     "routilux": _Side("Routilux", "routilux", "routilux_peer", "Routilux"),
 }
 

@@ -12,7 +12,7 @@ from ..measure import compare, repeated
 
 __all__ = ["concurrent_flows", "gathered_tasks"]
 
-GATHER_BUDGET: Final = 1.6
+GATHER_BUDGET: Final = 2.0
 FLOWS_BUDGET: Final = 3.0
 GATHERED: Final = 10_000
 FLOWS: Final = 1_000

@@ -1,19 +1,18 @@
 """What an activation of a routine graph costs, and whether that grows with the graph."""
 
-import gc
-from statistics import median
 from typing import Final
 
 from flowscope.graph import RoutineGraph
 
 from ..figures import Effort, Figure
+from ..floor import sync_by_hand
 from ..graphs import Strategy, chain, executed, fan_out
+from ..measure import Comparison, compare
 
 __all__ = ["graph_activations"]
 
 STRATEGIES: Final[tuple[Strategy, ...]] = ("sequential", "concurrent")
-BUDGET: Final = 25.0
-"""Microseconds."""
+BUDGET: Final = 10.0
 SIZES: Final = (10, 100, 1_000)
 BUDGETED: Final = SIZES[-1]
 ACTIVATIONS: Final = 2_000
@@ -21,25 +20,19 @@ ACTIVATIONS: Final = 2_000
 
 
 def graph_activations(effort: Effort) -> list[Figure]:
-    """Activations in chains and fan-outs, one at a time and several at once; a job's start and end are shared by them."""
+    """Activations, one at a time and several at once, against calls by hand; they share a job's start and end."""
     figures: list[Figure] = []
     for strategy in STRATEGIES:
         for shape, build in (("chain", chain), ("fan-out", fan_out)):
-            costs: dict[int, float] = {}
             for size in SIZES:
                 with build(size, strategy) as graph:
-                    costs[size] = _microseconds(graph, size, effort)
+                    timed = _timed(graph, size, effort)
                 what = f"an activation, {strategy} {shape} of {size:,}"
-                budget = BUDGET if size == BUDGETED else None
-                figures.append(Figure(what, costs[size], "µs", budget, f"{costs[size] / costs[SIZES[0]]:.2f} of 10's"))
+                figures.append(timed.figure(what, BUDGET if size == BUDGETED else None))
     return figures
 
 
-def _microseconds(graph: RoutineGraph, size: int, effort: Effort) -> float:
-    """The median of the rounds."""
+def _timed(graph: RoutineGraph, size: int, effort: Effort) -> Comparison:
+    """The activations of some jobs, against as many calls by hand."""
     jobs = effort.few(max(1, ACTIVATIONS // size))
-    spent: list[float] = []
-    for _ in range(effort.rounds + 1):
-        gc.collect()
-        spent.append(executed(graph, size, jobs) / 1e3)
-    return median(spent[1:] or spent)
+    return compare(lambda: sync_by_hand(jobs * size), lambda: executed(graph, size, jobs), effort.rounds)

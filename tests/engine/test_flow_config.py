@@ -64,7 +64,10 @@ def test_the_defaults_are_those_of_the_contract() -> None:
         "record_return_values": True,
         "max_logs": None,
         "max_events": None,
-        "redact": ("password", "token", "secret", "api_key", "authorization"),
+        "redact": (
+            *("password", "passwd", "pwd", "secret", "token", "credential", "cookie", "authorization"),
+            *("api_key", "access_key", "private_key"),
+        ),
     }
 
 

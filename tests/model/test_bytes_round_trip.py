@@ -46,7 +46,7 @@ class Plain:
     """A dataclass."""
 
     body: bytes
-    parts: list[bytes] = field(default_factory=list)
+    parts: list[bytes] = field(default_factory=list[bytes])
 
 
 @pydantic_dataclass

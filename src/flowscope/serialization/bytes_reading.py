@@ -78,8 +78,8 @@ def _rewritten(node: Any, read: Callable[[object], object]) -> tuple[Any, bool]:
     """A node of a schema, or several, with each part for bytes after what reads them; and whether there is one."""
     if isinstance(node, (list, tuple)):
         parts = [_rewritten(part, read) for part in cast("list[Any]", node)]
-        kind: Any = type(node)  # pyright: ignore[reportUnknownVariableType] # a list or a tuple
-        return kind(part for part, _ in parts), any(found for _, found in parts)
+        made_parts = [part for part, _ in parts]
+        return made_parts if isinstance(node, list) else tuple(made_parts), any(found for _, found in parts)
     if not isinstance(node, dict):
         return node, False
     made: dict[str, Any] = dict(cast("dict[str, Any]", node))

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from .error_info import ErrorInfo
+from .introspection import class_of, has_base
 from .json_values import clean_text
 from .redaction import DEFAULT_REDACTOR, Redactor
 
@@ -17,6 +18,8 @@ __all__ = ["Failure", "Failures", "RemoteTraceback", "add_note", "message_of", "
 
 _OWN_FILES: Final = str(Path(__file__).parent.parent)
 _MAX_CAUSES: Final = 50
+_WITH_PARTS: Final[tuple[Any, ...]] = (BaseExceptionGroup, SyntaxError)
+"""What a traceback shows more of than a line."""
 _CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 _LISTS: Any = (list, tuple)
@@ -195,7 +198,7 @@ class _Description:
         if isinstance(further, RemoteTraceback) and inner is None:
             return _remote_info(further, _notes_of(cause))
         notes, frames = () if inner is not None else _notes_of(cause), _raw(cause, "__traceback__")
-        has_parts = isinstance(cause, (BaseExceptionGroup, SyntaxError)) and inner is None
+        has_parts = inner is None and any(has_base(class_of(cause), base) for base in _WITH_PARTS)
         text = (
             self._whole_text(cause, frames, notes)
             if has_parts
@@ -267,8 +270,9 @@ class _Description:
                 vars(link)["_str"] = masked
             waiting.append((link.__cause__, _raw(found, "__cause__")))
             waiting.append((link.__context__, _raw(found, "__context__")))
-            if isinstance(found, BaseExceptionGroup):
-                waiting.extend(zip(link.exceptions or (), found.exceptions, strict=False))
+            parts: Any = found
+            if link.exceptions:
+                waiting.extend(zip(link.exceptions, parts.exceptions, strict=False))
 
 
 def _remote_info(cause: RemoteTraceback, notes: tuple[str, ...]) -> ErrorInfo:

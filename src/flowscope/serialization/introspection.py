@@ -128,8 +128,9 @@ def _names_in(alias: object) -> Iterator[str]:
         yield from _names_in(tuple(alias.path))
     elif isinstance(alias, AliasChoices):
         yield from _names_in(tuple(alias.choices))
-    elif isinstance(alias, tuple):
-        for part in alias:
+    elif isinstance(alias, (list, tuple)):
+        parts: Any = alias  # pyright: ignore[reportUnknownVariableType] # any items
+        for part in parts:
             yield from _names_in(part)
 
 

@@ -112,7 +112,7 @@ def _written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commo
     if not value:
         return written
     for item in value[:] if kind in _SEQUENCES else value.copy():
-        inner = id(type(item))
+        inner = id(_TYPE(item))
         if inner in _THEMSELVES or (inner == _INT and -_SMALL < item < _SMALL):
             written.append(item)
         elif inner in _LEAVES:
@@ -125,7 +125,7 @@ def _written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commo
 def _plain_dict(value: dict[Any, Any]) -> Any:
     written: dict[str, Any] = {}
     for key, item in value.copy().items():
-        leaf = _LEAVES.get(id(type(item)))
+        leaf = _LEAVES.get(id(_TYPE(item)))
         if leaf is None or type(key) is not str:
             return _OTHER
         written[clean_text(key)] = leaf(item)
@@ -367,6 +367,7 @@ def _itself(value: Any) -> Any:
 
 
 _DICT: Any = dict
+_TYPE: Any = type
 
 _LEAVES: Final[dict[int, Callable[[Any], Any]]] = {
     id(type(None)): _itself,

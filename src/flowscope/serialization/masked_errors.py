@@ -60,5 +60,6 @@ def _text(error: ValidationError, masks: _Masks) -> str | None:
         return None
     for problem, line in zip(problems, masked, strict=True):
         message = masks.mask_texts(problem["msg"], secrets)
-        line["type"] = PydanticCustomError(problem["type"], "{message}", {"message": message})
+        kind: Any = problem["type"]
+        line["type"] = PydanticCustomError(kind, "{message}", {"message": message})
     return masks.mask_texts(str(ValidationError.from_exception_data(error.title, masked)), secrets)

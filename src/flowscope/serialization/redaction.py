@@ -249,7 +249,7 @@ class _Masking:
         try:
             hash(masked)
         except TypeError:
-            return json_key(masked.get("__repr__", MASK)) if isinstance(masked, dict) else json_key(repr(masked))
+            return json_key(masked["__repr__"] if class_of(masked) is dict and "__repr__" in masked else repr(masked))
         return masked
 
     def _masked_repr(self, value: Any) -> Any:
@@ -338,8 +338,8 @@ def _shown_parts(value: Any) -> Parts | None:
     try:
         if has_base(kind, partial):
             return Parts(Form.FIELDS, [*((None, arg) for arg in value.args), *value.keywords.items()])
-        names = [field.name for field in getattr(kind, "__attrs_attrs__", ())]
-        held = {name: getattr(value, name) for name in names} if names else dict(vars(value))
+        names: list[str] = [field.name for field in getattr(kind, "__attrs_attrs__", ())]
+        held: dict[str, Any] = {name: getattr(value, name) for name in names} if names else {**vars(value)}
     except INTERRUPTIONS:
         raise
     except BaseException:

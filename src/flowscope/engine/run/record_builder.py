@@ -94,6 +94,7 @@ def pending_flow_run(
 _TASK_FIELDS: Final = frozenset(TaskRun.model_fields)
 _LEAVES: Final = frozenset(map(id, (int, str, bool, float, bytes, type(None))))
 """What no mask has to look into."""
+_TYPE: Any = type
 
 
 class _TaskRecordBuilder:
@@ -123,12 +124,12 @@ class _TaskRecordBuilder:
                 args, kwargs = [*inputs], {}
                 is_plain = True
                 for arg in args:
-                    if id(type(arg)) not in _LEAVES:
+                    if id(_TYPE(arg)) not in _LEAVES:
                         args, is_plain = [*map(mask, args)], False
                         break
             else:
                 args, kwargs, is_plain = *self._masked_inputs(call, definition), False
-            if id(type(value)) not in _LEAVES:
+            if id(_TYPE(value)) not in _LEAVES:
                 is_plain, value = False, mask(value)
             failure = failures.get(order) if failures else None
             record = assembled_from(

@@ -87,20 +87,21 @@ class Failures(dict[int, Failure]):
 
     __slots__ = ("_latest", "redactor")
 
-    def __init__(self, redactor: Redactor) -> None:
-        super().__init__()
-        self.redactor = redactor
-        """What masks the texts of the errors."""
-        self._latest: dict[int, Failure] = {}
+    redactor: Redactor
+    """What masks the texts of the errors; set by the run, as a call for it would be a call in every empty flow."""
+    _latest: dict[int, Failure]
+    """By the identity of the exception; there is none before the first failure."""
 
     def keep(self, order: int, failure: Failure) -> None:
         """Keep the failure of a task."""
+        if not self:
+            self._latest = {}
         self[order] = failure
         self._latest[id(failure.error)] = failure  # which keeps the error alive, and its identity its own
 
     def of(self, error: BaseException) -> Failure | None:
         """The latest failure with that very exception."""
-        return self._latest.get(id(error))
+        return self._latest.get(id(error)) if self else None
 
 
 def message_of(error: BaseException, redactor: Redactor = DEFAULT_REDACTOR) -> str:

@@ -115,8 +115,9 @@ class Run:
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = redactor_for(config.redact)
-        self.failures = Failures(self.redactor)
+        self.failures = failures = Failures()
         """What tasks failed with, by execution order."""
+        failures.redactor = self.redactor
         self.log = log
         self.dispatcher = dispatcher
         self.sinks = sinks

@@ -152,7 +152,7 @@ def everything(value: Any, config: FlowConfig | None = None) -> Flow[Any]:
     def step(value: Any, *, other: Any = None) -> Any:
         return value
 
-    @flow(validate=False, flow_config=config or FlowConfig(capture_events=False))
+    @flow(validate=False, flow_config=config or FlowConfig(capture_events=True))
     def work(value: Any) -> Any:
         current_flow().add_flow_artifact(data=value)
         current_flow().add_flow_result("r", value=value)

@@ -10,6 +10,7 @@ from ..._clock import seconds
 from ...model.events import EventType
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure
+from ...serialization.masked_payloads import payload_value
 from ...serialization.redaction import Redactor
 from ..events.dispatcher import EventDispatcher, PendingEvent
 from ..ports import ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView
@@ -63,7 +64,7 @@ class EventSink(RunSink):
             payload = {
                 "description": artifact.description,
                 "key": artifact.key,
-                "data": self._redactor.mask_named(artifact.key, artifact.data),
+                "data": payload_value(self._redactor, artifact.key, artifact.data),
                 "type": artifact.artifact_type,
             }
             self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
@@ -71,7 +72,7 @@ class EventSink(RunSink):
     @override
     def result_added(self, result: ResultFact, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
-            masked = self._redactor.mask_named(result.key, result.value)
+            masked = payload_value(self._redactor, result.key, result.value)
             payload = {"key": result.key, "description": result.description, "value": masked}
             self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
 

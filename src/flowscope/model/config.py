@@ -1,18 +1,15 @@
 """What a flow captures, keeps and prints."""
 
 from functools import cache
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-__all__ = ["DEFAULT_REDACTED", "FlowConfig", "LogLevel"]
+from ..serialization.secret_names import DEFAULT_REDACTED
+
+__all__ = ["FlowConfig", "LogLevel"]
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
-
-DEFAULT_REDACTED: Final = (
-    *("password", "passwd", "pwd", "secret", "token", "credential", "cookie", "authorization"),
-    *("api_key", "access_key", "private_key"),
-)
 
 
 class FlowConfig(BaseModel):

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
-from ..model.config import DEFAULT_REDACTED
 from .declared_serializers import declared_serializer
 from .introspection import (
     INTERRUPTIONS,
@@ -33,7 +32,7 @@ from .introspection import (
 from .json_values import MAX_REPR, clean_text, json_key
 from .masked_errors import masked_validation_text
 from .masked_texts import mask_texts
-from .secret_names import SecretNames
+from .secret_names import DEFAULT_REDACTED, SecretNames
 
 __all__ = ["DEFAULT_REDACTOR", "Redactor", "redactor_for"]
 

@@ -4,7 +4,13 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["SecretNames"]
+__all__ = ["DEFAULT_REDACTED", "SecretNames"]
+
+DEFAULT_REDACTED: Final = (
+    *("password", "passwd", "pwd", "secret", "token", "credential", "cookie", "authorization"),
+    *("api_key", "access_key", "private_key"),
+)
+"""The words that make a name that of a secret, unless a config has others."""
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 """`clientSecret`, `X-Api-Key` and `db_password2` consist of words; so does text in any other alphabet."""

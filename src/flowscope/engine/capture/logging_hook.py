@@ -148,7 +148,7 @@ def _give(
 
 def _record(record: logging.LogRecord, scope: Scope, run: Run) -> None:
     if record.levelno >= run.log.threshold and not _is_handed_on(record):
-        run.log.add_entry(record.levelno, _message(record), scope, "logging", record.name)
+        run.log.add_entry(record.levelno, _message(record, run), scope, "logging", record.name)
 
 
 def _is_handed_on(record: logging.LogRecord) -> bool:
@@ -160,11 +160,11 @@ def _is_same(record: logging.LogRecord, given: logging.LogRecord) -> bool:
     return record.created == given.created and record.msg is given.msg
 
 
-def _message(record: logging.LogRecord) -> str:
+def _message(record: logging.LogRecord, run: Run) -> str:
     try:
         text = record.getMessage()
     except Exception:  # arguments that do not fit their format: logging itself only complains
         text = f"{record.msg if isinstance(record.msg, str) else safe_repr(record.msg)} {safe_repr(record.args)}"
     if record.exc_info and record.exc_info[1] is not None:
-        text = f"{text}\n{Failure(record.exc_info[1]).text()}".rstrip()
+        text = f"{text}\n{Failure(record.exc_info[1], run.failures).text()}".rstrip()
     return text

@@ -72,7 +72,7 @@ class Run:
         "waiting_prints",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - one line for each part
         self,
         flow: object,
         *,

@@ -166,6 +166,29 @@ def leaving() -> None:
 
 
 @flow
+async def leaving_async() -> None:
+    """An async one."""
+    raise SystemExit(4)
+
+
+def leave(code: int) -> None:
+    """A function that wants to end the interpreter."""
+    raise SystemExit(code)
+
+
+async def leave_async(code: int) -> None:
+    """An async one."""
+    raise SystemExit(code)
+
+
+class Leaves:
+    """An object that ends the interpreter in which it is made again."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return leave, (4,)
+
+
+@flow
 def hanging(started: str) -> None:
     """A flow that says, in a file that it keeps open, that it runs, and then never ends."""
     hanging_in(started)

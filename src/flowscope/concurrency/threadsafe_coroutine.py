@@ -17,7 +17,7 @@ class LoopCall:
         RuntimeError: The loop is closed.
     """
 
-    __slots__ = ("_asked", "_context", "_coroutine", "_ended", "_loop", "_task")
+    __slots__ = ("_asked", "_context", "_coroutine", "_ended", "_exit", "_loop", "_task")
 
     def __init__(self, coroutine: Coroutine[Any, Any, object], loop: Any) -> None:
         self._loop = loop
@@ -26,18 +26,29 @@ class LoopCall:
         self._ended: Future[None] = Future()
         self._task: Any = None
         self._asked = False
+        self._exit: SystemExit | None = None
         if not in_loop(loop, self._start):
             coroutine.close()
             raise RuntimeError("the event loop is closed")
 
     def _start(self) -> None:
-        self._task = self._loop.create_task(self._coroutine, context=self._context)
+        self._task = self._loop.create_task(self._run(), context=self._context)
         self._task.add_done_callback(self._end)
         if self._asked:
             self._task.cancel()
 
+    async def _run(self) -> None:
+        """An exit is that of this call: raised in an asyncio task, it would end the loop for all."""
+        try:
+            await self._coroutine
+        except SystemExit as error:
+            self._exit = error
+
     def _end(self, task: Any) -> None:
-        if task.cancelled():
+        self._coroutine.close()  # it was not begun, if the task was cancelled before
+        if self._exit is not None:
+            self._ended.set_exception(self._exit)
+        elif task.cancelled():
             self._ended.set_exception(cancelled_error())
         elif (error := task.exception()) is not None:
             self._ended.set_exception(error)

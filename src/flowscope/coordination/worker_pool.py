@@ -5,7 +5,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..concurrency.event_loops import in_loop
 from ..concurrency.latch import Latch
@@ -15,6 +15,7 @@ from ..executors.backends.process_executor import ProcessExecutor
 from ..executors.backends.thread_executor import ThreadExecutor
 from ..executors.plain_calls import start_plain_call
 from ..executors.submission.executor import Executor
+from ..serialization.introspection import INTERRUPTIONS
 from .schedule.options import FlowType
 
 __all__ = ["WorkerPool"]
@@ -74,13 +75,13 @@ class WorkerPool:
             WorkerDiedError: Its process has died.
             SerializationError: The function, the data or the value cannot travel between processes.
             CancelledError: It was cancelled.
-            Exception: What the function raised.
+            BaseException: What the function raised: a `SystemExit`, too, is that of this call alone.
         """
         if flow_type not in set(FlowType):
             reason = f"cannot run as {flow_type!r}. Choose one of {[*map(str, FlowType)]}."
             raise CoordinationError(f"task {task_id!r}", reason)
         work = self._call(task_id, FlowType(flow_type), func, input_data, timeout)
-        return await self._admit(task_id, work).work
+        return (await self._admit(task_id, work).work).read()
 
     def _admit(self, task_id: str, work: Coroutine[Any, Any, object]) -> "_PoolCall":
         """Start a call under its id."""
@@ -128,7 +129,7 @@ class WorkerPool:
         Raises:
             TimeoutError: It has not ended in time.
             CancelledError: It was cancelled.
-            Exception: What the function raised.
+            BaseException: What the function raised.
         """
         with self._lock:
             pool_call = self._pool_calls.get(task_id)
@@ -136,7 +137,7 @@ class WorkerPool:
             return None
         if not await pool_call.ended.wait(timeout):
             raise TimeoutError(f"task {task_id!r} has not ended after {timeout:g} s")
-        return pool_call.work.result()
+        return pool_call.work.result().read()
 
     async def shutdown(self, wait: bool = True) -> None:
         """Take no more calls, and let the workers go.
@@ -155,6 +156,27 @@ class WorkerPool:
             executor.close(wait=False)
 
 
+class _Ending(NamedTuple):
+    """How a call has ended that was not cancelled and raised no `Exception`."""
+
+    value: object
+    interrupt: BaseException | None
+
+    def read(self) -> object:
+        """What it returned; an interrupt is raised to the one who asks."""
+        if self.interrupt is not None:
+            raise self.interrupt
+        return self.value
+
+
+async def _ending_of(work: Coroutine[Any, Any, object]) -> _Ending:
+    """An interrupt or exit of one call is not raised in its asyncio task: that would end the event loop for all."""
+    try:
+        return _Ending(await work, None)
+    except INTERRUPTIONS as error:
+        return _Ending(None, error)
+
+
 class _PoolCall:
     """One call, for those who wait for it or cancel it, from any thread."""
 
@@ -163,7 +185,8 @@ class _PoolCall:
     def __init__(self, task_id: str, work: Coroutine[Any, Any, object]) -> None:
         self.task_id = task_id
         self._loop = asyncio.get_running_loop()
-        self.work = self._loop.create_task(work, name=f"flowscope task {task_id}")
+        self.work = self._loop.create_task(_ending_of(work), name=f"flowscope task {task_id}")
+        self.work.add_done_callback(lambda _: work.close())  # it was not begun, if the task was cancelled before
         self.ended = Latch()
 
     def cancel(self) -> None:

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from ...concurrency.event_loops import cancel_task, run_in_new_loop
 from ...engine.live import Flow
-from ...serialization.introspection import INTERRUPTIONS
 from ..schedule.outcome import ForcedOutcome, Outcome, broken_off, ended
 from .flow_internals import is_async
 
@@ -38,7 +37,7 @@ class Inline:
     async def _execute(self, flow: Flow[Any]) -> Outcome:
         try:
             await flow.execute_async()
-        except INTERRUPTIONS as error:
+        except KeyboardInterrupt as error:
             outcome = ended(flow, error)
             outcome.interrupt = error
         except BaseException as error:

@@ -38,7 +38,7 @@ class InProcess:
             forced = ForcedOutcome.cancelled("")
         except TaskTimeoutError as error:
             forced = ForcedOutcome.timed_out(name, error.timeout)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # an exit of the worker's imports is that of this flow, too
             forced = ForcedOutcome.raised(error)
         return _lost(flow, forced, started)
 

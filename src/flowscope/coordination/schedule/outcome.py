@@ -75,7 +75,7 @@ class Outcome:
         self.value = value
         """What its function returned, as the very object if it ran in this process."""
         self.interrupt = interrupt
-        """The `KeyboardInterrupt` or `SystemExit` that ended it and goes on to the caller."""
+        """The `KeyboardInterrupt` that ended it and goes on to the caller."""
         self._make = make_record
         self._record: FlowRun | None = None
 

@@ -281,21 +281,25 @@ class RemoteTaskError(FlowscopeError, RuntimeError):
 
 
 class WorkerDiedError(FlowscopeError, RuntimeError):
-    """A worker process ended amid a task.
+    """A worker process ended amid a task, or there was none for it.
 
     Attributes:
         task_name: The name of the task.
         exit_code: The exit code of the process, negative for a signal; None if nobody knows.
         ready: Whether it was ready to work; if not, the task has not been started.
+        reason: Why there was no process for the task; empty if one has ended by itself.
     """
 
-    def __init__(self, task_name: str, exit_code: int | None = None, ready: bool = True) -> None:
-        super().__init__(task_name, exit_code, ready)
+    def __init__(self, task_name: str, exit_code: int | None = None, ready: bool = True, reason: str = "") -> None:
+        super().__init__(task_name, exit_code, ready, reason)
         self.task_name = task_name
         self.exit_code = exit_code
         self.ready = ready
+        self.reason = reason
 
     def __str__(self) -> str:
+        if self.reason:
+            return f"there is no worker process for task {self.task_name!r}: {self.reason}"
         code = "" if self.exit_code is None else f" (exit code {self.exit_code})"
         if not self.ready:
             return (

@@ -204,10 +204,13 @@ def in_loop(loop: Any, callback: Callable[[], object]) -> bool:
 
 
 def is_cancelled_error(error: BaseException) -> bool:
-    """Whether it is the exception of a cancelled asyncio task or future."""
-    import asyncio
+    """Whether it is the exception of a cancelled asyncio task or future.
 
-    return isinstance(error, asyncio.CancelledError)
+    Nothing is imported for it: this is asked of failures, which may be that nothing can be imported any more.
+    """
+    module = sys.modules.get("asyncio.exceptions")
+    kind: Any = getattr(module, "CancelledError", None)
+    return kind is not None and isinstance(error, kind)
 
 
 def is_being_cancelled() -> bool:
@@ -237,10 +240,27 @@ def _run_here(function: Callable[[], Coroutine[Any, Any, T]], context: contextva
 
 
 async def wait_in_thread(function: Callable[[], object]) -> None:
-    """Let the loop go on while a thread waits for something."""
-    import asyncio
+    """Let the loop go on while a thread waits for something.
 
-    await asyncio.to_thread(function)
+    Not as `asyncio.to_thread` does, which refuses to work in a thread that outlives the main one.
+    """
+    import asyncio
+    from concurrent.futures import Future
+
+    ended: Future[None] = Future()
+    ended.set_running_or_notify_cancel()  # the wait may be cancelled, and the function goes on
+    context = contextvars.copy_context()
+
+    def work() -> None:
+        try:
+            context.run(function)
+        except BaseException as error:
+            ended.set_exception(error)
+        else:
+            ended.set_result(None)
+
+    threading.Thread(target=work, name="flowscope-wait", daemon=True).start()
+    await asyncio.wrap_future(ended)
 
 
 class ThreadTimeout(Exception):  # noqa: N818 - a signal between two functions of this library

@@ -61,8 +61,11 @@ class Pool(Generic[J]):
         *,
         idle: float = _IDLE_SECONDS,
         make_queue: Callable[[], Queue[J]] = deque,
+        refuse: Callable[[J, BaseException], object] | None = None,
     ) -> None:
         self.size = size
+        self._refuse = refuse
+        """Ends a call for which there is no thread at all."""
         self._make_queue = make_queue
         self._name = name
         self._make_worker = make_worker
@@ -117,7 +120,7 @@ class Pool(Generic[J]):
             thread.start()
         except BaseException as error:
             self._threads.discard(thread)
-            if isinstance(error, RuntimeError) and self._threads:
+            if isinstance(error, Exception) and self._threads:
                 return  # the system gives no more threads: those that are there do the work
             if call is not None:
                 self._calls.remove(call)
@@ -130,11 +133,29 @@ class Pool(Generic[J]):
     def abandon(self, thread: threading.Thread) -> None:
         """Do without one of its threads, and hire another one in its place if there is work."""
         with self._lock:
-            if thread in self._threads:
-                self._threads.discard(thread)
-                self._waiting.discard(thread)
-                if self._calls and self._free < len(self._calls):
-                    self._hire()
+            if thread not in self._threads:
+                return
+            self._threads.discard(thread)
+            self._waiting.discard(thread)
+            if self._free >= len(self._calls):
+                return
+            try:
+                self._hire()
+            except Exception as error:
+                failure = error
+            else:
+                return
+        self._strand(failure)
+
+    def _strand(self, error: BaseException) -> None:
+        """End the calls that wait, if there is no thread for them."""
+        refuse = self._refuse
+        if refuse is None:
+            return
+        with self._lock:
+            stranded = [self._calls.popleft() for _ in range(0 if self._threads else len(self._calls))]
+        for call in stranded:
+            refuse(call, error)
 
     def close(self, *, wait: bool = True) -> None:
         """Let all threads leave when there is no work left; `wait` for them, unless it is one of them that says so."""
@@ -147,16 +168,24 @@ class Pool(Generic[J]):
                 thread.join()
 
     def _work(self, hired: int) -> None:
-        worker = self._make_worker()
-        register_pool_thread(_PoolThread(self))
+        try:
+            worker = self._make_worker()
+            register_pool_thread(_PoolThread(self))
+        except BaseException as error:
+            with self._lock:
+                self._threads.discard(threading.current_thread())
+            self._strand(error)
+            return
         try:
             while (call := self._next(hired)) is not None:
                 worker.run(call)
                 del call  # it may hold much, and the wait for the next one may be long
         finally:
-            worker.close()
-            with self._lock:
-                self._threads.discard(threading.current_thread())
+            try:
+                worker.close()
+            finally:
+                with self._lock:
+                    self._threads.discard(threading.current_thread())
 
     def _next(self, hired: int) -> J | None:
         """The next call; None tells the thread to leave."""

@@ -1,5 +1,6 @@
 """Calls in worker processes that can be killed one by one."""
 
+import math
 import os
 import sys
 from functools import partial
@@ -8,6 +9,7 @@ from weakref import finalize
 
 from ...concurrency.thread_pool import Pool, Worker
 from ...errors import DefinitionError
+from ..remote.interpreter_exit import refuse_at_exit
 from ..submission.executor import Executor
 from ..submission.submission import Submission
 from .thread_executor import checked_workers
@@ -32,21 +34,32 @@ class ProcessExecutor(Executor):
         start_method: How processes start; None takes "forkserver" where there is one, else "spawn". As with
             `multiprocessing`, the main module is imported in each worker: it has to start its flows below
             `if __name__ == "__main__":`.
+        start_timeout: Seconds from the start of a process until it has to be ready for work: its imports count. One
+            that is late is killed, and its call fails with a `WorkerDiedError`; `math.inf` waits as long as it takes.
 
     Raises:
-        DefinitionError: `max_workers` is below 1, or there is no such start method here.
+        DefinitionError: `max_workers` is below 1, `start_timeout` is not above 0, or there is no such start method here.
     """
 
     name = "process"
     remote = True
 
-    def __init__(self, max_workers: int | None = None, *, start_method: StartMethod | None = None) -> None:
+    def __init__(
+        self,
+        max_workers: int | None = None,
+        *,
+        start_method: StartMethod | None = None,
+        start_timeout: float = 30.0,
+    ) -> None:
         method = start_method or _METHODS[0]
         if method not in _METHODS:
             raise DefinitionError("ProcessExecutor", f"start_method is {method!r}, wanted one of {_METHODS}.")
+        if math.isnan(start_timeout) or start_timeout <= 0:
+            raise DefinitionError("ProcessExecutor", f"start_timeout is {start_timeout!r}, wanted seconds above 0.")
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
+        make_worker = partial(_Hand, method, start_timeout)
         self._pool: Pool[Submission] = Pool(
-            size, "flowscope-process", partial(_make_worker, method), idle=_IDLE_SECONDS
+            size, "flowscope-process", make_worker, idle=_IDLE_SECONDS, refuse=Submission.refuse
         )
         finalize(self, self._pool.close, wait=False).atexit = False
 
@@ -56,7 +69,12 @@ class ProcessExecutor(Executor):
         return self._pool.size
 
     def start(self, submission: Submission, /) -> None:
-        """Take a call, and return at once."""
+        """Take a call, and return at once.
+
+        Raises:
+            WorkerDiedError: The interpreter is leaving.
+        """
+        refuse_at_exit(submission.call.definition.name)
         self._pool.put(submission)
 
     def close(self, *, wait: bool = True) -> None:
@@ -64,7 +82,28 @@ class ProcessExecutor(Executor):
         self._pool.close(wait=wait)
 
 
-def _make_worker(method: StartMethod) -> Worker[Submission]:
-    from ..remote.worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
+class _Hand:
+    """A thread's worker process, of which nothing is made before the first submission: whatever fails then fails that submission."""
 
-    return WorkerProcess(method)
+    def __init__(self, method: StartMethod, start_timeout: float) -> None:
+        self._method: StartMethod = method
+        self._start_timeout = start_timeout
+        self._worker: Worker[Submission] | None = None
+
+    def run(self, submission: Submission) -> None:
+        try:
+            if self._worker is None:
+                self._worker = self._made()
+        except BaseException as error:
+            submission.refuse(error)
+            return
+        self._worker.run(submission)
+
+    def _made(self) -> Worker[Submission]:
+        from ..remote.worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
+
+        return WorkerProcess(self._method, self._start_timeout)
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()

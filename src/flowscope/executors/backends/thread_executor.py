@@ -29,7 +29,7 @@ class ThreadExecutor(Executor):
 
     def __init__(self, max_workers: int | None = None) -> None:
         size = checked_workers("ThreadExecutor", max_workers, default_threads())
-        self._pool: Pool[Submission] = Pool(size, "flowscope-thread", _Hand)
+        self._pool: Pool[Submission] = Pool(size, "flowscope-thread", _Hand, refuse=Submission.refuse)
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property

@@ -1,8 +1,12 @@
-"""Whether this process is a worker, in which tasks run for another process."""
+"""What this process is: a worker, in which tasks run for another process, or one with a main module of its own."""
 
+import sys
 from typing import Final
 
-__all__ = ["become_worker", "in_worker"]
+__all__ = ["MAIN_FILE", "become_worker", "in_worker"]
+
+MAIN_FILE: Final[str | None] = getattr(sys.modules.get("__main__"), "__file__", None)
+"""Where the main module is; read early, for a script that has ended does not say so any more."""
 
 _mark: Final[list[bool]] = []
 

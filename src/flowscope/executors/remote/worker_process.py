@@ -1,16 +1,15 @@
 """One worker process, as seen by the thread that waits for its answers."""
 
-import atexit
-import multiprocessing
+import math
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import wait
 from typing import Any, Final
-from weakref import WeakSet
 
 from ..._clock import seconds, tick
 from ...concurrency.event_loops import cancelled_error
-from ...concurrency.fork import call_in_forked_children
 from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.lifecycle.task_lifecycle import timed_out
 from ...engine.scope.call import Call
@@ -19,9 +18,10 @@ from ...serialization.exception_snapshot import summary_of
 from ...serialization.exception_transport import unpack_error
 from ..submission.submission import Submission
 from .attempt import attempt_request_for, pack, positional_names, probe_for
+from .interpreter_exit import pause_at_exit
 from .messages import Message, Outcome, Started, TurnedAsync, Unread, unpack, unpack_message
 from .replay import Replay
-from .worker_main import serve
+from .worker_start import LateError, forget_process, start_context, start_process
 
 __all__ = ["WorkerProcess"]
 
@@ -31,33 +31,39 @@ _FAREWELL_SECONDS: Final = 3.0
 class WorkerProcess:
     """Started when it is needed, and again after it was killed or has died."""
 
-    def __init__(self, method: str) -> None:
-        self._context: Any = multiprocessing.get_context("spawn" if _forked else method)
+    def __init__(self, method: str, start_timeout: float) -> None:
+        self._context: Any = start_context(method)
+        self._start_timeout = start_timeout
         self._process: Any = None
         self._connection: Any = None
         self._killed = False
         """Whether it has been killed, and may not know it yet."""
+        self._starts = False
+        """Whether it is being started, and not ready yet."""
         self._submission: Submission | None = None
-        """What it works for."""
-        self._lock = threading.Lock()
+        """What it works for, or is started for."""
+        self._lock = threading.RLock()
         """Held to kill it, or to say what it works for."""
 
     def run(self, submission: Submission) -> None:
         """Run a submission to its end; never raises."""
+        with self._lock:
+            self._submission = submission
+        try:
+            self._run(submission)
+        finally:
+            with self._lock:
+                self._submission = None
+
+    def _run(self, submission: Submission) -> None:
         if submission.cancelled:
             return
         try:
             self._be_ready(submission)
-        except Exception as error:
+        except BaseException as error:
             submission.refuse(error)
-            return
-        with self._lock:
-            self._submission = submission
-        try:
+        else:
             submission.run(partial(self._attempt, submission), partial(self._kill_for, submission))
-        finally:
-            with self._lock:
-                self._submission = None
 
     def close(self) -> None:
         """Let the process go; kill it if it does not."""
@@ -71,28 +77,62 @@ class WorkerProcess:
         """See to it that there is a process that waits for work.
 
         Raises:
-            WorkerDiedError: It has ended before it was ready.
+            WorkerDiedError: It has ended before it was ready, or was not ready in time.
+            CancelledError: The submission was cancelled meanwhile.
+            BaseException: Whatever starting it raised; nothing is left of it.
         """
         if self._process is not None:
             if self._process.is_alive() and not self._killed:
                 return
             self._forget()
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs,), name="flowscope-worker")
-        with theirs, _starting:
-            _hold_still()
-            process.start()
-            _running.add(process)
-        with self._lock:
-            self._process, self._connection, self._killed = process, ours, False
+        name = submission.call.definition.name
         try:
-            self._receive(None)
-        except EOFError:
-            code = self._forget()
-            _hold_still()
+            with self._starting(submission):
+                self._start(name)
+        except LateError:
+            self._forget()
+            reason = (
+                f"it was not ready {self._start_timeout:g} s after its start. What does it import? See start_timeout."
+            )
+            raise WorkerDiedError(name, ready=False, reason=reason) from None
+        except (_DiedError, EOFError, ConnectionError):
+            raise self._died(submission, ready=False) from None
+        except BaseException:
+            self._forget()
+            raise
+
+    @contextmanager
+    def _starting(self, submission: Submission) -> Generator[None]:
+        """A block in which the end of the submission ends the process that is being started for it."""
+        with self._lock:
             if submission.cancelled:
-                raise cancelled_error() from None
-            raise WorkerDiedError(submission.call.definition.name, code, ready=False) from None
+                raise cancelled_error()
+            self._starts, self._killed = True, False
+        submission.when_settled(partial(self._kill_start_for, submission))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._starts = False
+
+    def _start(self, task_name: str) -> None:
+        begin = tick()
+        process, connection = start_process(self._context, task_name, self._start_timeout)
+        with self._lock:
+            self._process, self._connection = process, connection
+            if self._killed:
+                process.kill()
+        del process, connection  # a failure holds this frame, and this frame what has descriptors
+        unlimited = math.isinf(self._start_timeout)
+        self._receive(None if unlimited else begin + int(self._start_timeout * 1e9))
+
+    def _died(self, submission: Submission, *, ready: bool = True) -> BaseException:
+        """Reap the process, which has ended; tell what that means for its submission."""
+        code = self._forget()
+        pause_at_exit()
+        return (
+            cancelled_error() if submission.cancelled else WorkerDiedError(submission.call.definition.name, code, ready)
+        )
 
     def _attempt(self, submission: Submission, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Have one attempt made, and enter into the record what is told of it."""
@@ -103,17 +143,13 @@ class WorkerProcess:
         try:
             answer = self._answer_of_one(submission, packed)
             if isinstance(answer, Unread):
-                self._connection.send_bytes(probe_for(request, definition.name, names))
+                self._send(probe_for(request, definition.name, names))
                 answer = self._answer_to_probe()
-        except _Late:
+        except LateError:
             self._forget()
             raise timed_out(call, definition.timeout or 0.0) from None
-        except (EOFError, OSError):
-            code = self._forget()
-            _hold_still()
-            if submission.cancelled:
-                raise cancelled_error() from None
-            raise WorkerDiedError(definition.name, code) from None
+        except _DiedError:
+            raise self._died(submission) from None
         except BaseException:  # an interrupt of this thread: what the process still says is for nobody
             self._forget()
             raise
@@ -123,15 +159,14 @@ class WorkerProcess:
         """The answer of a process; of another one, if the first has died before it began.
 
         Raises:
-            EOFError: It has died.
-            OSError: It has died.
-            _Late: It has not answered in time.
+            _DiedError: It has died.
+            LateError: It has not answered in time.
         """
         self._be_ready(submission)
         replay = Replay(submission.call)
         try:
             return self._answer(submission, packed, replay)
-        except (EOFError, OSError):
+        except _DiedError:
             if replay.started or submission.cancelled:
                 raise
         self._forget()
@@ -142,9 +177,8 @@ class WorkerProcess:
         """What the process answers; it is killed at the deadline.
 
         Raises:
-            EOFError: It has died.
-            OSError: It has died.
-            _Late: It has not answered in time.
+            _DiedError: It has died.
+            LateError: It has not answered in time.
         """
         timeout: float | None = submission.call.definition.timeout
         deadline: int | None = None
@@ -152,7 +186,7 @@ class WorkerProcess:
             if submission.cancelled:
                 raise cancelled_error()
         try:
-            self._connection.send_bytes(packed)
+            self._send(packed)
             while True:
                 message = self._receive(deadline)
                 if isinstance(message, Outcome | Unread):
@@ -162,7 +196,7 @@ class WorkerProcess:
                 if isinstance(message, TurnedAsync):
                     submission.turn_async()
                 replay.take(message)
-        except _Late:
+        except LateError:
             self._kill_for(submission)
             self._drain(replay)
             raise
@@ -174,7 +208,7 @@ class WorkerProcess:
         try:
             while True:
                 replay.take(self._receive(None))
-        except (EOFError, OSError):
+        except _DiedError:
             return
 
     def _answer_to_probe(self) -> Unread:
@@ -186,34 +220,59 @@ class WorkerProcess:
         """The next message.
 
         Raises:
-            EOFError: It has died.
-            _Late: There is none at the deadline.
+            _DiedError: It has died.
+            LateError: There is none at the deadline.
         """
         left = None if deadline is None else seconds(tick(), deadline)
         ready = [] if left is not None and left <= 0 else wait([self._connection, self._process.sentinel], left)
         if not ready:
-            raise _Late
-        if self._connection not in ready and not self._connection.poll():
-            raise EOFError
-        return unpack_message(self._connection.recv_bytes())
+            raise LateError
+        try:
+            is_there = self._connection in ready or self._connection.poll()
+            packed = self._connection.recv_bytes() if is_there else None
+        except (EOFError, OSError):
+            packed = None
+        if packed is None:
+            raise _DiedError
+        return unpack_message(packed)
+
+    def _send(self, packed: bytes) -> None:
+        """Send it work.
+
+        Raises:
+            _DiedError: It has died.
+        """
+        try:
+            self._connection.send_bytes(packed)
+        except OSError:
+            raise _DiedError from None
 
     def _kill_for(self, submission: Submission) -> None:
-        """Kill it while it works for that submission."""
+        """Kill it while it works, or is started, for that submission."""
         with self._lock:
-            if self._submission is submission and self._process is not None:
+            if self._submission is submission:
                 self._killed = True
-                self._process.kill()
+                if self._process is not None:
+                    self._process.kill()
+
+    def _kill_start_for(self, submission: Submission) -> None:
+        """Kill it while it is started for that submission."""
+        with self._lock:
+            if self._starts:
+                self._kill_for(submission)
 
     def _forget(self) -> int | None:
-        """Reap the process, which has ended or is to; return its exit code."""
+        """Reap the process, if there is one, which has ended or is to; return its exit code."""
         with self._lock:
             process, self._process = self._process, None
+        if process is None:
+            return None
         self._connection.close()
-        process.kill()
-        process.join()
-        code: int | None = process.exitcode
-        _running.discard(process)
-        return code
+        return forget_process(process)
+
+
+class _DiedError(Exception):
+    """The process has ended: a signal within this module."""
 
 
 def _value(answer: Outcome | Unread, task_name: str) -> Any:
@@ -231,43 +290,3 @@ def _value(answer: Outcome | Unread, task_name: str) -> Any:
         raise failure
     finally:
         del failure  # it would hold this frame, and this frame it
-
-
-class _Late(Exception):  # noqa: N818 - a signal within this module
-    """The deadline has passed."""
-
-
-_running: Final["WeakSet[Any]"] = WeakSet()
-
-
-@atexit.register
-def _kill_all() -> None:
-    """Nobody waits for them any more, and the interpreter would."""
-    if _starting.acquire(timeout=_FAREWELL_SECONDS):  # one that is just being started would complain
-        _leaving.append(True)
-        _starting.release()
-    for process in list(_running):
-        process.kill()
-
-
-_starting = threading.Lock()
-_leaving: Final[list[bool]] = []
-"""Not empty when the interpreter is leaving."""
-
-
-def _hold_still() -> None:
-    """Stay here for ever in an interpreter that is leaving: whoever waited is gone."""
-    if _leaving:
-        threading.Event().wait()
-
-
-_forked: Final[list[bool]] = []
-"""Not empty in a forked process, whose fork server is its parent's."""
-
-
-@call_in_forked_children
-def _forget_in_child() -> None:
-    global _starting  # noqa: PLW0603 - nobody holds it here
-    _starting = threading.Lock()
-    _running.clear()  # they are not the child's to kill
-    _forked.append(True)

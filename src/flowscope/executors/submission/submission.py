@@ -245,6 +245,7 @@ class Submission(SubmittedCall):
         Returns:
             Whether it is not too late.
         """
+        error = cancelled_error()  # where even this fails, nothing has been changed
         with self._lock:
             if self._state not in {SubmissionState.WAITING, *RUNS}:
                 return False
@@ -256,9 +257,9 @@ class Submission(SubmittedCall):
         if self._resume is not None:
             self._resume.set()
         if waiting:
-            self._end_early(cancelled_error())
+            self._end_early(error)
         elif left:
-            self._end_left_behind()
+            self._end_left_behind(error)
         elif self._task is not None:
             cancel_task(self._task)
         elif self._interrupt is not None:
@@ -355,22 +356,25 @@ class Submission(SubmittedCall):
 
     def _end_early(self, error: BaseException) -> None:
         """End it before its start."""
-        start(self.call)
-        self.call.attempt = 0
-        decision = failed(self.call, error)
-        self._settle(None, error if decision is RAISE else None)
+        decision: AttemptDecision = RAISE
+        try:
+            start(self.call)
+            self.call.attempt = 0
+            decision = failed(self.call, error)
+        finally:
+            self._settle(None, error if decision is RAISE else None)
 
-    def _end_left_behind(self) -> None:
+    def _end_left_behind(self, error: BaseException) -> None:
         run: Run | None = self.call.handle.run
-        thread = self._thread
-        if thread is not None:
-            if run is not None and run.calls.kept:
-                run.abandoned_threads[self.call.order] = thread
-            self._place.abandon(thread)
-        self._drop_rest()
-        error = cancelled_error()
-        failed(self.call, error)
-        self._settle(None, error)
+        try:
+            if self._thread is not None:
+                if run is not None and run.calls.kept:
+                    run.abandoned_threads[self.call.order] = self._thread
+                self._place.abandon(self._thread)
+            self._drop_rest()
+            failed(self.call, error)
+        finally:
+            self._settle(None, error)
 
     def _settle(self, value: object, error: BaseException | None) -> None:
         """Tell the outcome to whoever waits for it; only the first one counts."""
@@ -388,9 +392,20 @@ class Submission(SubmittedCall):
         self._args, self._kwargs = (), {}
         self._task = self.home = None
         del value, error  # whoever is woken may let go of them, and see them go
-        for callback in callbacks:
+        try:
+            _call_all(callbacks)
+            run: Run | None = self.call.handle.run
+            if run is not None and not run.calls.kept:
+                del run.placements[self.order]
+        finally:
+            self._children.settled(self)
+
+
+def _call_all(callbacks: tuple[Callable[[], object], ...]) -> None:
+    """Call each, also where another one raises: somebody else waits for it."""
+    for number, callback in enumerate(callbacks, 1):
+        try:
             callback()
-        run: Run | None = self.call.handle.run
-        if run is not None and not run.calls.kept:
-            del run.placements[self.order]
-        self._children.settled(self)
+        except BaseException:
+            _call_all(callbacks[number:])
+            raise

@@ -8,7 +8,17 @@ from textwrap import dedent
 
 import pytest
 
-from flowscope import AsyncioExecutor, Executor, Flow, ProcessExecutor, RunStatus, ThreadExecutor, submit, use_executor
+from flowscope import (
+    AsyncioExecutor,
+    Executor,
+    Flow,
+    ProcessExecutor,
+    RunStatus,
+    ThreadExecutor,
+    submit,
+    task,
+    use_executor,
+)
 
 from .tasks import add, locate
 
@@ -50,6 +60,28 @@ def test_the_threads_that_are_there_do_the_work(more_threads: Callable[[], int])
         threading.stack_size(2**44)
         places = [future.result(20) for future in [submit(locate) for _ in range(10)]]
     assert {thread for _, thread in places} == {name}
+
+
+def test_no_thread_in_place_of_one_that_is_left_behind(more_threads: Callable[[], int]) -> None:
+    """Where the last thread is left behind, and cannot be replaced, those that wait for it fail; later ones run."""
+    running, go_on = threading.Event(), threading.Event()
+
+    @task
+    def hold() -> None:
+        running.set()
+        go_on.wait(20)
+
+    with ThreadExecutor(1) as executor, Flow[None](), use_executor(executor):
+        more_threads()
+        held, waiting = submit(hold), submit(add, 1)
+        assert running.wait(20)
+        threading.stack_size(2**44)
+        assert held.cancel()
+        with pytest.raises(RuntimeError, match="start new thread"):
+            waiting.result(20)
+        more_threads()
+        assert submit(add, 1).result(20) == 11
+        go_on.set()
 
 
 LOOP = """

@@ -189,46 +189,6 @@ def test_ctrl_c_while_workers_start(start: Start, gate: Gate, method: str) -> No
     check_nobody_left(program)
 
 
-def test_ctrl_c_at_any_moment(start: Start, gate: Gate) -> None:
-    """Interrupts while the main thread submits, begins to wait, waits and cancels leave it neither hanging nor in a flow."""
-    body = """
-    import faulthandler, random, signal, time
-
-    @task
-    def hold():
-        time.sleep(0.0002)
-
-    @flow
-    def several():
-        for future in [submit(hold) for _ in range(4)]:
-            future.result()
-
-    if __name__ == "__main__":
-        faulthandler.dump_traceback_later(40, exit=True)
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
-        dice = random.Random(3)
-        count = 0
-        with use_executor(ThreadExecutor(4)) as executor:
-            several().execute()  # Pydantic builds its model with the first flow, and does not like to be interrupted
-            for _ in range(2_000):
-                try:
-                    signal.setitimer(signal.ITIMER_REAL, dice.uniform(0.00005, 0.002))
-                    several().execute()
-                    time.sleep(1)
-                except KeyboardInterrupt:
-                    count += 1
-            several().execute()
-            executor.close()
-        sys.__stdout__.write(f"{count} {current_flow_or_none()}")
-    """
-    program = start(body, "spawn")
-    output, errors = program.communicate(timeout=50)
-    assert program.returncode == 0, errors
-    count, flow = output.split()
-    assert flow == "None"
-    assert int(count) > 1_980, errors  # Python itself only reports an interrupt that comes inside a finaliser
-
-
 @METHODS
 def test_a_second_ctrl_c_is_no_deadlock(start: Start, gate: Gate, method: str) -> None:
     """An impatient user who interrupts again and again ends the program too, and nobody is left."""

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine
 from functools import cache, partial
+from traceback import clear_frames
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
@@ -136,13 +137,26 @@ _spawned: dict[Any, Callable[[], object]] = {}
 
 def start_loop_in_thread(name: str) -> object:
     """An event loop that runs in a daemon thread."""
-    import asyncio
-
-    loop = asyncio.new_event_loop()
+    loop = _new_loop()
     thread = threading.Thread(target=_run_for_ever, args=(loop,), name=name, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except BaseException:
+        loop.close()
+        raise
     _loop_threads[loop] = thread
     return loop
+
+
+def _new_loop() -> Any:
+    """An event loop; where there cannot be one, no descriptor of half a loop stays with the error."""
+    import asyncio
+
+    try:
+        return asyncio.new_event_loop()
+    except BaseException as error:
+        clear_frames(error.__traceback__)
+        raise
 
 
 def _run_for_ever(loop: Any) -> None:
@@ -235,7 +249,7 @@ def run_in_new_loop(function: Callable[[], Coroutine[Any, Any, T]], context: con
 def _run_here(function: Callable[[], Coroutine[Any, Any, T]], context: contextvars.Context | None) -> T:
     import asyncio
 
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(function(), context=context)
 
 

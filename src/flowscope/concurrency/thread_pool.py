@@ -178,7 +178,7 @@ class Pool(Generic[J]):
             return
         try:
             while (call := self._next(hired)) is not None:
-                worker.run(call)
+                self._run(worker, call)
                 del call  # it may hold much, and the wait for the next one may be long
         finally:
             try:
@@ -186,6 +186,14 @@ class Pool(Generic[J]):
             finally:
                 with self._lock:
                     self._threads.discard(threading.current_thread())
+
+    def _run(self, worker: Worker[J], call: J) -> None:
+        try:
+            worker.run(call)
+        except BaseException as error:  # as where the memory ends before it is in its own hands
+            if self._refuse is None:
+                raise
+            self._refuse(call, error)
 
     def _next(self, hired: int) -> J | None:
         """The next call; None tells the thread to leave."""

@@ -158,7 +158,8 @@ class _Ordered(Generic[T]):
         self._submissions.clear()
 
     def __del__(self) -> None:
-        self._drop()
+        if "_limit" in vars(self):  # else its making was interrupted
+            self._drop()
 
 
 def _no_end(submission: Submission) -> RuntimeError:

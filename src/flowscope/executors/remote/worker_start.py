@@ -52,7 +52,7 @@ def start_process(context: Any, task_name: str, seconds: float) -> tuple[Any, An
     """
     with _starting:
         if not is_leaving():
-            return _start(context, seconds)
+            return _start_again(context, seconds)
     refuse_at_exit(task_name)
     raise AssertionError  # an interpreter that is leaving does not stay
 
@@ -67,6 +67,17 @@ def forget_process(process: Any) -> int | None:
     code: int | None = process.exitcode
     _running.discard(process)
     return code
+
+
+def _start_again(context: Any, seconds: float) -> tuple[Any, Any]:
+    """Start a process; once more, if the fork server ends just now, as it does when a start has failed midway."""
+    try:
+        return _start(context, seconds)
+    except (EOFError, ConnectionError):
+        if context.get_start_method() != "forkserver":
+            raise
+    _kill_fork_server()
+    return _start(context, seconds)
 
 
 def _start(context: Any, seconds: float) -> tuple[Any, Any]:

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from types import TracebackType
 from typing import Any
 
 from ...concurrency.blocking import bind_pool_thread
@@ -41,21 +40,16 @@ class Submission(SubmittedCall):
     __slots__ = (
         "_args",
         "_asked",
-        "_callbacks",
         "_children",
         "_context",
         "_interrupt",
         "_kwargs",
         "_place",
         "_resume",
-        "_state",
         "_taken",
         "_task",
         "_thread",
-        "_traceback",
-        "error",
         "loop",
-        "value",
     )
 
     def __init__(
@@ -73,19 +67,12 @@ class Submission(SubmittedCall):
         """
         name = place.name  # an executor without one fails here, before anything is recorded
         super().__init__(begin(definition, args, kwargs, waits=True), next_place)
-        self.value: Any = None
-        """What it returned."""
-        self.error: BaseException | None = None
-        """What it raised."""
-        self._traceback: TracebackType | None = None
         self.loop: object = None
         """The event loop that it runs in, if others run there too."""
         self._place = place
         self._args = args
         self._kwargs = kwargs
         self._context = copy_context()
-        self._state = SubmissionState.WAITING
-        self._callbacks: tuple[Callable[[], object], ...] = ()
         self._asked = False
         """Whether somebody has cancelled it."""
         self._taken = False
@@ -108,23 +95,6 @@ class Submission(SubmittedCall):
     def cancelled(self) -> bool:
         """Whether somebody has cancelled it."""
         return self._asked
-
-    @property
-    def settled(self) -> bool:
-        """Whether it has its value or error."""
-        return self._state is SubmissionState.SETTLED
-
-    def error_as_raised(self) -> BaseException | None:
-        """What it raised, with the traceback that it had then: readers add nothing to it for one another."""
-        return None if self.error is None else self.error.with_traceback(self._traceback)
-
-    def when_settled(self, callback: Callable[[], object]) -> None:
-        """Call something, in whatever thread, when it has its value or error; at once if it has."""
-        with self._lock:
-            if self._state is not SubmissionState.SETTLED:
-                self._callbacks = (*self._callbacks, callback)
-                return
-        callback()
 
     def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
         """Run it to its end in this thread; never raises.
@@ -233,11 +203,18 @@ class Submission(SubmittedCall):
 
     def refuse(self, error: BaseException) -> None:
         """Let it fail before its start."""
-        with self._lock:
-            if self._state is not SubmissionState.WAITING:
-                return
-            self._state = SubmissionState.ENDING
-        self._end_early(error)
+        ours = False
+        try:
+            with self._lock:
+                ours = self._state is SubmissionState.WAITING
+                if ours:
+                    self._state = SubmissionState.ENDING
+            if ours:
+                self._end_early(error)
+        except BaseException:
+            if ours:  # it was interrupted amid its end: nobody shall wait for ever
+                self._settle(None, error)
+            raise
 
     def cancel(self) -> bool:
         """Ask it to end: at once if it waits or runs in a thread, which is left behind, else as soon as it can.
@@ -246,24 +223,30 @@ class Submission(SubmittedCall):
             Whether it is not too late.
         """
         error = cancelled_error()  # where even this fails, nothing has been changed
-        with self._lock:
-            if self._state not in {SubmissionState.WAITING, *RUNS}:
-                return False
-            self._asked = True
-            waiting = self._state is SubmissionState.WAITING
-            left = self._state is SubmissionState.RUNNING and self._interrupt is None and self._task is None
+        waiting = left = False
+        try:
+            with self._lock:
+                if self._state not in {SubmissionState.WAITING, *RUNS}:
+                    return False
+                self._asked = True
+                waiting = self._state is SubmissionState.WAITING
+                left = self._state is SubmissionState.RUNNING and self._interrupt is None and self._task is None
+                if waiting or left:
+                    self._state = SubmissionState.ENDING
+            if self._resume is not None:
+                self._resume.set()
+            if waiting:
+                self._end_early(error)
+            elif left:
+                self._end_left_behind(error)
+            elif self._task is not None:
+                cancel_task(self._task)
+            elif self._interrupt is not None:
+                self._interrupt()
+        except BaseException:
             if waiting or left:
-                self._state = SubmissionState.ENDING
-        if self._resume is not None:
-            self._resume.set()
-        if waiting:
-            self._end_early(error)
-        elif left:
-            self._end_left_behind(error)
-        elif self._task is not None:
-            cancel_task(self._task)
-        elif self._interrupt is not None:
-            self._interrupt()
+                self._settle(None, error)
+            raise
         return True
 
     def read(self) -> None:
@@ -356,25 +339,20 @@ class Submission(SubmittedCall):
 
     def _end_early(self, error: BaseException) -> None:
         """End it before its start."""
-        decision: AttemptDecision = RAISE
-        try:
-            start(self.call)
-            self.call.attempt = 0
-            decision = failed(self.call, error)
-        finally:
-            self._settle(None, error if decision is RAISE else None)
+        start(self.call)
+        self.call.attempt = 0
+        decision = failed(self.call, error)
+        self._settle(None, error if decision is RAISE else None)
 
     def _end_left_behind(self, error: BaseException) -> None:
         run: Run | None = self.call.handle.run
-        try:
-            if self._thread is not None:
-                if run is not None and run.calls.kept:
-                    run.abandoned_threads[self.call.order] = self._thread
-                self._place.abandon(self._thread)
-            self._drop_rest()
-            failed(self.call, error)
-        finally:
-            self._settle(None, error)
+        if self._thread is not None:
+            if run is not None and run.calls.kept:
+                run.abandoned_threads[self.call.order] = self._thread
+            self._place.abandon(self._thread)
+        self._drop_rest()
+        failed(self.call, error)
+        self._settle(None, error)
 
     def _settle(self, value: object, error: BaseException | None) -> None:
         """Tell the outcome to whoever waits for it; only the first one counts."""
@@ -383,29 +361,17 @@ class Submission(SubmittedCall):
         if error is not None and not self.settled and not is_cancelled_error(error):
             self._children.note_failure(self, error)
         with self._lock:
-            if self._state is SubmissionState.SETTLED:
-                return
-            self.value, self.error = value, error
-            self._traceback = None if error is None else error.__traceback__
-            self._state = SubmissionState.SETTLED
-            callbacks, self._callbacks = self._callbacks, ()
-        self._args, self._kwargs = (), {}
-        self._task = self.home = None
+            if self._state is not SubmissionState.SETTLED:
+                self.value, self.error = value, error
+                self._traceback = None if error is None else error.__traceback__
+                self._state = SubmissionState.SETTLED
+                self._args, self._kwargs = (), {}
+                self._task = self.home = None
         del value, error  # whoever is woken may let go of them, and see them go
         try:
-            _call_all(callbacks)
+            self._wake_all()
             run: Run | None = self.call.handle.run
             if run is not None and not run.calls.kept:
-                del run.placements[self.order]
+                run.placements.pop(self.order, None)
         finally:
             self._children.settled(self)
-
-
-def _call_all(callbacks: tuple[Callable[[], object], ...]) -> None:
-    """Call each, also where another one raises: somebody else waits for it."""
-    for number, callback in enumerate(callbacks, 1):
-        try:
-            callback()
-        except BaseException:
-            _call_all(callbacks[number:])
-            raise

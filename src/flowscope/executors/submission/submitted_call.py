@@ -1,9 +1,10 @@
-"""A submitted call, and the kind that it turns out to be: a sync function may return a coroutine of its own."""
+"""A submitted call: its outcome, and the kind that it turns out to be, for a sync function may return a coroutine."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine
+from types import TracebackType
 from typing import Any
 
 from ...concurrency.event_loops import running_loop
@@ -12,12 +13,13 @@ from ...engine.definitions.callables import Kind
 from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.scope.call import Call
 from .place import Place
+from .state import SubmissionState
 
 __all__ = ["SubmittedCall"]
 
 
 class SubmittedCall:
-    """The call of a submission.
+    """The call of a submission, its kind and its outcome.
 
     Args:
         call: The call.
@@ -25,12 +27,31 @@ class SubmittedCall:
             coroutine or generator is a value.
     """
 
-    __slots__ = ("_known", "_lock", "_next_place", "_rest", "call", "home")
+    __slots__ = (
+        "_callbacks",
+        "_known",
+        "_lock",
+        "_next_place",
+        "_rest",
+        "_state",
+        "_traceback",
+        "call",
+        "error",
+        "home",
+        "value",
+    )
 
     def __init__(self, call: Call, next_place: Callable[[], Place] | None) -> None:
         self.call = call
         self.home = running_loop()
         """The event loop of the submitter; None where a coroutine may not run there."""
+        self.value: Any = None
+        """What it returned."""
+        self.error: BaseException | None = None
+        """What it raised."""
+        self._traceback: TracebackType | None = None
+        self._state = SubmissionState.WAITING
+        self._callbacks: tuple[Callable[[], object], ...] = ()
         self._next_place = next_place
         self._rest: tuple[Coroutine[Any, Any, Any], Any] | None = None
         """The rest of the call, and the coroutine in it, which its function has returned; None once that has begun."""
@@ -50,18 +71,38 @@ class SubmittedCall:
         definition: TaskDefinition = self.call.definition
         return definition.kind is Kind.ASYNC
 
-    def when_settled(self, callback: Callable[[], object]) -> None:
-        """Call something, in whatever thread, when it has its value or error; at once if it has."""
-        raise NotImplementedError
-
     @property
     def settled(self) -> bool:
         """Whether it has its value or error."""
-        raise NotImplementedError
+        return self._state is SubmissionState.SETTLED
+
+    def error_as_raised(self) -> BaseException | None:
+        """What it raised, with the traceback that it had then: readers add nothing to it for one another."""
+        return None if self.error is None else self.error.with_traceback(self._traceback)
+
+    def when_settled(self, callback: Callable[[], object]) -> None:
+        """Call something, in whatever thread, when it has its value or error; at once if it has."""
+        with self._lock:
+            if self._state is not SubmissionState.SETTLED:
+                self._callbacks = (*self._callbacks, callback)
+                return
+        callback()
 
     def wait(self, timeout: float | None) -> bool:
         """Block this thread until it has its value or error; whether it has, after so many seconds."""
         return self.settled or wait_for(self.when_settled, timeout)
+
+    def _wake_all(self) -> None:
+        """Call those back who wait, each once, also where another one raises."""
+        try:
+            while self._callbacks:
+                with self._lock:
+                    callback, *others = self._callbacks or (_nothing,)
+                    self._callbacks = tuple(others)
+                callback()
+        except BaseException:
+            self._wake_all()
+            raise
 
     def turn_async(self) -> None:
         """Note that its function has returned a coroutine of its own."""
@@ -87,3 +128,7 @@ class SubmittedCall:
         """Let a coroutine that its function may return run elsewhere: this event loop is blocked."""
         if self.home is loop:
             self.home = None
+
+
+def _nothing() -> None:
+    """Another thread has called back the last one just now."""

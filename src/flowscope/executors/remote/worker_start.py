@@ -116,7 +116,7 @@ def _name_main_file() -> None:
     """Say again where the main module is: a script that has ended does not, and threads may outlive it."""
     main: Any = sys.modules.get("__main__")
     if main is not None and MAIN_FILE is not None and getattr(main, "__spec__", None) is None:
-        vars(main).setdefault("__file__", MAIN_FILE)
+        main.__dict__.setdefault("__file__", MAIN_FILE)
 
 
 @contextmanager

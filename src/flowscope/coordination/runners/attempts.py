@@ -18,12 +18,12 @@ async def run_flow(registration: Registration, inputs: Inputs, runner: FlowRunne
     """Execute a flow, and again while it fails and has retries left."""
     flow = registration.flow
     outcome = await _attempt(flow, registration, inputs, runner)
-    for _ in range(registration.retries):
-        if outcome.status not in FAILED or not await _may_go_on():
-            break
+    attempt = 1
+    while outcome.status in FAILED and registration.retry.allows_after(attempt) and await _may_go_on():
         if flow.status not in ENDED:  # it was left behind, or another process has run it
             flow = clone_for_retry(flow)
         outcome = await _attempt(flow, registration, inputs, runner)
+        attempt += 1
     return outcome
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...engine.live import Flow
+from ...engine.policies.retry import RetryPolicy
 from ...errors import CoordinationError
 from .options import FlowType
 
@@ -21,7 +22,7 @@ class Registration:
     flow_type: FlowType
     timeout: float | None
     """Seconds for each attempt; None is no limit, 0.0 is over before it begins."""
-    retries: int
+    retry: RetryPolicy
     """How many extra attempts follow failed ones."""
 
 
@@ -40,7 +41,7 @@ def register(flow: Flow[Any], flow_type: FlowType, timeout: float | None, retrie
     if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
         raise CoordinationError(what, f"cannot have {retries!r} retries. Give the number of extra attempts, 0 or more.")
     limit = None if timeout is None or math.isinf(timeout) else float(timeout)
-    return Registration(flow.flow_id, flow, FlowType(flow_type), limit, retries)
+    return Registration(flow.flow_id, flow, FlowType(flow_type), limit, RetryPolicy(retries))
 
 
 def _check_is_flow(flow: object) -> None:

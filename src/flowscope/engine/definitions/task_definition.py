@@ -2,16 +2,16 @@
 
 import copy
 import inspect
-import random
 import weakref
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import isfinite
 from typing import Any
 
-from ...errors import DefinitionError, InjectionError, ParameterError, SerializationError
+from ...errors import DefinitionError
 from ...serialization.json_values import clean_text
-from ..policies.retry import backoff
+from ..policies.policy import CallPolicy
+from ..policies.retry import RetryPolicy
 from ..scope.call import CallExtras
 from .arguments import ArgumentValidator
 from .callables import Definition, Kind
@@ -36,13 +36,10 @@ class TaskDefinition:
         "new_call",
         "plain",
         "plan",
+        "policies",
         "positional_names",
         "raise_on_error",
-        "retries",
-        "retry_backoff",
-        "retry_delay",
-        "retry_jitter",
-        "retry_on",
+        "retry",
         "tags",
         "target",
         "timeout",
@@ -66,6 +63,7 @@ class TaskDefinition:
         executor: object = None,
         validate: bool = False,
         tags: tuple[str, ...] = (),
+        policies: tuple[CallPolicy, ...] = (),
     ) -> None:
         check_types(
             f"task {definition.name!r}",
@@ -96,13 +94,12 @@ class TaskDefinition:
         names = tuple(parameter.name for parameter in definition.parameters)
         self.positional_names = names[1:] if definition.binds_self else names
         self.raise_on_error = raise_on_error
-        self.retries = retries
-        self.retry_delay = retry_delay
-        self.retry_backoff = retry_backoff
-        self.retry_jitter = retry_jitter
+        kinds = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+        self.retry = RetryPolicy(retries, retry_delay, retry_backoff, retry_jitter, kinds)
+        self.policies = policies
+        """What decides about its attempts besides, in the order in which it is asked before one."""
         self.extras: CallExtras | None = None
         """What the `task_data` of a task made by hand is part of."""
-        self.retry_on = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.timeout = timeout
         self.validate = validate
         self.tags = tuple(map(clean_text, tags_of(tags)))
@@ -118,17 +115,10 @@ class TaskDefinition:
 
     def _check(self) -> None:
         self.check_kind(self.kind)
-        if self.retries < 0:
-            self._refuse(f"retries is {self.retries!r}, wanted a whole number of extra attempts.")
-        delays = (self.retry_delay, self.retry_backoff, self.retry_jitter)
-        if not all(isfinite(number) and number >= 0 for number in delays):
-            self._refuse("retry_delay, retry_backoff and retry_jitter are to be finite, and not negative.")
+        for problem in self.retry.problems():
+            self._refuse(problem)
         if self.timeout is not None and not (isfinite(self.timeout) and self.timeout > 0):
             self._refuse(f"timeout is {self.timeout!r}, wanted seconds above 0, or None for no limit.")
-        kinds: tuple[Any, ...] = self.retry_on
-        for kind in kinds:
-            if not (isinstance(kind, type) and issubclass(kind, Exception)):
-                self._refuse(f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them.")
 
     def check_kind(self, kind: Kind) -> None:
         """Refuse options that this kind of call cannot have.
@@ -136,7 +126,7 @@ class TaskDefinition:
         Raises:
             DefinitionError: There is one.
         """
-        if kind.yields and (self.retries or self.timeout is not None):
+        if kind.yields and (self.retry.retries or self.timeout is not None):
             self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
         if kind.yields and self.executor is not None:
             self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
@@ -187,16 +177,6 @@ class TaskDefinition:
             return args, kwargs
         bound = self._validator.bind(args, kwargs)
         return (bound.args, bound.kwargs) if self._validator.check(bound, self.name) else (args, kwargs)
-
-    def retries_after(self, attempt: int, error: BaseException) -> bool:
-        """Whether another attempt follows: not after what would only fail again."""
-        hopeless = isinstance(error, (ParameterError, InjectionError, SerializationError, DefinitionError))
-        return attempt <= self.retries and isinstance(error, self.retry_on) and not hopeless
-
-    def pause_after(self, attempt: int) -> float:
-        """Seconds to wait after a failed attempt: exponential backoff with proportional jitter."""
-        jitter = 1 + self.retry_jitter * random.random()  # noqa: S311 - spreads retries, guards nothing
-        return backoff(self.retry_delay * jitter, self.retry_backoff, attempt)
 
 
 def _no_function() -> None:

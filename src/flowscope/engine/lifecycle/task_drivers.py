@@ -17,6 +17,7 @@ from ..scope.call import Call
 from ..scope.context import current, enter, leave
 from .executor_hook import executor_hook
 from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
+from .guarded_attempts import guarded, guarded_async
 from .invocation import invoke, invoke_async
 from .task_lifecycle import RAISE, TOLERATE, AttemptDecision, begin, complete, failed, timed_out, waiting_call
 
@@ -86,8 +87,10 @@ def sync_caller(
     go_on: GoOn = go_on,
 ) -> Callable[..., Any]:
     """Calls a sync task; a submitted call has ways of its own to take these steps."""
-    target, plain = definition.target, definition.plain and attempt is None
+    target, plain = definition.target, definition.plain and attempt is None and not definition.policies
     attempt = attempt or attempt_here
+    if definition.policies:
+        attempt = guarded(attempt)
     coroutine, generator, async_generator = COROUTINE, GENERATOR, ASYNC_GENERATOR  # found faster here
 
     def call_task(*args: Any, **kwargs: Any) -> Any:
@@ -130,8 +133,10 @@ def async_caller(
     attempt: Attempt | None = None,
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Awaits an async task; a submitted call, and the rest of a call, have been begun already."""
-    target, plain = definition.target, definition.plain and attempt is None
+    target, plain = definition.target, definition.plain and attempt is None and not definition.policies
     attempt = attempt or attempt_here_async
+    if definition.policies:
+        attempt = guarded_async(attempt)
 
     async def call_task(*args: Any, **kwargs: Any) -> Any:
         call = begin(definition, args, kwargs)

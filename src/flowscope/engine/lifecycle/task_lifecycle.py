@@ -146,7 +146,7 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
     ended = tick()
     definition: TaskDefinition = call.definition
     run: Run | None = call.handle.run
-    if definition.retries and definition.retries_after(call.attempt, error):
+    if definition.retry.retries_after(call.attempt, error):
         return _retry(run, call, error)
     raises = definition.raise_on_error or not isinstance(error, Exception)
     if run is None:
@@ -206,9 +206,9 @@ def _status_after(call: Call, error: BaseException) -> RunStatus:
 
 def _retry(run: Run | None, call: Call, error: BaseException) -> float:
     definition: TaskDefinition = call.definition
-    pause = definition.pause_after(call.attempt)
+    pause = definition.retry.delay_after(call.attempt)
     if run is not None:
-        told = f"attempt {call.attempt} of {definition.retries + 1} failed, next in {pause:g} s: {summary_of(error, run.redactor)}"
+        told = f"attempt {call.attempt} of {definition.retry.retries + 1} failed, next in {pause:g} s: {summary_of(error, run.redactor)}"
         run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {told}", call)
         if run.is_observed or flow_events.event_listeners:
             attempt_failed(call, FailedAttempt(call.attempt, pause, Failure(error, run.failures).info()))

@@ -1,15 +1,62 @@
-"""How long to wait before another attempt."""
+"""When another attempt follows a failed one, and after how long: one rule for tasks, flows and routines."""
 
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
 from threading import TIMEOUT_MAX
+from typing import Final
 
-__all__ = ["backoff"]
+from ...errors import DefinitionError, InjectionError, ParameterError, SerializationError
+
+__all__ = ["RetryPolicy"]
+
+_HOPELESS: Final = (ParameterError, InjectionError, SerializationError, DefinitionError)
+"""What would only happen again."""
 
 
-def backoff(delay: float, factor: float, attempt: int) -> float:
-    """Seconds to wait after a failed attempt, from 1: `delay`, grown by a factor each time, as far as one can wait."""
-    if not delay:
-        return 0.0  # however large the factor has grown
-    try:
-        return min(delay * factor ** (attempt - 1), TIMEOUT_MAX)
-    except OverflowError:
-        return TIMEOUT_MAX
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and when an attempt that failed is made again; pure, and shared by all calls that it is for."""
+
+    retries: int = 0
+    """How many extra attempts there are at most."""
+    delay: float = 0.0
+    """Seconds before the first extra attempt."""
+    backoff: float = 1.0
+    """The factor by which the delay grows from one extra attempt to the next."""
+    jitter: float = 0.0
+    """How much of itself, at random, is added to each delay."""
+    retry_on: tuple[type[BaseException], ...] = (Exception,)
+    """What is worth another attempt."""
+    hopeless: tuple[type[BaseException], ...] = _HOPELESS
+    """What is not, although `retry_on` has it."""
+
+    def problems(self) -> Iterable[str]:
+        """What keeps the policy from working, in sentences."""
+        if self.retries < 0:
+            yield f"retries is {self.retries!r}, wanted a whole number of extra attempts."
+        if not all(isfinite(number) and number >= 0 for number in (self.delay, self.backoff, self.jitter)):
+            yield "retry_delay, retry_backoff and retry_jitter are to be finite, and not negative."
+        kinds: tuple[object, ...] = self.retry_on
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, Exception)):
+                yield f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them."
+
+    def allows_after(self, attempt: int) -> bool:
+        """Whether there is an attempt left after that many."""
+        return attempt <= self.retries
+
+    def retries_after(self, attempt: int, error: BaseException) -> bool:
+        """Whether another attempt follows one, counted from 1, that failed with this error."""
+        return self.allows_after(attempt) and isinstance(error, self.retry_on) and not isinstance(error, self.hopeless)
+
+    def delay_after(self, attempt: int) -> float:
+        """Seconds between a failed attempt, counted from 1, and the next: exponential backoff, proportional jitter."""
+        if not self.delay:
+            return 0.0  # however large the factor has grown
+        jitter = 1 + self.jitter * random.random()  # noqa: S311 - spreads retries, guards nothing
+        try:
+            return min(self.delay * jitter * self.backoff ** (attempt - 1), TIMEOUT_MAX)
+        except OverflowError:
+            return TIMEOUT_MAX

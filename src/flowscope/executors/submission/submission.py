@@ -307,7 +307,7 @@ class Submission(SubmittedCall):
 
     def _failed(self, call: Call, error: BaseException) -> AttemptDecision:
         definition: TaskDefinition = call.definition
-        retries = bool(definition.retries) and definition.retries_after(call.attempt, error)
+        retries = definition.retry.retries_after(call.attempt, error)
         if retries and self._resume is None:
             self._resume = threading.Event()
         if not self._move(SubmissionState.RETRYING if retries else SubmissionState.ENDING):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ...engine.policies.retry import backoff
+from ...engine.policies.retry import RetryPolicy
 from ...serialization.import_references import ExceptionTypes
 
 __all__ = ["ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
@@ -53,11 +53,18 @@ class ErrorHandler(BaseModel):
     is_critical: bool = False
     """Whether a failure, after the attempts there are, fails the job whatever else is said."""
 
+    @property
+    def retry(self) -> RetryPolicy:
+        """When another attempt follows a failed one."""
+        retries = self.max_retries if self.strategy is ErrorStrategy.RETRY else 0
+        return RetryPolicy(
+            retries, self.retry_delay, self.retry_backoff, retry_on=self.retryable_exceptions, hopeless=()
+        )
+
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows the failed one."""
-        retries = self.strategy is ErrorStrategy.RETRY and attempt <= self.max_retries
-        return retries and isinstance(error, self.retryable_exceptions)
+        return self.retry.retries_after(attempt, error)
 
     def pause_after(self, attempt: int) -> float:
         """Seconds to wait after a failed attempt."""
-        return backoff(self.retry_delay, self.retry_backoff, attempt)
+        return self.retry.delay_after(attempt)

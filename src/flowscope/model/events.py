@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..serialization.error_info import ErrorInfo
-from ..serialization.json_values import RECORDED, to_json_value
+from ..serialization.json_values import to_json_value
+from ..serialization.recorded_field import RECORDED
 
 __all__ = ["VALUES", "EventData", "EventType", "FlowEvent"]
 

@@ -20,7 +20,8 @@ from typing_extensions import TypeVar
 
 from ..serialization.error_info import ErrorInfo
 from ..serialization.introspection import INTERRUPTIONS
-from ..serialization.json_values import RECORDED, to_json_value
+from ..serialization.json_values import to_json_value
+from ..serialization.recorded_field import RECORDED
 from .config import FlowConfig
 from .events import FlowEvent
 from .status import RunStatus

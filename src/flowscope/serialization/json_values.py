@@ -18,11 +18,10 @@ from re import Pattern
 from typing import Any, Final, cast
 from uuid import UUID
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretBytes, SecretStr
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, SchemaSerializer, core_schema, to_json, to_jsonable_python
+from pydantic import SecretBytes, SecretStr
+from pydantic_core import SchemaSerializer, to_json, to_jsonable_python
 
-from .bytes_reading import bytes_key, with_bytes_read
+from .bytes_reading import bytes_key
 from .declared_serializers import declared_serializer
 from .introspection import (
     BY_ALIAS,
@@ -36,10 +35,9 @@ from .introspection import (
     shape_of,
     type_name,
 )
-from .masked_fields import MaskedFields
 from .schema_rewriting import part_writer, write_part
 
-__all__ = ["MAX_REPR", "RECORDED", "clean_text", "json_key", "safe_repr", "to_json_value"]
+__all__ = ["COMPUTED", "MAX_REPR", "OTHER", "clean_text", "json_key", "safe_repr", "to_json_value", "written_plainly"]
 
 MAX_DEPTH: Final = 100
 MAX_REPR: Final = 1_000
@@ -55,10 +53,10 @@ _CONTAINERS: Final = frozenset(map(id, (dict, list, tuple, set, frozenset, deque
 _THEMSELVES: Final = frozenset({id(type(None)), id(bool)})
 _INT, _TEXT, _DICT_ID, _SEQUENCES = id(int), id(str), id(dict), frozenset({id(list), id(tuple)})
 _SMALL: Final = 1 << 63
-_OTHER: Final[Any] = object()
-"""Stands for what is not written plainly."""
-_COMPUTED: Final = object()
+OTHER: Final[Any] = object()
+COMPUTED: Final = object()
 """Stands where a field has its value."""
+"""Stands for what is not written plainly."""
 _MAX_BITS: Final = 14_000
 """Beyond this an integer is described: its decimal digits may pass the interpreter's limit."""
 
@@ -82,8 +80,8 @@ def clean_text(text: str) -> str:
 
 def to_json_value(value: object) -> Any:
     """The value as `None`, `bool`, `int`, `float`, `str`, `list` and `dict` only."""
-    plain = _written_plainly(value, id(type(value)))
-    if plain is not _OTHER:
+    plain = written_plainly(value, id(type(value)))
+    if plain is not OTHER:
         return plain
     try:
         outer = part_writer.get(None)  # of a value that has this one, in a record, as a part
@@ -94,8 +92,8 @@ def to_json_value(value: object) -> Any:
         return _described(value)
 
 
-def _written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commonest first
-    """A value that holds none, or only such as hold none, without the care that others need; `_OTHER` for others.
+def written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commonest first
+    """A value that holds none, or only such as hold none, without the care that others need; `OTHER` for others.
 
     Most values are such. The commonest are written without a further call: that decides what a record of many costs.
     """
@@ -105,7 +103,7 @@ def _written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commo
     if leaf is not None:
         return leaf(value)
     if kind not in _CONTAINERS:
-        return _OTHER
+        return OTHER
     if kind == _DICT_ID:
         return _plain_dict(value) if value else {}
     written: list[Any] = []
@@ -118,7 +116,7 @@ def _written_plainly(value: Any, kind: int) -> Any:  # noqa: PLR0911 - the commo
         elif inner in _LEAVES:
             written.append(_LEAVES[inner](item))
         else:
-            return _OTHER
+            return OTHER
     return written
 
 
@@ -127,7 +125,7 @@ def _plain_dict(value: dict[Any, Any]) -> Any:
     for key, item in value.copy().items():
         leaf = _LEAVES.get(id(_TYPE(item)))
         if leaf is None or type(key) is not str:
-            return _OTHER
+            return OTHER
         written[clean_text(key)] = leaf(item)
     return written
 
@@ -227,7 +225,7 @@ class _Walk:
         if parts is None or parts.form is not Form.FIELDS:
             return self._bare(value, kind)
         written: dict[str, Any] = {}
-        for name, item in (*parts.items, *((name, _COMPUTED) for name in shape.computed)):
+        for name, item in (*parts.items, *((name, COMPUTED) for name in shape.computed)):
             try:
                 alone = None if shape.whole else self._tell(value, declared, name, item)
             except ValueError:
@@ -236,7 +234,7 @@ class _Walk:
                 written.update(cast("dict[str, Any]", alone))
             elif name not in shape.excluded:
                 key = clean_text(name if BY_ALIAS is False else shape.shown.get(name, name))
-                written[key] = self._computed(value, name) if item is _COMPUTED else self.write(item)
+                written[key] = self._computed(value, name) if item is COMPUTED else self.write(item)
         return written
 
     def _computed(self, value: Any, name: str) -> Any:
@@ -248,7 +246,7 @@ class _Walk:
         except BaseException as error:
             return _described(error)
 
-    def _tell(self, value: Any, declared: SchemaSerializer, name: str | None, item: Any = _COMPUTED) -> Any:
+    def _tell(self, value: Any, declared: SchemaSerializer, name: str | None, item: Any = COMPUTED) -> Any:
         """What the class declares for the value, or for one field of it; `ValueError` if that fails."""
         told = (id(value), name)
         if self._failing is not None and told in self._failing:
@@ -378,34 +376,3 @@ _LEAVES: Final[dict[int, Callable[[Any], Any]]] = {
     id(bytes): _write_bytes,
 }
 """By the identity of the class: asking a class for its hash asks its metaclass."""
-
-
-def _write_field(record: Any, value: object = _COMPUTED) -> Any:
-    """The value of a record's field as JSON; Pydantic's JSON schema gives a default value alone."""
-    plain = _written_plainly(value, id(type(value)))
-    if plain is not _OTHER:
-        return plain
-    if value is _COMPUTED:
-        return to_json_value(record)
-    written = to_json_value(value)
-    fields = record.__pydantic_fields_set__
-    return fields.mask(written) if type(fields) is MaskedFields else written
-
-
-class _Recorded:
-    """Annotates a field that holds users' values: validated as annotated, serialised by `to_json_value`."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema: Any = dict(with_bytes_read(source, handler(source), handler))
-        schema["serialization"] = core_schema.plain_serializer_function_ser_schema(
-            _write_field, is_field_serializer=True
-        )
-        return cast("CoreSchema", schema)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The schema of the annotation itself: what is written has its form, and any value has none."""
-        bare: Any = {key: part for key, part in schema.items() if key != "serialization"}
-        return handler(cast("CoreSchema", bare))
-
-
-RECORDED: Final = _Recorded()

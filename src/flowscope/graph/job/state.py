@@ -28,7 +28,7 @@ from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exact_json import from_json_form, to_json_form
-from ...serialization.json_values import RECORDED
+from ...serialization.recorded_field import RECORDED
 from .job_file import read_job, write_atomically
 from .joined_record import joined
 from .options import ExecutionStrategy, TaskPriority

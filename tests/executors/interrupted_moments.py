@@ -22,6 +22,7 @@ from flowscope import (
     Flow,
     FlowConfig,
     ProcessExecutor,
+    RunStatus,
     ThreadExecutor,
     current_flow_or_none,
     flow,
@@ -116,7 +117,7 @@ def in_main_thread(make: Callable[[], Flow[Any]], executor: Executor) -> None:
     """Interrupt the thread that executes a flow."""
     interrupter = Interrupter(KeyboardInterrupt, (SOURCES,))
 
-    def attempt() -> None:
+    def attempt() -> list[str]:
         made = make()
         sys.setprofile(interrupter.hear)
         try:
@@ -125,16 +126,18 @@ def in_main_thread(make: Callable[[], Flow[Any]], executor: Executor) -> None:
             pass
         finally:
             sys.setprofile(None)
+        return ["the flow stays running"] if made.status is RunStatus.RUNNING else []
 
     interrupt_all(interrupter, attempt, make, executor)
 
 
 def in_worker_thread(make: Callable[[], Flow[Any]], executor: Executor) -> None:
     """Let the memory end at each moment at which a thread starts a worker process and talks to it."""
-    files = tuple(f"{SOURCES}/executors/{name}.py" for name in ("process", "worker_process", "worker_start"))
+    modules = ("backends/process_executor", "remote/worker_process", "remote/worker_start")
+    files = tuple(f"{SOURCES}/executors/{module}.py" for module in modules)
     interrupter = Interrupter(MemoryError, files)
 
-    def attempt() -> None:
+    def attempt() -> list[str]:
         made = make()
         executor.close()
         threading.setprofile(interrupter.hear)
@@ -142,12 +145,13 @@ def in_worker_thread(make: Callable[[], Flow[Any]], executor: Executor) -> None:
             made.execute()
         finally:
             threading.setprofile(None)
+        return []
 
     interrupt_all(interrupter, attempt, make, executor)
 
 
 def interrupt_all(
-    interrupter: Interrupter, attempt: Callable[[], None], make: Callable[[], Flow[Any]], executor: Executor
+    interrupter: Interrupter, attempt: Callable[[], list[str]], make: Callable[[], Flow[Any]], executor: Executor
 ) -> None:
     """Interrupt one moment after the other, until a run has no more."""
     with use_executor(executor):
@@ -157,9 +161,9 @@ def interrupt_all(
             faulthandler.dump_traceback_later(SECONDS, exit=True)
             interrupter.wanted, interrupter.count, interrupter.place = number, 0, ""
             context = copy_context()
-            context.run(attempt)
+            wrong = context.run(attempt)
             interrupter.wanted = 0
-            wrong = context.run(told_wrong, make, threads)
+            wrong += context.run(told_wrong, make, threads)
             if wrong:
                 say({"moment": number, "place": interrupter.place, "wrong": wrong})
             if not interrupter.place:

@@ -54,9 +54,9 @@ _THEMSELVES: Final = frozenset({id(type(None)), id(bool)})
 _INT, _TEXT, _DICT_ID, _SEQUENCES = id(int), id(str), id(dict), frozenset({id(list), id(tuple)})
 _SMALL: Final = 1 << 63
 OTHER: Final[Any] = object()
+"""Stands for a value that is not written plainly."""
 COMPUTED: Final = object()
 """Stands where a field has its value."""
-"""Stands for what is not written plainly."""
 _MAX_BITS: Final = 14_000
 """Beyond this an integer is described: its decimal digits may pass the interpreter's limit."""
 

@@ -37,8 +37,7 @@ def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping
 
 
 def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
-    run = begin(flow, state, run_params)
-    ending = perform(execution(flow, state, run, blocking_step(partial(_call, run, bound))))
+    ending = perform(execution(flow, state, run_params, lambda run: blocking_step(partial(_call, run, bound))))
     try:
         if ending is not None:
             raise ending
@@ -82,9 +81,8 @@ async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     """Run a flow to its end in the running event loop."""
-    run = begin(flow, state, run_params)
-    run.surrounding_loop = running_loop()
-    ending = await perform_async(execution(flow, state, run, waiting_step(partial(_call_async, run, bound))))
+    steps = execution(flow, state, run_params, lambda run: waiting_step(partial(_call_async, run, bound)))
+    ending = await perform_async(steps)
     try:
         if ending is not None:
             raise ending
@@ -93,6 +91,7 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
 
 
 async def _call_async(run: Run, bound: BoundTarget) -> Any:
+    run.surrounding_loop = running_loop()
     with surroundings(run.handle, None):
         value = bound.start(run.handle)
         if not bound.target.is_async and (value is None or not _goes_on(bound, own_kind(value))):

@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -46,6 +46,8 @@ __all__ = [
 ]
 
 _ID_PREFIX: Final = "flow-"
+
+reset: Final = current.reset
 
 Ending = BaseException | None
 """The error with which a run ends, if it does not complete."""
@@ -139,17 +141,30 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None) -> 
     given = dict(run_params) if run_params is not None else NOTHING
     live_or_opened(state)
     parent_flow_id = flow_id_at(current.get())
-    with LOCKS.starting:
-        if state.executing:
-            raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)
-        state.executing = True
-        run = state.live_run
-        if run is None:
-            run = new_run(flow, state, parent_flow_id)
-            run.handle.run = run
-    run.run_params = given
-    record_inputs(flow, state, run)
+    begun = False
+    try:
+        with LOCKS.starting:
+            if state.executing:
+                raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)  # noqa: TRY301 - undone below
+            begun = state.executing = True
+            run = state.live_run
+            if run is None:
+                run = new_run(flow, state, parent_flow_id)
+                run.handle.run = run
+        run.run_params = given
+        record_inputs(flow, state, run)
+    except BaseException:
+        if begun:
+            _undo(state)
+        raise
     return run
+
+
+def _undo(state: FlowState) -> None:
+    """End what has begun of an execution that was interrupted before its first step."""
+    state.executing = False
+    if state.live_run is not None:
+        end(state, state.live_run)
 
 
 def flow_id_at(scope: Scope | None) -> str | None:
@@ -186,8 +201,8 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
     )
     run = recorded_run(flow, start, state.listeners, write_console)
     handle.provide(state.provided if block is None else {**state.provided, **block.provided})
-    run.proxies = begin_capture(run)
     state.run = run
+    run.proxies = begin_capture(run)
     return run
 
 
@@ -258,35 +273,50 @@ def _fail(run: Run, error: BaseException) -> None:
     run.log.add_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 
 
-def execution(flow: Any, state: FlowState, run: Run, body: Step) -> Steps[Ending]:
-    """The life of a run that has begun: open it, call its function, wind it up, end its record, deliver its events.
+def execution(
+    flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, body: Callable[[Run], Step]
+) -> Steps[Ending]:
+    """The life of a run: begin and open it, call its function, wind it up, end its record, deliver its events.
 
     Args:
         flow: The flow.
         state: Its state.
-        run: Its run.
-        body: Calls the function; it gives the value.
+        run_params: The parameters of this run.
+        body: Makes the step that calls the function; it gives the value.
 
     Returns:
         What is raised to the code that executes the flow.
+
+    Raises:
+        AlreadyRunningError: The flow is running already.
     """
     ending: Ending = None
     outside, token = current.get(), None
+    run = begin(flow, state, run_params)
     try:
         try:
             token = enter(run.root)
             open_run(flow, state, run)
-            value = yield body
+            value = yield body(run)
         except BaseException as error:
             ending = conclude(run, None, (yield from wind_up(run, error)))
         else:
             ending = conclude(run, value, (yield from wind_up(run, None)))
-    finally:
-        if token is not None:  # before all else: an interrupt must not leave this context in a flow that has ended
-            leave(token, run.root)
-        elif current.get() is run.root:
-            current.set(outside)
-        end(state, run)
+    finally:  # the context before all else: an interrupt must not leave it in a flow that has ended
+        try:
+            if token is not None:
+                reset(token)
+            elif current.get() is run.root:
+                current.set(outside)
+        except ValueError:  # a coroutine that is closed in another context
+            if token is not None:
+                leave(token, run.root)
+        finally:
+            try:
+                end(state, run)
+            finally:
+                if not run.ended:  # an interrupt came before its first line
+                    end(state, run)
         yield from settle(run)
     return ending
 
@@ -320,6 +350,8 @@ def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
 
 def end(state: FlowState, run: Run) -> None:
     """End the record: nothing that outlives the flow changes it."""
+    if run.status is RunStatus.RUNNING:  # an interrupt kept it from being concluded
+        run.status = RunStatus.CANCELLED
     try:
         run.log.flush(None)
         if run.config.print_finished_message:

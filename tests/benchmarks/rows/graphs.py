@@ -1,13 +1,13 @@
 """What an activation of a routine graph costs, and whether that grows with the graph."""
 
+from functools import partial
+from statistics import median
 from typing import Final
-
-from flowscope.graph import RoutineGraph
 
 from ..figures import Effort, Figure
 from ..floor import sync_by_hand
 from ..graphs import Strategy, chain, executed, fan_out
-from ..measure import Comparison, compare
+from ..measure import compare
 
 __all__ = ["graph_activations"]
 
@@ -24,15 +24,15 @@ def graph_activations(effort: Effort) -> list[Figure]:
     figures: list[Figure] = []
     for strategy in STRATEGIES:
         for shape, build in (("chain", chain), ("fan-out", fan_out)):
+            first = 0.0
             for size in SIZES:
+                jobs = effort.few(max(1, ACTIVATIONS // size))
                 with build(size, strategy) as graph:
-                    timed = _timed(graph, size, effort)
+                    floor, subject = partial(sync_by_hand, jobs * size), partial(executed, graph, size, jobs)
+                    compared = compare(floor, subject, effort.rounds)
+                first = first or median(compared.subject)
                 what = f"an activation, {strategy} {shape} of {size:,}"
-                figures.append(timed.figure(what, BUDGET if size == BUDGETED else None))
+                figure = compared.figure(what, BUDGET if size == BUDGETED else None)
+                grown = f"{median(compared.subject) / first:.2f} of 10's"
+                figures.append(figure._replace(detail=f"{figure.detail}; {grown}"))
     return figures
-
-
-def _timed(graph: RoutineGraph, size: int, effort: Effort) -> Comparison:
-    """The activations of some jobs, against as many calls by hand."""
-    jobs = effort.few(max(1, ACTIVATIONS // size))
-    return compare(lambda: sync_by_hand(jobs * size), lambda: executed(graph, size, jobs), effort.rounds)

@@ -216,7 +216,7 @@ def _again(routine: Any, how: Literal["spec", "mapping", "json"]) -> Any:
     graph.add_routine(routine, "r")
     spec: Any = graph.serialize()
     given = {"spec": spec, "mapping": spec.model_dump(mode="json"), "json": spec.model_dump_json()}[how]
-    again = RoutineGraph.deserialize(given)
+    again = RoutineGraph.deserialize(given, modules=["builtins", __name__])
     assert again.serialize() == spec
     return again.routine("r")
 

@@ -39,7 +39,10 @@ def _graph(routine: Routine, sent: str, source: Routine, **options: Any) -> Rout
 @pytest.mark.parametrize(("total", "count"), [(0, 1), (1, 1), (5, 1), (6, 2), (7, 3), (2, 3), (10, 10), (1, 10)])
 def test_every_group_is_sent_when_it_is_complete(total: int, count: int) -> None:
     """In order, each message once; a group that is not complete waits for ever, in the job."""
-    for routine, sent in ((Aggregator(count=count), "aggregated"), (Batcher(batch_size=count), "batch")):
+    for routine, sent in (
+        (Aggregator(count=count, flush_partial=False), "aggregated"),
+        (Batcher(batch_size=count, flush_partial=False), "batch"),
+    ):
         job = _graph(routine, sent, Source(count=total)).execute("source")
         messages = [{"value": number} for number in range(total)]
         complete = total - total % count
@@ -51,7 +54,13 @@ def test_every_group_is_sent_when_it_is_complete(total: int, count: int) -> None
 @pytest.mark.parametrize(("total", "count"), [(2_000, 1), (2_000, 7), (2_000, 2_000), (1_999, 20)])
 def test_concurrent_messages_are_gathered_once(total: int, count: int) -> None:
     """By several workers, in groups that do not overlap."""
-    graph = _graph(Aggregator(count=count), "aggregated", Relay(), execution_strategy="concurrent", max_workers=8)
+    graph = _graph(
+        Aggregator(count=count, flush_partial=False),
+        "aggregated",
+        Relay(),
+        execution_strategy="concurrent",
+        max_workers=8,
+    )
     graph.add_routine(Source(count=total), "first")
     graph.connect("first", "out", "source", "trigger")
     job = graph.execute("first", timeout=BOUND)
@@ -67,7 +76,10 @@ def test_concurrent_messages_are_gathered_once(total: int, count: int) -> None:
 def test_jobs_do_not_share_groups() -> None:
     """However many run on one graph at once."""
     graph = _graph(
-        Batcher(batch_size=3), "batch", called(lambda **message: None, "out"), execution_strategy="concurrent"
+        Batcher(batch_size=3, flush_partial=False),
+        "batch",
+        called(lambda **message: None, "out"),
+        execution_strategy="concurrent",
     )
     source = graph.routine("source")
     barrier = threading.Barrier(4)
@@ -123,8 +135,8 @@ def test_a_group_survives_pauses(total: int, count: int, size: int, pauses: set[
     def build() -> RoutineGraph:
         steps = _Steps(total=total)
         steps._pauses = pauses  # pyright: ignore[reportPrivateUsage] # no config
-        graph = _graph(Aggregator(count=count), "aggregated", steps, execution_strategy=mode)
-        graph.add_routine(Batcher(batch_size=size), "batch")
+        graph = _graph(Aggregator(count=count, flush_partial=False), "aggregated", steps, execution_strategy=mode)
+        graph.add_routine(Batcher(batch_size=size, flush_partial=False), "batch")
         graph.add_routine(Inbox(name="batches"), "batches")
         graph.connect("gather", "aggregated", "batch", "input")
         graph.connect("batch", "batch", "batches", "input")
@@ -161,7 +173,7 @@ def _sent(job: JobState, name: str) -> list[list[Any]]:
 
 def test_the_time_for_many_messages_is_linear() -> None:
     """And so is the memory: no activation or state holds more than a group."""
-    graph = _graph(Aggregator(count=10), "aggregated", Source(count=10_000))
+    graph = _graph(Aggregator(count=10, flush_partial=False), "aggregated", Source(count=10_000))
     began = time.perf_counter()
     job = graph.execute("source", timeout=BOUND)
     assert time.perf_counter() - began < BOUND
@@ -179,7 +191,7 @@ def test_the_time_for_many_messages_is_linear() -> None:
 def test_work_that_waits_does_not_hold_groups_again_and_again(tmp_path: Path) -> None:
     """A job that is paused with many messages on their way to a large group has each message once in its file."""
     source = called(lambda: _emit_all(source), "out")
-    graph = _graph(Aggregator(count=1_000), "aggregated", source)
+    graph = _graph(Aggregator(count=1_000, flush_partial=False), "aggregated", source)
     GRAPH[:] = [graph]
     job = graph.execute("source")
     assert job.status == RunStatus.PAUSED
@@ -187,7 +199,9 @@ def test_work_that_waits_does_not_hold_groups_again_and_again(tmp_path: Path) ->
     text = JobState.model_dump_json(job, include={"pending_activations", "merges"})
     assert text.count("needle") == 999
     graph.shutdown()
-    job = _graph(Aggregator(count=999), "aggregated", Source()).resume(JobState.load(job.save(tmp_path / "job")))
+    job = _graph(Aggregator(count=999, flush_partial=False), "aggregated", Source()).resume(
+        JobState.load(job.save(tmp_path / "job"))
+    )
     assert job.status == RunStatus.COMPLETED
     assert [one.data["items"] for one in job.merges] == [[{"value": f"needle {number}"} for number in range(999)]]
 
@@ -209,16 +223,16 @@ def test_a_job_goes_on_with_another_count(tmp_path: Path) -> None:
             source.job.add_deferred_event("source", "out", {"value": number})
 
     source = called(emit, "out")
-    GRAPH[:] = [_graph(Aggregator(count=10), "aggregated", source)]
+    GRAPH[:] = [_graph(Aggregator(count=10, flush_partial=False), "aggregated", source)]
     job = JobState.load(GRAPH[0].execute("source").save(tmp_path / "job"))
-    job = _graph(Aggregator(count=3), "aggregated", source).resume(job)
+    job = _graph(Aggregator(count=3, flush_partial=False), "aggregated", source).resume(job)
     assert [[item["value"] for item in group] for group in _gathered(job)] == [[0, 1, 2], [3, 4, 5]]
     assert [one.data for one in job.merges] == [{"items": [{"value": 6}]}]
 
 
 def test_a_graph_that_gathers_comes_back_from_its_spec() -> None:
     """It gathers as before, and its spec is the same again."""
-    graph = _graph(Aggregator(count=2), "aggregated", Source(count=4))
+    graph = _graph(Aggregator(count=2, flush_partial=False), "aggregated", Source(count=4))
     spec = graph.serialize()
     assert spec.routines[1].slots == ()
     again = RoutineGraph.deserialize(spec.model_dump_json())
@@ -228,7 +242,7 @@ def test_a_graph_that_gathers_comes_back_from_its_spec() -> None:
 
 def test_a_pickled_routine_gathers_by_itself() -> None:
     """It is a routine of its own, whatever becomes of the one that it was made from."""
-    first = Aggregator(count=2)
+    first = Aggregator(count=2, flush_partial=False)
     second: Aggregator = pickle.loads(pickle.dumps(first))
     first.count = 3
     assert sent_by(second, {"x": 1}, {"x": 2}) == [("aggregated", {"items": [{"x": 1}, {"x": 2}]})]
@@ -271,7 +285,7 @@ def test_what_was_gathered_is_nobodys_to_change() -> None:
     graph = RoutineGraph()
     graph.add_routine(source, "source")
     for name, routine in {
-        "change": called(change), "look": called(look, merge_strategy="append"), "gather": Aggregator(count=2), "inbox": Inbox(),
+        "change": called(change), "look": called(look, merge_strategy="append"), "gather": Aggregator(count=2, flush_partial=False), "inbox": Inbox(),
         "custom": called(lambda **message: change(message["all"][0]["item"]), merge_strategy=_all),
     }.items():  # fmt: skip
         graph.add_routine(routine, name)

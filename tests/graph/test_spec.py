@@ -350,7 +350,7 @@ WRONG: list[tuple[Any, str]] = [
     (_slotted(handler="self:"), "is 'self:', wanted a method"),
     (_slotted(handler="quiet"), "handler of slot 'x' of routine 'a' is 'quiet', which cannot be found"),
     (_slotted(handler=f"{MODULE}:__name__"), "which cannot be found: it is no path of plain names"),
-    (_slotted(handler="sys:maxsize"), "is 'sys:maxsize', wanted a function"),
+    (_slotted(handler="sys:maxsize"), "is 'sys:maxsize', and what this spec names may come from"),
     (_slotted(handler=f"{MODULE}:Hop"), "handler 'a.x' cannot be called with messages"),
     (_slotted(merge_strategy="sum"), "merge strategy of slot 'x' of routine 'a' is 'sum'"),
     (_slotted(merge_strategy="self:gone"), "merge strategy of slot 'x' of routine 'a' is 'self:gone', wanted a method"),
@@ -371,6 +371,9 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
+_NAMED = ["__main__", "builtins", "nowhere", "os", __name__.rpartition(".")[0]]
+
+
 @pytest.mark.parametrize(("spec", "said"), WRONG)
 def test_what_is_wrong_in_a_spec_is_told(spec: Any, said: str) -> None:
     """By an error that names the routine, connection or field, whichever form the spec has."""
@@ -379,7 +382,7 @@ def test_what_is_wrong_in_a_spec_is_told(spec: Any, said: str) -> None:
         forms += [json.dumps(spec), MappingProxyType(spec)]
     for form in forms:
         with pytest.raises(GraphError, match=said) as raised:
-            RoutineGraph.deserialize(form)
+            RoutineGraph.deserialize(form, modules=_NAMED)
         assert "pydantic.dev" not in str(raised.value)
 
 
@@ -404,7 +407,7 @@ def test_what_a_class_makes_itself_may_be_in_a_spec() -> None:
 def test_references_are_paths_of_plain_names(reference: str, why: str) -> None:
     """Nothing in them is evaluated, and whatever else they are is an error."""
     with pytest.raises(GraphError, match=f"cannot be found: .*{why}"):
-        RoutineGraph.deserialize(_typed(reference))
+        RoutineGraph.deserialize(_typed(reference), modules=["os", "builtins", "tests"])
 
 
 @pytest.mark.parametrize(
@@ -415,7 +418,7 @@ def test_a_module_that_cannot_be_imported_is_told(tmp_path: Path, monkeypatch: p
     (tmp_path / "failing_module.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(GraphError, match="class of routine 'a' is 'failing_module:X', which cannot be found"):
-        RoutineGraph.deserialize(_typed("failing_module:X"))
+        RoutineGraph.deserialize(_typed("failing_module:X"), modules=["failing_module"])
 
 
 def test_nothing_of_a_failed_spec_is_left() -> None:

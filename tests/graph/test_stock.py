@@ -141,7 +141,9 @@ CASES: list[tuple[Routine, dict[str, Any], Sent]] = [
     (SchemaValidator(model=Town), {"data": Town(name="a")}, [("valid", {"data": {"name": "a", "size": 5, "roads": []}})]),
     (Aggregator(count=1), X, [("aggregated", {"items": [X]})]),
     (Aggregator(count=1), {"data": 5, "route": "a"}, [("aggregated", {"items": [5]})]),
-    (Aggregator(count=2), X, []),
+    (Aggregator(count=2), X, [("aggregated", {"items": [X]})]),
+    (Aggregator(count=2, flush_partial=False), X, []),
+    (Batcher(batch_size=2), X, [("batch", {"items": [X]})]),
     (Batcher(batch_size=1), {"data": None}, [("batch", {"items": [None]})]),
 ]  # fmt: skip
 
@@ -164,7 +166,7 @@ def test_a_routine_from_a_spec_sends_the_same(routine: Routine, message: dict[st
     graph.add_routine(routine, "r")
     spec = graph.serialize()
     ways: dict[str, Any] = {"spec": spec, "mapping": spec.model_dump(mode="json"), "json": spec.model_dump_json()}
-    again = RoutineGraph.deserialize(ways[how])
+    again = RoutineGraph.deserialize(ways[how], modules=["builtins", "pydantic", __name__])
     assert again.serialize() == spec
     made = again.routine("r")
     assert type(made) is type(routine)

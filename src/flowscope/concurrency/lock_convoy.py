@@ -4,19 +4,17 @@ from collections.abc import Callable
 from time import sleep
 from typing import Final, Protocol
 
-__all__ = ["yield_while_taken"]
+__all__ = ["acquire_in_turn"]
 
 _TURNS: Final = 100
 
 
 class _Lock(Protocol):
-    acquire: Callable[[bool], bool]
-
-    def release(self) -> None: ...
+    acquire: Callable[..., bool]
 
 
-def yield_while_taken(lock: _Lock) -> None:
-    """Let the other threads run until a lock is free, or it seems to be held for long.
+def acquire_in_turn(lock: _Lock) -> None:
+    """Take a lock; as long as it is not held for long, by letting the other threads run until it is free.
 
     A thread that blocks gets the lock as soon as it is released, and only then waits for the interpreter's own lock. So
     the one that runs blocks when it needs the lock next, and from then on each use of it is a change of threads: a
@@ -24,6 +22,6 @@ def yield_while_taken(lock: _Lock) -> None:
     """
     for _ in range(_TURNS):
         if lock.acquire(False):
-            lock.release()
             return
         sleep(0)
+    lock.acquire()

@@ -84,6 +84,8 @@ class Pool(Generic[J]):
         """How many threads wait for a call."""
         self._waiting: set[threading.Thread] = set()
         """Those that wait for something else, amid a call."""
+        self.crowded = False
+        """Whether more threads work than it has places: one that has waited amid a call goes on beside its replacement."""
         self._closed = 0
         """How often it was closed: threads leave that were started before."""
         self._made = 0
@@ -100,6 +102,9 @@ class Pool(Generic[J]):
     def _has_room(self) -> bool:
         return len(self._threads) - len(self._waiting) < self.size
 
+    def _has_too_many(self) -> bool:
+        return len(self._threads) - len(self._waiting) > self.size
+
     def mark_waiting(self, thread: threading.Thread, waits: bool) -> None:
         """Note whether one of its threads waits; while it does, another one may work in its place."""
         with self._lock:
@@ -107,6 +112,7 @@ class Pool(Generic[J]):
                 self._waiting.add(thread)
             else:
                 self._waiting.discard(thread)
+            self.crowded = self._has_too_many()
             if self._free < len(self._calls) and self._has_room():
                 self._hire()
 
@@ -199,12 +205,13 @@ class Pool(Generic[J]):
         """The next call; None tells the thread to leave."""
         me = threading.current_thread()
         with self._lock:
-            while me in self._threads and len(self._threads) - len(self._waiting) <= self.size:
+            while me in self._threads and not self._has_too_many():
                 if self._calls:
                     return self._calls.popleft()
                 if hired != self._closed or not self._wait():
                     break
             self._threads.discard(me)
+            self.crowded = self._has_too_many()
             return None
 
     def _wait(self) -> bool:

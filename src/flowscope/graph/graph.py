@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, get_args
@@ -33,6 +33,7 @@ class RoutineGraph(Wiring):
         max_workers: The width of concurrent execution.
         execution_timeout: Seconds that a job may take, if `execute` does not say otherwise; None is no limit.
         flow_config: How the runs of jobs are recorded.
+        max_history: How many of the newest records the history of a job keeps; None keeps all.
 
     Raises:
         GraphError: There is no such strategy, or a number is below what makes sense.
@@ -46,10 +47,12 @@ class RoutineGraph(Wiring):
         execution_timeout: float | None = None,
         *,
         flow_config: FlowConfig | None = None,
+        max_history: int | None = None,
     ) -> None:
         super().__init__(flow_id)
         self.flow_config = flow_config or FlowConfig.default()
         self.execution_timeout = checked_timeout(execution_timeout)
+        self.max_history = None if max_history is None else checked_count(max_history, "max_history", least=0)
         self._jobs = RunningJobs(self)
         self.set_execution_strategy(execution_strategy, max_workers)
 
@@ -302,13 +305,21 @@ class RoutineGraph(Wiring):
         return spec_of_graph(self)
 
     @classmethod
-    def deserialize(cls, spec: GraphSpec | Mapping[str, Any] | str | bytes) -> Self:
+    def deserialize(
+        cls, spec: GraphSpec | Mapping[str, Any] | str | bytes, *, modules: Iterable[str] | None = None
+    ) -> Self:
         """The graph that was serialised, from its spec or that as a mapping or JSON.
 
+        Args:
+            spec: The spec. What it names is imported, and called by the jobs of the graph.
+            modules: The packages that its classes and functions may come from, besides the stock routines and the
+                exceptions of the standard library; None stands for those that are imported already and are not the
+                standard library. Nothing is imported before that is checked.
+
         Raises:
-            GraphError: Something in it is unknown, missing or of another version.
+            GraphError: Something in it is unknown, missing, of another version, or of a package that is not allowed.
         """
-        return rebuilt(spec, cls)
+        return rebuilt(spec, cls, modules)
 
 
 def _checked_strategy(strategy: ExecutionStrategy) -> ExecutionStrategy:

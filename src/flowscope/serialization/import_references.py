@@ -1,8 +1,11 @@
 """Functions and classes by name: `module:qualname`. Nothing is ever evaluated; what is named is imported."""
 
 import importlib
-from collections.abc import Mapping
-from types import MappingProxyType
+import sys
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType, ModuleType
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
@@ -10,7 +13,16 @@ from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 from ..errors import GraphError
 from .json_values import safe_repr
 
-__all__ = ["FROM_SPEC", "ExceptionTypes", "ModelType", "find_reference", "is_reference", "reference_to"]
+__all__ = [
+    "FROM_SPEC",
+    "ExceptionTypes",
+    "ModelType",
+    "Sources",
+    "find_reference",
+    "is_reference",
+    "only_from",
+    "reference_to",
+]
 
 T = TypeVar("T")
 
@@ -53,6 +65,13 @@ def find_reference(reference: str, what: str) -> Any:
     module, _, name = reference.partition(":")
     if not all(map(_is_plain, [*module.split("."), *name.split(".")])):
         raise _not_found(reference, what, "it is no path of plain names")
+    sources = _sources.get()
+    if sources is not None:
+        return sources.find(module, name, reference, what)
+    return _imported(module, name, reference, what)
+
+
+def _imported(module: str, name: str, reference: str, what: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
@@ -60,6 +79,79 @@ def find_reference(reference: str, what: str) -> Any:
     except (Exception, SystemExit) as error:  # a module may fail in any way when it is imported
         raise _not_found(reference, what, error) from error
     return found
+
+
+class Sources:
+    """Where the classes and functions of a spec may come from.
+
+    Args:
+        packages: Names of packages and modules; None stands for all that are imported and not the standard library.
+
+    Raises:
+        GraphError: It is one text, or has something else than names of modules.
+    """
+
+    def __init__(self, packages: Iterable[str] | None) -> None:
+        if isinstance(packages, str):
+            raise GraphError(f"modules is {packages!r}, wanted a list of names, such as [{packages!r}].")
+        self._packages = None if packages is None else tuple(packages)
+        named: tuple[object, ...] = self._packages or ()
+        for one in named:
+            if not (isinstance(one, str) and one):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+                raise GraphError(f"modules has {one!r}, wanted names of packages or modules.")
+
+    def allow(self, module: object) -> bool:
+        """Whether something may come from a module. Nothing is imported to find out."""
+        if not isinstance(module, str):
+            return False
+        if self._packages is not None:
+            return any(module == one or module.startswith(f"{one}.") for one in self._packages)
+        package = module.partition(".")[0]
+        return package in sys.modules and package not in sys.stdlib_module_names
+
+    def find(self, module: str, name: str, reference: str, what: str) -> Any:
+        """What is named, if it may be used and is defined where that is so: not brought there from somewhere else.
+
+        Raises:
+            GraphError: It may not, or there is none.
+        """
+        if module in sys.stdlib_module_names and module in sys.modules:
+            known: Any = getattr(sys.modules[module], name, None)
+            if isinstance(known, type) and issubclass(known, Exception):
+                return known  # such as what is worth another attempt
+        if not self.allow(module) and module not in _OWN:
+            raise self._refused(reference, what)
+        found = _imported(module, name, reference, what)
+        home: object = getattr(found, "__module__", None)
+        if isinstance(found, ModuleType) or not (self.allow(home) or home in _OWN):
+            raise self._refused(reference, what)
+        return found
+
+    def _refused(self, reference: str, what: str) -> GraphError:
+        if self._packages is None:
+            allowed = "packages that are imported already and are not the standard library"
+        else:
+            allowed = ", ".join(map(repr, self._packages)) or "no package"
+        return GraphError(
+            f"{what} is {reference!r}, and what this spec names may come from {allowed}. Name its package in "
+            "deserialize(spec, modules=[...]), if the spec is to be trusted with it."
+        )
+
+
+_OWN: Final = frozenset({"flowscope.graph", "flowscope.graph.routines.stock"})
+"""Whose routines every spec may have; there is nothing else in them that does harm."""
+
+_sources: Final[ContextVar[Sources | None]] = ContextVar("flowscope_graph_sources", default=None)
+
+
+@contextmanager
+def only_from(sources: Sources) -> Generator[None]:
+    """A block in which names are found there alone."""
+    token = _sources.set(sources)
+    try:
+        yield
+    finally:
+        _sources.reset(token)
 
 
 _MAIN: Final = "__main__"

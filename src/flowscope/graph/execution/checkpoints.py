@@ -7,26 +7,27 @@ from typing import Final
 from ..._clock import tick
 from ...serialization.exception_snapshot import Failure
 from ...serialization.exception_transport import remote_error
-from ..job.activation import Activation, Carrier
+from ..job.activation import Activation, Carrier, Extras
+from ..job.job_log import JobLog
 from ..job.state import JobState, PendingActivation
-from ..routines.routine import Routine
+from ..structure.bound_slot import BoundSlot
 from ..structure.graph_port import Checkpoints
 
 __all__ = ["Checkpointer", "activation_of", "pending_of", "unchanged_by_failure"]
 
 _BEGUN: Final = ("status", "updated_at", "pending_activations", "deferred_events", "finished_runs", "_live")
-"""What of a job changes when it begins."""
+"""What of a job changes when it begins, but for what is noted."""
 
 
 @contextmanager
-def unchanged_by_failure(job: JobState) -> Generator[None]:
+def unchanged_by_failure(job: JobState, job_log: JobLog) -> Generator[None]:
     """A block in which a job begins to run; if it fails, the job is as it was."""
-    history = len(job.execution_history)
+    mark = job_log.mark()
     before = {name: getattr(job, name) for name in _BEGUN}
     try:
         yield
     except BaseException:
-        del job.execution_history[history:]
+        job_log.back_to(mark)
         for name, value in before.items():
             setattr(job, name, value)
         raise
@@ -34,27 +35,22 @@ def unchanged_by_failure(job: JobState) -> Generator[None]:
 
 def pending_of(activation: Activation) -> PendingActivation:
     """An activation as its job keeps it."""
+    problem = activation.problem
     return PendingActivation.model_construct(
-        routine_id=activation.routine_id,
-        slot=activation.slot,
+        routine_id=activation.target.routine_id,
+        slot=activation.target.name,
         data=activation.data,
         attempt=activation.attempt,
-        problem=None if activation.problem is None else Failure(activation.problem).info(),
+        problem=None if problem is None else Failure(problem).info(),
     )
 
 
-def activation_of(kept: PendingActivation, carrier: Carrier, routine: Routine) -> Activation:
+def activation_of(kept: PendingActivation, carrier: Carrier, target: BoundSlot) -> Activation:
     """An activation again."""
-    return Activation(
-        carrier,
-        routine,
-        kept.routine_id,
-        kept.slot,
-        kept.data,
-        priority=carrier.job.priority,
-        attempt=kept.attempt,
-        problem=None if kept.problem is None else remote_error(kept.problem),
-    )
+    activation = Activation(carrier, carrier.handle, target, kept.data)
+    if kept.attempt > 1 or kept.problem is not None:
+        activation.extras = Extras(kept.attempt, None if kept.problem is None else remote_error(kept.problem))
+    return activation
 
 
 _SHARE: Final = 10

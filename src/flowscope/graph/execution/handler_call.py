@@ -1,30 +1,41 @@
 """Calling the handler of an activation."""
 
+from typing import Any
+
 from ...concurrency.threadsafe_coroutine import LoopCall
-from ...engine.scope.context import Handle
+from ...engine.definitions.callables import Kind
+from ...engine.definitions.deferred import own_kind
 from ..job.activation import Activation, enter_handler
-from ..routines.merging import snapshot
-from ..structure.graph_port import FINAL, GraphPort
+from ..structure.graph_port import FINAL
+from ..structure.handler_binding import UNRUN
 
 __all__ = ["call_handler"]
 
 
-def call_handler(activation: Activation, graph_port: GraphPort, flow: Handle, loop: object) -> None:
+def call_handler(activation: Activation, loop: object) -> None:
     """Call the handler to its end, in this context: as a task of the job's flow, and in the loop, if it is, or turns out to be, async.
 
     Raises:
         BaseException: What the handler has raised, or what did not fit it.
     """
-    enter_handler(activation, flow)
-    receiver = graph_port.receiver(activation.routine_id, activation.slot)
+    enter_handler(activation)
+    receiver = activation.target.receiver
     if receiver is None:
         return  # a slot that only merges
-    args, kwargs = receiver.bind(snapshot(activation.data), activation.problem)
-    rest = receiver.call(*args, **kwargs)
-    if rest is None:
+    args: tuple[Any, ...] = ()
+    kwargs = activation.data  # the call copies it
+    if activation.extras is not None or not receiver.fits(kwargs):
+        args, kwargs = receiver.bind(kwargs, activation.problem)
+    value = receiver.call(*args, **kwargs)
+    if value is None:
         return
-    activation.task = task = LoopCall(rest, loop)
-    del rest  # the loop has it
+    if not receiver.is_async:
+        if type(value) not in UNRUN:
+            return
+        if own_kind(value) is not Kind.ASYNC:
+            receiver.refuse(value)
+    activation.task = task = LoopCall(value, loop)
+    del value  # the loop has it
     try:
         if activation.job.status in FINAL:
             task.cancel()

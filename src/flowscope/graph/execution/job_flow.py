@@ -1,17 +1,23 @@
 """The flow run in which a job_run of a job is recorded."""
 
+import logging
+from collections.abc import Collection
 from typing import Any
 
+from ..._clock import tick
 from ...concurrency.event_loops import cancelled_error
 from ...engine.flow_base import state_of
 from ...engine.lifecycle.flow_drivers import close_flow, open_flow
 from ...engine.lifecycle.flow_lifecycle import wind_up
 from ...engine.lifecycle.steps import perform
+from ...engine.lifecycle.task_lifecycle import end_remotely
 from ...engine.live import Flow
 from ...engine.scope.context import Handle
 from ...model.config import FlowConfig
 from ...model.records import FlowRun
 from ...model.status import RunStatus
+from ...serialization.exception_snapshot import Failure
+from ..job.activation import Activation, activation_of_scope
 
 __all__ = ["Recording"]
 
@@ -45,6 +51,16 @@ class Recording:
             return perform(wind_up(self._run, error))
         perform(wind_up(self._run, error or cancelled_error()))
         return None
+
+    def cancel_calls(self, activations: Collection[Activation]) -> None:
+        """Record the open calls of handlers that were cancelled as such, though they may take their time to end."""
+        for call in self._run.calls.all() if activations else ():
+            if not call.ended and activation_of_scope(call) in activations:
+                end_remotely(call, RunStatus.CANCELLED, None, Failure(cancelled_error()), tick())
+
+    def warn(self, message: str) -> None:
+        """Add a warning to the log."""
+        self._run.log.add_entry(logging.WARNING, message, None)
 
     def close(self, error: BaseException | None, status: RunStatus) -> None:
         """End the record."""

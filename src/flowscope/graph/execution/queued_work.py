@@ -2,93 +2,83 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from ...concurrency.background_loop import background_loop
 from ...concurrency.event_loops import call_later
-from ...concurrency.thread_pool import Pool
-from ..job.activation import Activation
+from ..job.activation import Activation, Stage
+from .worker_threads import Lane
 
 __all__ = ["Emitted", "Work"]
 
 Emitted = list[tuple[str, dict[str, object]]]
 """Names of events and their messages."""
+_RUNNING: Final = Stage.RUNNING
+_DONE: Final = Stage.DONE
 
 
 class Work:
     """What a job_run of a job has to do; used under the job's lock."""
 
-    def __init__(self, workers: Pool[Activation]) -> None:
-        self._workers = workers
-        self._waiting: dict[Activation, None] = {}
-        self._running: dict[Activation, Emitted] = {}
-        """With what was emitted and is held back."""
-        self._retrying: dict[Activation, Callable[[], None]] = {}
-        """With what prevents the attempt."""
+    __slots__ = ("_enqueue", "_prevent", "_priority", "_workers", "unfinished")
 
-    @property
-    def done(self) -> bool:
-        """Whether there is none."""
-        return not (self._waiting or self._running or self._retrying)
+    def __init__(self, workers: Lane, priority: int) -> None:
+        self._workers = workers
+        self._priority = priority
+        self._enqueue = workers.enqueues(priority)
+        self.unfinished: dict[int, Activation] = {}
+        """All of it by number, the oldest first."""
+        self._prevent: dict[int, Callable[[], None]] = {}
+        """What prevents a further attempt that is waited for."""
 
     @property
     def running(self) -> list[Activation]:
         """Those whose handlers run."""
-        return list(self._running)
+        return [one for one in self.unfinished.values() if one.stage is _RUNNING]
 
     def post(self, activation: Activation) -> None:
-        """Let one wait for a thread.
+        """Let one that waits wait for a thread.
 
         Raises:
             RuntimeError: No thread can be started. Nothing waits then.
         """
-        self._workers.put(activation)
-        self._waiting[activation] = None
-
-    def start(self, activation: Activation) -> bool:
-        """Whether one that had to wait still has to run; it runs then."""
-        if activation not in self._waiting:
-            return False
-        del self._waiting[activation]
-        self._running[activation] = []
-        return True
-
-    def runs(self, activation: Activation) -> bool:
-        """Whether its handler is running."""
-        return activation in self._running
-
-    def hold_back(self, activation: Activation, event_name: str, data: dict[str, object]) -> None:
-        """Keep what a handler emits until it is through."""
-        self._running[activation].append((event_name, data))
-
-    def held_back(self, activation: Activation) -> Emitted:
-        """What it has emitted and was held back."""
-        return self._running[activation]
+        self.unfinished[activation.number] = activation
+        self._enqueue(activation)
+        if not self._workers.is_asked:
+            try:
+                self._workers.ask()
+            except BaseException:
+                self._workers.remove(activation, self._priority)
+                self.unfinished.pop(activation.number, None)
+                activation.stage = _DONE
+                raise
 
     def finish(self, activation: Activation) -> None:
-        """Let go of one whose handler is through."""
-        del self._running[activation]
+        """Let go of one whose handler is through, unless another attempt has its place."""
+        activation.stage = _DONE
+        if self.unfinished.get(activation.number) is activation:
+            del self.unfinished[activation.number]
 
     def retry(self, activation: Activation, pause: float, post: Callable[[Activation], object]) -> None:
         """Let one wait so many seconds for another attempt."""
-        self._retrying[activation] = call_later(background_loop(), pause, partial(post, activation))
+        activation.stage = Stage.RETRYING
+        self.unfinished[activation.number] = activation
+        self._prevent[activation.number] = call_later(background_loop(), pause, partial(post, activation))
 
-    def retries(self, activation: Activation) -> bool:
-        """Whether one still has to be tried again; it waits for that no more then."""
-        return self._retrying.pop(activation, None) is not None
+    def pop_retry(self, activation: Activation) -> bool:
+        """Whether one still has to be tried again; it waits for a thread then, to be posted."""
+        if self._prevent.pop(activation.number, None) is None:
+            return False
+        activation.stage = Stage.WAITING
+        return True
 
     def take(self) -> list[Activation]:
         """What waits, and waits no more, the oldest first."""
-        taken = sorted([*self._waiting, *self._retrying], key=_number)
-        for prevent in self._retrying.values():
+        taken = [one for one in self.unfinished.values() if one.stage is not _RUNNING]
+        for prevent in self._prevent.values():
             prevent()
-        self._waiting.clear()
-        self._retrying.clear()
+        self._prevent.clear()
+        for one in taken:
+            one.stage = _DONE
+            del self.unfinished[one.number]
         return taken
-
-    def all(self) -> list[Activation]:
-        """All of it, the oldest first."""
-        return sorted([*self._running, *self._waiting, *self._retrying], key=_number)
-
-
-def _number(activation: Activation) -> int:
-    return activation.number

@@ -1,18 +1,18 @@
 """The jobs of a graph that run, and the threads that they run in."""
 
 import threading
+import weakref
 from typing import Final
 
 from ..._clock import seconds, tick
-from ...concurrency.thread_pool import Pool
 from ...errors import GraphError
 from ...model.status import RunStatus
-from ..job.activation import Activation, enclosing_activations
+from ..job.activation import enclosing_activations
 from ..job.state import JobState
 from ..structure.graph_port import FINAL, Checkpoints, GraphPort, check_may_run, check_own
-from .job_log import JobLog
 from .job_run import JobRun
-from .worker_threads import new_worker_threads
+from .status_changes import change_status, note_cancellation
+from .worker_threads import Lane, new_worker_threads
 
 __all__ = ["RunningJobs"]
 
@@ -30,12 +30,16 @@ class RunningJobs:
         self._open = True
         self._single = new_worker_threads(1)
         self._wide = new_worker_threads(1)
+        self._lanes = [self._single, self._wide]
+        weakref.finalize(self, _close, self._lanes).atexit = False
         self.latest: JobState | None = None
         """The job that was started or resumed last."""
 
     def set_width(self, width: int) -> None:
         """Let so many activations of concurrent jobs to come run at once."""
-        self._wide = new_worker_threads(width)
+        former, self._wide = self._wide, new_worker_threads(width)
+        self._lanes[:] = [self._single, self._wide]
+        former.close()  # its threads leave when its jobs are through
 
     def run(self, job: JobState, kept: Checkpoints | None, loop: object = None) -> JobRun:
         """Let a job that does not run go on with what it has pending.
@@ -45,7 +49,7 @@ class RunningJobs:
             RuntimeError: No thread can be started. The job is as it was then.
         """
         self._check_at_rest(job)
-        workers: Pool[Activation] = self._single if job.execution_strategy == "sequential" else self._wide
+        workers = self._single if job.execution_strategy == "sequential" else self._wide
         job_run = JobRun(self._graph_port, job, workers, loop=loop, checkpoints=kept, let_go=self._let_go)
         try:
             self._admit(job, job_run)
@@ -100,9 +104,8 @@ class RunningJobs:
             with job._lock:  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
                 job_run = self.live(job)  # it may have paused meanwhile, and may have been resumed
                 if job_run is None and job.status not in FINAL:
-                    job_log = JobLog(job)
-                    job_log.cancelled(reason)
-                    job_log.change(RunStatus.CANCELLED)
+                    note_cancellation(job, reason)
+                    change_status(job, RunStatus.CANCELLED)
 
     def refuse_inside(self, what: str) -> None:
         """Refuse to wait inside a handler of the graph, for which others may have to wait.
@@ -126,8 +129,14 @@ class RunningJobs:
             left = None if timeout is None else max(0.0, timeout - seconds(began, tick()))
             if not (wait and job_run.wait(left)):
                 job_run.interrupt("the graph was shut down")
-        self._single.close(wait=False)
-        self._wide.close(wait=False)
+        self._single.close()
+        self._wide.close()
+
+
+def _close(lanes: list[Lane]) -> None:
+    """Let the threads of a graph that nobody holds leave."""
+    for workers in lanes:
+        workers.close()
 
 
 def _begun(job: JobState) -> JobRun | None:

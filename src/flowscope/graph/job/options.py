@@ -1,16 +1,21 @@
 """The words of a routine graph, and what happens when a handler raises."""
 
 from enum import IntEnum, StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ...engine.policies.retry import RetryPolicy
+from ...model.status import RunStatus
 from ...serialization.import_references import ExceptionTypes
 
-__all__ = ["ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
+__all__ = ["FINAL", "ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
 
 ExecutionStrategy = Literal["sequential", "concurrent"]
+
+
+FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
+"""What a job remains."""
 
 
 class TaskPriority(IntEnum):

@@ -1,23 +1,18 @@
 """What is known of a job: all of it goes into a file, and an unfinished job goes on from there, on any graph_port."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from copy import copy, deepcopy
-from dataclasses import dataclass
 from datetime import datetime
-from math import inf
 from pathlib import Path
 from threading import RLock
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     PrivateAttr,
     SerializerFunctionWrapHandler,
-    ValidationInfo,
     model_serializer,
 )
 
@@ -27,11 +22,21 @@ from ...errors import GraphError
 from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
-from ...serialization.exact_json import from_json_form, to_json_form
-from ...serialization.recorded_field import RECORDED
 from .job_file import read_job, write_atomically
+from .job_log import LEDGER_FIELDS, JobLog
+from .job_records import (
+    DeferredEvent,
+    Exact,
+    ExecutionRecord,
+    MergeState,
+    PausePoint,
+    PendingActivation,
+    RoutineState,
+    RoutineStatus,
+)
 from .joined_record import joined
-from .options import ExecutionStrategy, TaskPriority
+from .options import FINAL, ExecutionStrategy, TaskPriority
+from .performance import Measure, Performance, performance_of
 
 __all__ = [
     "DeferredEvent",
@@ -47,140 +52,6 @@ __all__ = [
 ]
 
 _STRICT = ConfigDict(extra="forbid")
-
-
-def _read(value: Any, info: ValidationInfo) -> Any:
-    return from_json_form(value) if info.mode == "json" else value
-
-
-Exact = Annotated[
-    dict[str, Any],
-    BeforeValidator(_read),
-    PlainSerializer(lambda value: to_json_form(value, "data"), when_used="json"),
-]
-"""Data that comes back from JSON as what it was."""
-
-
-RoutineStatus = Literal["pending", "running", "completed", "failed", "error_continued", "skipped"]
-
-
-class RoutineState(BaseModel):
-    """How the latest activation of a routine went."""
-
-    model_config = _STRICT
-
-    status: RoutineStatus = "pending"
-    error: ErrorInfo | None = None
-    retry_count: int = 0
-    """How many extra attempts there have been in this job."""
-    updated_at: datetime = Field(default_factory=now)
-
-
-class ExecutionRecord(BaseModel):
-    """One thing that happened in a job."""
-
-    model_config = _STRICT
-
-    routine_id: str
-    event_name: str
-    """`start`, `completed`, `failed`, `retry`, `error_continued` or `skipped` for an activation; or the event emitted."""
-    data: Annotated[dict[str, Any], RECORDED] = {}
-    timestamp: datetime = Field(default_factory=now)
-
-
-class PausePoint(BaseModel):
-    """When and why a job was paused."""
-
-    model_config = _STRICT
-
-    reason: str = ""
-    checkpoint: Annotated[Any, RECORDED] = None
-    timestamp: datetime = Field(default_factory=now)
-
-
-class PendingActivation(BaseModel):
-    """A message that waits for its handler."""
-
-    model_config = _STRICT
-
-    routine_id: str
-    slot: str
-    data: Exact
-    """What the handler will get."""
-    attempt: int = 1
-    """Of the activation, as its routine's error handler counts."""
-    problem: ErrorInfo | None = None
-    """What went wrong before the handler was reached: its merge function raised."""
-
-
-class DeferredEvent(BaseModel):
-    """An event that is emitted when the job is resumed."""
-
-    model_config = _STRICT
-
-    routine_id: str
-    event_name: str
-    data: Exact = {}
-
-
-class MergeState(BaseModel):
-    """The messages of a slot so far, merged."""
-
-    model_config = _STRICT
-
-    routine_id: str
-    slot: str
-    data: Exact
-
-
-class Performance(BaseModel):
-    """How the activations of a routine, or of a whole job, went; times in seconds."""
-
-    model_config = _STRICT
-
-    total_executions: int = 0
-    completed: int = 0
-    failed: int = 0
-    success_rate: float = 0.0
-    """Between 0.0 and 1.0."""
-    avg_execution_time: float = 0.0
-    min_execution_time: float = 0.0
-    max_execution_time: float = 0.0
-
-
-@dataclass(slots=True)
-class Measure:
-    """The activations of a routine, counted and timed in seconds."""
-
-    total: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    shortest: float = inf
-    longest: float = 0.0
-
-    def add(self, seconds: float, *, failed: bool) -> None:
-        """Count another activation."""
-        self.total += 1
-        self.failed += failed
-        self.seconds += seconds
-        self.shortest = min(self.shortest, seconds)
-        self.longest = max(self.longest, seconds)
-
-
-def _performance(measures: Iterable[Measure]) -> Performance | None:
-    parts = list(measures)
-    count, failed = sum(one.total for one in parts), sum(one.failed for one in parts)
-    if not count:
-        return None
-    return Performance(
-        total_executions=count,
-        completed=count - failed,
-        failed=failed,
-        success_rate=(count - failed) / count,
-        avg_execution_time=sum(one.seconds for one in parts) / count,
-        min_execution_time=min(one.shortest for one in parts),
-        max_execution_time=max(one.longest for one in parts),
-    )
 
 
 class LiveJob(Protocol):
@@ -235,14 +106,50 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     finished_runs: list[FlowRun[Any]] = []
     """The records of the job up to its latest pause."""
 
+    checksum: str | None = Field(default=None, exclude=True)
+    """Of the file that it is in; None outside one."""
+
+    _job_log: JobLog | None = PrivateAttr(default=None)
+    """Has the place of some fields, from when the job has begun."""
     _live: "LiveJob | None" = PrivateAttr(default=None)
     _lock: Any = PrivateAttr(default_factory=RLock)
+
+    if not TYPE_CHECKING:  # else any name would pass as an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """What is only made when it is read: nothing else is missing from the fields of a job."""
+            if name in LEDGER_FIELDS and self._job_log is not None:
+                with self._lock:
+                    return self._job_log.value_of(name)
+            return super().__getattr__(name)
+
+    def __iter__(self) -> Generator[tuple[str, Any]]:
+        """All fields."""
+        for name in type(self).model_fields:
+            yield name, getattr(self, name)
+
+    def _own_ledger(self) -> JobLog:
+        """What the job is noted in, under its lock; from now on, it has the place of those fields."""
+        if self._job_log is None:
+            fields = vars(self)
+            self._job_log = JobLog(fields)
+            for name in LEDGER_FIELDS:
+                del fields[name]
+        return self._job_log
 
     @property
     def flow_run(self) -> FlowRun[Any]:
         """The record of the job: its activations are tasks named `<routine_id>.<slot>`."""
         present = [] if self._live is None else [self._live.record()]
         return joined(self.job_id, self.flow_id, self.status, self.error, [*self.finished_runs, *present])
+
+    @property
+    def undelivered(self) -> list[tuple[str, str, list[Any]]]:
+        """Of a job that has ended: the messages that waited for more, by routine id and slot; empty before."""
+        if self.status not in FINAL:
+            return []
+        waiting = [one for one in self.merges if one.gathered and one.data.get("items")]
+        return [(one.routine_id, one.slot, one.data["items"]) for one in waiting]
 
     def save(self, path: str | Path) -> Path:
         """Write the job to a file, at any moment, all or nothing; folders are made.
@@ -339,4 +246,4 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
         """How the activations went, of one routine or (None) of all; None if there has been none."""
         with self._lock:
             chosen = self.measures.values() if routine_id is None else [self.measures.get(routine_id, Measure())]
-            return _performance(chosen)
+            return performance_of(chosen)

@@ -20,6 +20,9 @@ from .expressions import expression
 __all__ = ["Condition", "holds"]
 
 _WHAT = "a condition"
+_FUNCTION = "function"
+_TYPE = "$type"
+_VALUE = "$value"
 
 Predicate = Callable[[Any], object]
 Written = str | dict[str, Any]
@@ -36,14 +39,31 @@ def _checked(value: object, info: ValidationInfo) -> object:
         return text
     if isinstance(value, Mapping):
         fields: Any = dict(cast("Mapping[object, object]", value))
-        return _fields(from_json_form(fields) if from_spec or info.mode == "json" else fields)
+        if not from_spec:
+            return _fields(from_json_form(fields) if info.mode == "json" else fields)
+        found = {name: find_reference(form[_VALUE], _WHAT) for name, form in fields.items() if _is_function(form)}
+        rest = {name: form for name, form in fields.items() if name not in found}
+        read = {**from_json_form(rest), **found}
+        return _fields({name: read[name] for name in fields})
     return _predicate(value)
 
 
 def _fields(fields: Any) -> object:
     if class_of(fields) is not dict or not all(type(name) is str for name in fields):
         raise GraphError(f"{_WHAT} is {safe_repr(fields)}, wanted names of fields and their values.")
+    for wanted in fields.values():
+        if is_predicate(wanted):
+            _predicate(wanted)
     return fields
+
+
+def is_predicate(wanted: object) -> bool:
+    """Whether a field is asked about with a function; a class is a value like others, that the field is compared with."""
+    return callable(wanted) and not isinstance(wanted, type)
+
+
+def _is_function(form: Any) -> bool:
+    return class_of(form) is dict and form.keys() == {_TYPE, _VALUE} and form[_TYPE] == _FUNCTION
 
 
 def _predicate(value: object) -> object:
@@ -58,7 +78,13 @@ def _predicate(value: object) -> object:
 def _written(condition: Any) -> Any:
     if isinstance(condition, str):
         return condition
-    return to_json_form(condition, _WHAT) if class_of(condition) is dict else reference_to(condition, _WHAT)
+    if class_of(condition) is not dict:
+        return reference_to(condition, _WHAT)
+    functions = {name: wanted for name, wanted in condition.items() if is_predicate(wanted)}
+    rest = {name: wanted for name, wanted in condition.items() if name not in functions}
+    forms = to_json_form(rest, _WHAT)
+    forms |= {name: {_TYPE: _FUNCTION, _VALUE: reference_to(one, _WHAT)} for name, one in functions.items()}
+    return {name: forms[name] for name in condition}
 
 
 Condition = Annotated[
@@ -66,7 +92,7 @@ Condition = Annotated[
     PlainValidator(_checked, json_schema_input_type=Written),
     PlainSerializer(_written, return_type=Written, when_used="json"),
 ]
-"""A predicate of the message, a dictionary of fields that have to have these values, or an expression."""
+"""A predicate of the message, a dictionary of fields with their values or predicates of these, or an expression."""
 
 
 def holds(condition: Any, data: Any, routine: BaseModel) -> bool:
@@ -79,7 +105,7 @@ def holds(condition: Any, data: Any, routine: BaseModel) -> bool:
 
     Raises:
         GraphError: A field of the message cannot be compared with the value that it should have.
-        Exception: What a predicate has raised.
+        Exception: What a predicate has raised, of the message or of a field.
     """
     if isinstance(condition, str):
         return _evaluates(condition, data, routine)
@@ -100,6 +126,10 @@ def _evaluates(text: str, data: object, routine: BaseModel) -> bool:
 
 def _matches(fields: dict[str, Any], message: Any) -> bool:
     for name, wanted in fields.items():
+        if is_predicate(wanted):
+            if name not in message or not wanted(message[name]):
+                return False
+            continue
         try:
             if name not in message or not message[name] == wanted:  # noqa: SIM201 - `!=` is another question
                 return False

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import Any, Final, cast, final
 
-from ..job.state import MergeState
+from ..job.job_records import MergeState
 from .slots_and_events import MergeStrategy, OfRoutine
 
-__all__ = ["Groups", "Merges", "snapshot"]
+__all__ = ["CONTAINERS", "Groups", "Merges", "snapshot"]
 
 
 @final
@@ -18,15 +18,18 @@ class Groups(OfRoutine):
 
     def of(self, routine: object) -> "Gather":
         """That of a routine."""
-        return Gather(getattr(routine, self._field))
+        routine_fields: Any = routine
+        return Gather(getattr(routine, self._field), flushes=routine_fields.flush_partial)
 
 
 @final
 class Gather:
     """Gathers messages: the one that completes a group is delivered it as `data`, the others nothing."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, flushes: bool) -> None:
         self._size = size
+        self.flushes = flushes
+        """Whether fewer are delivered when the job has nothing else to do."""
 
     def __call__(self, waiting: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         """Add a message to those that wait, take a complete group from them, and return what is delivered."""
@@ -42,7 +45,14 @@ class Merges:
     """The messages of each slot so far, merged: of one job, and used under its lock."""
 
     def __init__(self, states: Iterable[MergeState]) -> None:
-        self._by_slot = {(one.routine_id, one.slot): snapshot(one.data) for one in states}
+        self._by_slot: dict[tuple[str, str], dict[str, Any]] = {}
+        self._gathered: dict[tuple[str, str], None] = {}
+        """The slots whose messages wait to be delivered, those of each in the order in which they began to."""
+        for one in states:
+            key = (one.routine_id, one.slot)
+            self._by_slot[key] = snapshot(one.data)
+            if one.gathered:
+                self._gathered[key] = None
 
     def take(self, routine_id: str, slot: str, strategy: MergeStrategy, new: dict[str, Any]) -> dict[str, Any]:
         """Merge one more message, and return what its handler gets.
@@ -55,6 +65,7 @@ class Merges:
             return new
         own = snapshot(new)  # what comes is still in the hands of who sent it, and of other receivers
         if isinstance(strategy, Gather):
+            self._gathered[routine_id, slot] = None
             return strategy(self._by_slot.setdefault((routine_id, slot), {}), own)
         old = self._by_slot.get((routine_id, slot), {})
         if strategy == "append":
@@ -65,9 +76,27 @@ class Merges:
         self._by_slot[routine_id, slot] = made
         return delivered
 
+    def copy(self) -> "Merges":
+        """The same by itself."""
+        return Merges(self.states())
+
+    def waiting(self) -> dict[tuple[str, str], int]:
+        """How many messages wait for more, by routine id and slot, where there are any."""
+        counts = {key: len(self._by_slot[key].get("items", ())) for key in self._gathered}
+        return {key: count for key, count in counts.items() if count}
+
+    def take_rest(self, routine_id: str, slot: str) -> dict[str, Any]:
+        """What waits there is delivered, and waits no more."""
+        waiting = self._by_slot[routine_id, slot]
+        rest, waiting["items"] = waiting["items"], []
+        return {"data": rest}
+
     def states(self) -> list[MergeState]:
         """As they go into the job's file."""
-        return [MergeState(routine_id=key[0], slot=key[1], data=snapshot(data)) for key, data in self._by_slot.items()]
+        return [
+            MergeState(routine_id=key[0], slot=key[1], data=snapshot(data), gathered=key in self._gathered)
+            for key, data in self._by_slot.items()
+        ]
 
 
 def _checked(made: Any, strategy: object) -> dict[str, Any]:
@@ -77,17 +106,20 @@ def _checked(made: Any, strategy: object) -> dict[str, Any]:
 
 
 def snapshot(data: dict[str, Any]) -> dict[str, Any]:
-    """The same data in containers of its own, so that nobody's change reaches anybody else."""
-    return {key: _own(value) for key, value in data.items()}
+    """The same data, its containers copied, so that nobody's change reaches anybody else."""
+    for value in data.values():
+        if type(value) in CONTAINERS:
+            return {key: _own(value) for key, value in data.items()}
+    return data.copy()
 
 
-_CONTAINERS: Final = frozenset({list, dict, tuple})
+CONTAINERS: Final = frozenset({list, dict, tuple})
 
 
 def _own(value: Any) -> Any:
     kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
     if kind is list:
-        plain = _CONTAINERS.isdisjoint(map(type, value))  # as long ones mostly are
+        plain = CONTAINERS.isdisjoint(map(type, value))  # as long ones mostly are
         return value.copy() if plain else [_own(item) for item in value]
     if kind is dict:
         return {key: _own(item) for key, item in value.items()}

@@ -94,11 +94,19 @@ class Routine(BaseModel):
         Raises:
             GraphError: There is no such event, or no handler of this routine is running here.
         """
-        activation = self._activation(event_name)
-        if event_name not in self.declared_events and event_name not in self._events:
+        activation = activation_here()
+        if activation is None or activation.target.routine is not self:
+            raise self._not_here(activation, event_name)
+        if (
+            event_name not in activation.target.routes
+            and event_name not in self.declared_events
+            and event_name not in self._events
+        ):
             known = ", ".join(map(repr, self.events)) or "none"
-            raise GraphError(f"routine {activation.routine_id!r} has no event {event_name!r}; its events: {known}.")
-        activation.emit(event_name, data)
+            raise GraphError(
+                f"routine {activation.target.routine_id!r} has no event {event_name!r}; its events: {known}."
+            )
+        activation.carrier.emit(activation, event_name, data)
 
     def set_error_handler(self, handler: ErrorHandler) -> Self:
         """Say what is done when one of its handlers raises; the graph's handler is not asked then.
@@ -147,18 +155,18 @@ class Routine(BaseModel):
         Raises:
             GraphError: No handler of this routine is running here.
         """
-        return self._activation("job").job
-
-    def _activation(self, wanted: str) -> Activation:
         activation = activation_here()
-        if activation is None or activation.routine is not self:
-            here = (
-                "none is running here. Begin a job with graph.execute(); run a thread of your own in a copy_context()."
-                if activation is None
-                else f"the one that is running here is of {type(activation.routine).__name__}. Connect the two."
-            )
-            raise GraphError(f"{wanted!r} of {type(self).__name__} is for its own handlers, and {here}")
-        return activation
+        if activation is None or activation.target.routine is not self:
+            raise self._not_here(activation, "job")
+        return activation.job
+
+    def _not_here(self, activation: Activation | None, wanted: str) -> GraphError:
+        here = (
+            "none is running here. Begin a job with graph.execute(); run a thread of your own in a copy_context()."
+            if activation is None
+            else f"the one that is running here is of {type(activation.target.routine).__name__}. Connect the two."
+        )
+        return GraphError(f"{wanted!r} of {type(self).__name__} is for its own handlers, and {here}")
 
     def __copy__(self) -> Self:
         copied = super().__copy__()

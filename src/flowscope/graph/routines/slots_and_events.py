@@ -15,7 +15,6 @@ __all__ = [
     "Event",
     "MergeStrategy",
     "OfRoutine",
-    "Route",
     "Slot",
     "SlotPlan",
     "checked_name",
@@ -212,12 +211,3 @@ class Connection(NamedTuple):
             return dict(data)
         passed = {key: value for key, value in data.items() if key not in names}
         return passed | {names[key]: value for key, value in data.items() if key in names}
-
-
-class Route(NamedTuple):
-    """A connection with what its messages meet."""
-
-    connection: Connection
-    target: Any
-    """The routine that receives."""
-    merge_strategy: MergeStrategy

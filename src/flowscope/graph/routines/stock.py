@@ -59,6 +59,8 @@ class Aggregator(Routine):
     """Gathers messages, and sends each `count` of them together, as `items`; fewer wait for more."""
 
     count: int = Field(ge=1, strict=True)
+    flush_partial: bool = True
+    """Whether fewer are sent when the job has nothing else to do; otherwise they are left in `JobState.undelivered`."""
 
     aggregated = event("items")
 
@@ -73,6 +75,8 @@ class Batcher(Routine):
     """Sends messages in batches of `batch_size`, as `items`; an incomplete batch waits for more."""
 
     batch_size: int = Field(ge=1, strict=True)
+    flush_partial: bool = True
+    """Whether an incomplete batch is sent when the job has nothing else to do; otherwise it is left in `JobState.undelivered`."""
 
     batch = event("items")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from inspect import getattr_static
 from math import inf
@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from ...errors import GraphError
 from ...model.config import FlowConfig
-from ...serialization.import_references import FROM_SPEC, find_reference, reference_to
+from ...serialization.import_references import FROM_SPEC, Sources, find_reference, only_from, reference_to
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..routines.routine import Routine
 from ..routines.slots_and_events import Event, MergeStrategy, Slot
@@ -88,6 +88,8 @@ class GraphSpec(BaseModel):
     execution_strategy: ExecutionStrategy = "sequential"
     max_workers: int = Field(default=5, ge=1)
     execution_timeout: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_history: int | None = Field(default=None, ge=0)
+    """How many records the history of a job keeps; None is all."""
     flow_config: FlowConfig | None = None
     """How the runs of jobs are recorded; None is the default."""
     error_handler: ErrorHandler | None = None
@@ -109,6 +111,7 @@ def spec_of_graph(graph: Wiring) -> GraphSpec:
             execution_strategy=graph.execution_strategy,
             max_workers=graph.max_workers,
             execution_timeout=None if graph.execution_timeout == inf else graph.execution_timeout,
+            max_history=graph.max_history,
             flow_config=_flow_config(graph.flow_config, what),
             error_handler=graph.error_handler,
             routines=tuple(_routine_spec(name, routine) for name, routine in graph.routines.items()),
@@ -203,17 +206,24 @@ def _method(routine: Routine, name: str) -> Callable[..., Any] | None:
 
 
 def rebuilt(
-    spec: GraphSpec | Mapping[str, Any] | str | bytes, make: Callable[[str, ExecutionStrategy, int, float | None], W]
+    spec: GraphSpec | Mapping[str, Any] | str | bytes,
+    make: Callable[[str, ExecutionStrategy, int, float | None], W],
+    modules: Iterable[str] | None,
 ) -> W:
     """The graph of a spec, which `make`, its class, makes without anything in it.
 
     Raises:
-        GraphError: Something in it is unknown, missing or of another version.
+        GraphError: Something in it is unknown, missing, of another version, or of a package that is not allowed.
     """
-    checked = _checked(spec)
+    with only_from(Sources(modules)):
+        return _rebuilt(_checked(spec), make)
+
+
+def _rebuilt(checked: GraphSpec, make: Callable[[str, ExecutionStrategy, int, float | None], W]) -> W:
     with _told(f"{getattr(make, '__name__', make)} cannot be made like RoutineGraph, with its first four parameters"):
         graph = make(checked.flow_id, checked.execution_strategy, checked.max_workers, checked.execution_timeout)
     graph.set_error_handler(checked.error_handler)
+    graph.max_history = checked.max_history
     if checked.flow_config is not None:
         graph.flow_config = checked.flow_config
     for one in checked.routines:

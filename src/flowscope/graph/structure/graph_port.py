@@ -1,17 +1,15 @@
 """What a graph is to its jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from ...errors import GraphError
 from ...model.config import FlowConfig
-from ...model.status import RunStatus
-from ..job.options import ErrorHandler
+from ..job.options import FINAL, ErrorHandler
 from ..job.state import JobState
 from ..routines.routine import Routine
-from ..routines.slots_and_events import Route
-from .handler_binding import Receiver
+from .bound_slot import BoundSlot, Route
 
 __all__ = [
     "FINAL",
@@ -24,8 +22,6 @@ __all__ = [
     "checkpoints",
 ]
 
-FINAL: Final = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT})
-
 
 class GraphPort(Protocol):
     """The graph, as its jobs see it."""
@@ -33,21 +29,26 @@ class GraphPort(Protocol):
     flow_id: str
     flow_config: FlowConfig
     error_handler: ErrorHandler | None
+    max_history: int | None
+
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """For each routine, those that it receives messages from."""
+        ...
 
     def routine(self, routine_id: str) -> Routine:
         """The routine of an id."""
         ...
 
-    def receiver(self, routine_id: str, slot: str) -> Receiver | None:
-        """What receives the messages of a slot; None for one without a handler."""
+    def bound_slot(self, routine_id: str, slot: str) -> BoundSlot:
+        """The slot of a routine, with all that its messages meet there."""
         ...
 
     def check_work(self, job: JobState) -> None:
         """Refuse a job that has work for what the graph lacks."""
         ...
 
-    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
-        """Those of an event, in the order in which they were made."""
+    def routes_from(self, routine_id: str) -> Mapping[str, Sequence[Route]]:
+        """The ways from its events, by name, in the order in which they were made."""
         ...
 
 
@@ -69,14 +70,14 @@ def checkpoints(save_to: str | Path | None, save_every: int | None) -> Checkpoin
     return None if save_to is None else Checkpoints(Path(save_to), every)
 
 
-def checked_count(count: object, what: str) -> int:
-    """A number of which there is at least one.
+def checked_count(count: object, what: str, *, least: int = 1) -> int:
+    """A number of something.
 
     Raises:
-        GraphError: It is none.
+        GraphError: It is none, or too low.
     """
-    if not isinstance(count, int) or count < 1:
-        raise GraphError(f"{what} is {count!r}, wanted a whole number of at least 1.")
+    if not isinstance(count, int) or count < least:
+        raise GraphError(f"{what} is {count!r}, wanted a whole number of at least {least}.")
     return count
 
 

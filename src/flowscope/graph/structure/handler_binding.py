@@ -3,26 +3,20 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NoReturn
 
 from ...engine.definitions.callables import Definition, Kind, define
-from ...engine.definitions.deferred import own_kind
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.lifecycle.task_drivers import caller_of, go_on, sync_caller
 from ...engine.live import LIVE_TYPES
 from ...engine.scope.call import Call
 from ...errors import DefinitionError, GraphError, InjectionError
+from ..routines.merging import CONTAINERS, snapshot
 
-__all__ = ["Receiver"]
+__all__ = ["UNRUN", "Receiver"]
 
-_UNRUN: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
-
-
-class Bound(NamedTuple):
-    """The arguments of one activation."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
+UNRUN: Final = frozenset({CoroutineType, GeneratorType, AsyncGeneratorType})
+"""What a call returns that has not been done yet."""
 
 
 class Receiver:
@@ -36,15 +30,20 @@ class Receiver:
         definition, task_definition = _planned(handler, task_name)
         injected = task_definition.plan.parameters
         taken = [one for one in definition.named if one.name not in injected]
-        is_async = definition.kind is Kind.ASYNC
-        self.call: Callable[..., Any] = caller_of(task_definition) if is_async else _checking(task_definition)
-        """Calls the handler as a task; what it returns, if it is not None, is to be awaited."""
+        self.is_async = definition.kind is Kind.ASYNC
+        self._task_name = task_name
+        self.call: Callable[..., Any] = (
+            caller_of(task_definition) if self.is_async else sync_caller(task_definition, go_on=self._go_on)
+        )
+        """Calls the handler as a task; what it returns, if it is not None, may be to be awaited."""
         self.names = tuple(one.name for one in taken)
         """The keys that it takes."""
         self.required = tuple(one.name for one in taken if one.default is one.empty)
         self.takes_all = any(one.kind is one.VAR_KEYWORD for one in definition.parameters)
         """Whether it takes every key."""
         self._positional = {one.name: one.default for one in taken if one.kind is one.POSITIONAL_ONLY}
+        self._keys = None if self._positional else frozenset(self.names)
+        """The keys of a message that fits as it is."""
         self._whole = self.names == ("data",) and not self.takes_all
         self._refuse = caller_of(TaskDefinition(define(_raise, "handler"), LIVE_TYPES, task_name=task_name))
 
@@ -57,8 +56,19 @@ class Receiver:
         """Whether it makes use of a key."""
         return self.takes_all or self._whole or name in self.names
 
-    def bind(self, data: Mapping[str, Any], problem: BaseException | None = None) -> Bound:
-        """The arguments for a message. What does not fit is recorded as a failed task.
+    def fits(self, data: dict[str, Any]) -> bool:
+        """Whether a message is the arguments as it is, and holds no containers."""
+        if self._keys != data.keys():
+            return False
+        for value in data.values():  # noqa: SIM110 - for each message, where a generator costs more than all else
+            if type(value) in CONTAINERS:
+                return False
+        return True
+
+    def bind(
+        self, data: dict[str, Any], problem: BaseException | None = None
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments for a message, in containers of their own. What does not fit is recorded as a failed task.
 
         Args:
             data: The message.
@@ -70,16 +80,29 @@ class Receiver:
         """
         if problem is not None:
             self._refuse(problem)
-        if self._whole and "data" not in data:
-            data = {"data": dict(data)}
-        missing = [name for name in self.required if name not in data]
+        own = snapshot(data)
+        if self._whole and "data" not in own:
+            own = {"data": dict(own)}
+        missing = [name for name in self.required if name not in own]
         if missing:
             wanted = ", ".join(map(repr, missing))
-            self._refuse(TypeError(f"the handler wants {wanted}, and the message has {sorted(map(str, data))}"))
+            self._refuse(TypeError(f"the handler wants {wanted}, and the message has {sorted(map(str, own))}"))
         by_position = self._positional
-        names = data if self.takes_all else self.names
-        kwargs = {name: data[name] for name in names if name in data and name not in by_position}
-        return Bound(self._positions(data) if by_position else (), kwargs)
+        names = own if self.takes_all else self.names
+        kwargs = {name: own[name] for name in names if name in own and name not in by_position}
+        return self._positions(own) if by_position else (), kwargs
+
+    def _go_on(self, kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.refuse(rest) if kind.yields else go_on(kind, call, rest, args, kwargs)
+
+    def refuse(self, value: object) -> NoReturn:
+        """Refuse a coroutine or generator that a handler has returned, and that nobody runs.
+
+        Raises:
+            TypeError: Always.
+        """
+        made = type(value).__name__
+        raise TypeError(f"handler {self._task_name!r} returned a {made}, which nobody runs. Emit what it would yield.")
 
     def _positions(self, data: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of what has no name for callers, as far as the message has any."""
@@ -120,29 +143,6 @@ def _refuse_hidden(definition: Definition, task_definition: TaskDefinition, what
             hidden = one.name
         elif one.kind is one.POSITIONAL_ONLY and hidden:
             raise GraphError(f"{what} has the injected {hidden!r} before {one.name!r}, and both before '/'. Swap them.")
-
-
-def _checking(task_definition: TaskDefinition) -> Callable[..., Any]:
-    """A call that returns the coroutine with which it goes on, if there is one: of a wrapper, or a lambda."""
-
-    def refuse(value: object) -> NoReturn:
-        made = type(value).__name__
-        raise TypeError(
-            f"handler {task_definition.name!r} returned a {made}, which nobody runs. Emit what it would yield."
-        )
-
-    def go_on_unless(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return refuse(rest) if kind.yields else go_on(kind, call, rest, args, kwargs)
-
-    call = sync_caller(task_definition, go_on=go_on_unless)
-
-    def checked(*args: Any, **kwargs: Any) -> Any:
-        value = call(*args, **kwargs)
-        if type(value) not in _UNRUN:
-            return None
-        return value if own_kind(value) is Kind.ASYNC else refuse(value)
-
-    return checked
 
 
 def _raise(error: BaseException) -> None:

@@ -13,7 +13,8 @@ from ...model.config import FlowConfig
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..job.state import JobState
 from ..routines.routine import Routine
-from ..routines.slots_and_events import Connection, Route, Slot, checked_name
+from ..routines.slots_and_events import Connection, Slot, checked_name
+from .bound_slot import BoundSlot, Route
 from .graph_port import check_own
 from .handler_binding import Receiver
 from .mermaid import mermaid_of
@@ -31,6 +32,8 @@ class Wiring:
     """How many activations of concurrent jobs run at once."""
     execution_timeout: float | None
     """Seconds that a job may take if nothing else is said; None is no limit."""
+    max_history: int | None
+    """How many of the newest records the history of a job keeps; None is all."""
     flow_config: FlowConfig
     """How the runs of jobs are recorded."""
 
@@ -42,9 +45,10 @@ class Wiring:
         self._routines: dict[str, Routine] = {}
         self._free_numbers: dict[str, int] = {}
         """By class name: the lowest number that may be free, for no id becomes free again."""
-        self._receivers: dict[tuple[str, str], Receiver | None] = {}
+        self._bound: dict[tuple[str, str], BoundSlot] = {}
         self._connections: list[Connection] = []
-        self._from: dict[tuple[str, str], list[Route]] = {}
+        self._from: dict[str, dict[str, list[Route]]] = {}
+        """By routine and event."""
         self._lock = threading.RLock()
 
     @property
@@ -84,9 +88,11 @@ class Wiring:
             made = checked_name(chosen, "the id of a routine")
             if made in self._routines:
                 raise GraphError(f"routine id {made!r} already exists in graph {self.flow_id!r}. Choose another one.")
-            receivers = {(made, name): _receiver(slot, made) for name, slot in routine.slots.items()}
+            routes: dict[str, list[Route]] = {}
+            bound = {(made, name): _bound(routine, made, slot, routes) for name, slot in routine.slots.items()}
             self._routines[made] = routine
-            self._receivers.update(receivers)
+            self._from[made] = routes
+            self._bound.update(bound)
             return made
 
     def _free_id(self, name: str) -> str:
@@ -121,13 +127,12 @@ class Wiring:
         with self._lock:
             source, target = self.routine(source_id), self.routine(target_id)
             need(source_event, source.events, f"routine {source_id!r} has no event")
-            slots = target.slots
-            need(target_slot, slots, f"routine {target_id!r} has no slot")
-            self.receiver(target_id, target_slot)
+            need(target_slot, target.slots, f"routine {target_id!r} has no slot")
+            bound = self.bound_slot(target_id, target_slot)
             made = Connection(source_id, source_event, target_id, target_slot, mapping)
             self._connections.append(made)
-            route = Route(made, target, slots[target_slot].merge_strategy)
-            self._from.setdefault((source_id, source_event), []).append(route)
+            is_plain = not mapping and bound.merge_strategy == "override"
+            self._from[source_id].setdefault(source_event, []).append(Route(made, bound, is_plain))
             return made
 
     def routine(self, routine_id: str) -> Routine:
@@ -145,14 +150,23 @@ class Wiring:
         Raises:
             GraphError: The slot was defined after its routine was added, and its handler cannot be called.
         """
-        key = (routine_id, slot)
-        if key not in self._receivers:
-            self._receivers[key] = _receiver(self.routine(routine_id).slots[slot], routine_id)
-        return self._receivers[key]
+        return self.bound_slot(routine_id, slot).receiver
 
-    def routes_from(self, routine_id: str, event: str) -> Sequence[Route]:
-        """Those of an event, in the order in which they were made."""
-        return self._from.get((routine_id, event), ())
+    def bound_slot(self, routine_id: str, slot: str) -> BoundSlot:
+        """The slot of a routine, with all that its messages meet there.
+
+        Raises:
+            GraphError: The slot was defined after its routine was added, and its handler cannot be called.
+        """
+        key = (routine_id, slot)
+        if key not in self._bound:
+            routine = self.routine(routine_id)
+            self._bound[key] = _bound(routine, routine_id, routine.slots[slot], self._from[routine_id])
+        return self._bound[key]
+
+    def routes_from(self, routine_id: str) -> Mapping[str, Sequence[Route]]:
+        """The ways from its events, by name, in the order in which they were made."""
+        return self._from[routine_id]
 
     def check_work(self, job: JobState) -> None:
         """Refuse a job that has work for what is not here.
@@ -173,10 +187,13 @@ class Wiring:
 
     def dependencies(self) -> Mapping[str, frozenset[str]]:
         """For each routine, those that it receives messages from, itself apart."""
+        return {name: found - {name} for name, found in self.sources().items()}
+
+    def sources(self) -> Mapping[str, frozenset[str]]:
+        """For each routine, those that it receives messages from."""
         sources: dict[str, set[str]] = {name: set() for name in self._routines}
         for one in self._connections:
-            if one.source_id != one.target_id:
-                sources[one.target_id].add(one.source_id)
+            sources[one.target_id].add(one.source_id)
         return {name: frozenset(found) for name, found in sources.items()}
 
     def validate_graph(self) -> list[GraphProblem]:
@@ -196,8 +213,9 @@ class Wiring:
             return mermaid_of(self, job)
 
 
-def _receiver(slot: Slot, routine_id: str) -> Receiver | None:
-    return None if slot.handler is None else Receiver(slot.handler, f"{routine_id}.{slot.name}")
+def _bound(routine: Routine, routine_id: str, slot: Slot, routes: dict[str, list[Route]]) -> BoundSlot:
+    receiver = None if slot.handler is None else Receiver(slot.handler, f"{routine_id}.{slot.name}")
+    return BoundSlot(routine, routine_id, slot, receiver, routes)
 
 
 def _checked_mapping(given: Mapping[str, str]) -> dict[str, str]:

@@ -77,7 +77,7 @@ INNER: Final[dict[type[Any], set[str]]] = {
         "started",
         "value",
     },
-    RoutineGraph: {"check_work", "receiver", "routes_from"},
+    RoutineGraph: {"bound_slot", "check_work", "receiver", "routes_from", "sources"},
 }
 """What is in live objects without an underscore, and users have no business with."""
 FENCED: Final = re.compile(r"^```.*?^```$", re.M | re.S)

@@ -5,8 +5,8 @@ from .graph import RoutineGraph
 from .job.options import ErrorHandler, ErrorStrategy, TaskPriority
 from .job.state import ExecutionRecord, JobState, PausePoint, PendingActivation, Performance, RoutineState
 from .routines.routine import Routine
-from .routines.slots_and_events import Connection, Event, Slot, event, slot
 from .routines.stock import Aggregator, Batcher, ConditionalRouter, Filter, Mapper, SchemaValidator, Splitter
+from .slots.slots_and_events import Connection, Event, Slot, event, slot
 from .spec.spec import GraphSpec
 from .structure.validation import GraphProblem
 

@@ -10,7 +10,7 @@ from ...serialization.exception_transport import remote_error
 from ..job.activation import Activation, Carrier, Extras
 from ..job.job_log import JobLog
 from ..job.state import JobState, PendingActivation
-from ..structure.bound_slot import BoundSlot
+from ..slots.bound_slot import BoundSlot
 from ..structure.graph_port import Checkpoints
 
 __all__ = ["Checkpointer", "activation_of", "pending_of", "unchanged_by_failure"]

@@ -7,7 +7,7 @@ from ..._clock import tick
 from ...model.status import RunStatus
 from ..job.activation import Activation, Carrier, Extras
 from ..job.job_log import JobLog
-from ..structure.bound_slot import Route
+from ..slots.bound_slot import Route
 from .checkpoints import pending_of
 from .queued_work import Emitted, Work
 

@@ -6,8 +6,8 @@ from ...concurrency.threadsafe_coroutine import LoopCall
 from ...engine.definitions.callables import Kind
 from ...engine.definitions.deferred import own_kind
 from ..job.activation import Activation, enter_handler
+from ..slots.handler_binding import UNRUN
 from ..structure.graph_port import FINAL
-from ..structure.handler_binding import UNRUN
 
 __all__ = ["call_handler"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from ..routines.merging import Gather, Merges
-from ..structure.bound_slot import BoundSlot
+from ..job.merging import Gather, Merges
+from ..slots.bound_slot import BoundSlot
 
 __all__ = ["Rests"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 
 from ...engine.scope.call import Call
 from ...engine.scope.context import Handle, Scope, current, enter
-from ..structure.bound_slot import BoundSlot
+from ..slots.bound_slot import BoundSlot
 from .state import JobState
 
 __all__ = [

@@ -11,8 +11,8 @@ from ..._clock import anchor, seconds, tick, wall_time
 from ...serialization.error_info import ErrorInfo
 from ...serialization.fast_construct import construct_trusted
 from ...serialization.redaction import redactor_for
-from ..routines.merging import Merges
 from .job_records import ExecutionRecord, RoutineState, RoutineStatus
+from .merging import Merges
 from .performance import Measure
 
 __all__ = ["LEDGER_FIELDS", "Entry", "JobLog", "Outcome"]

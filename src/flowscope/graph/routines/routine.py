@@ -10,7 +10,7 @@ from ...errors import GraphError
 from ..job.activation import Activation, activation_here
 from ..job.options import ErrorHandler, ErrorStrategy
 from ..job.state import JobState
-from .slots_and_events import Event, MergeStrategy, Slot, SlotPlan, checked_name, declared_slot, slot_plan
+from ..slots.slots_and_events import Event, MergeStrategy, Slot, SlotPlan, checked_name, declared_slot, slot_plan
 
 __all__ = ["Routine"]
 

@@ -11,10 +11,10 @@ from pydantic import Field, ValidationError
 
 from ...serialization.import_references import ModelType
 from ...serialization.introspection import class_of, type_name
+from ..job.merging import Groups
+from ..slots.slots_and_events import event, slot
 from .conditions import Condition, holds
-from .merging import Groups
 from .routine import Routine
-from .slots_and_events import event, slot
 
 __all__ = ["Aggregator", "Batcher", "ConditionalRouter", "Filter", "Mapper", "SchemaValidator", "Splitter"]
 

@@ -17,7 +17,7 @@ from ...model.config import FlowConfig
 from ...serialization.import_references import FROM_SPEC, Sources, find_reference, only_from, reference_to
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..routines.routine import Routine
-from ..routines.slots_and_events import Event, MergeStrategy, Slot
+from ..slots.slots_and_events import Event, MergeStrategy, Slot
 from ..structure.wiring import Wiring
 from .config_json import check_same, config_of
 

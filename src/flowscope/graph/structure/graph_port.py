@@ -9,7 +9,7 @@ from ...model.config import FlowConfig
 from ..job.options import FINAL, ErrorHandler
 from ..job.state import JobState
 from ..routines.routine import Routine
-from .bound_slot import BoundSlot, Route
+from ..slots.bound_slot import BoundSlot, Route
 
 __all__ = [
     "FINAL",

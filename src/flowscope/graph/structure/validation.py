@@ -8,8 +8,8 @@ from typing import Final, Literal, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from ..routines.routine import Routine
-from ..routines.slots_and_events import Connection
-from .handler_binding import Receiver
+from ..slots.handler_binding import Receiver
+from ..slots.slots_and_events import Connection
 
 __all__ = ["GraphProblem", "Plan", "ProblemKind", "problems_of"]
 

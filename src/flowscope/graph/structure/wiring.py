@@ -13,10 +13,10 @@ from ...model.config import FlowConfig
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..job.state import JobState
 from ..routines.routine import Routine
-from ..routines.slots_and_events import Connection, Slot, checked_name
-from .bound_slot import BoundSlot, Route
+from ..slots.bound_slot import BoundSlot, Route
+from ..slots.handler_binding import Receiver
+from ..slots.slots_and_events import Connection, Slot, checked_name
 from .graph_port import check_own
-from .handler_binding import Receiver
 from .mermaid import mermaid_of
 from .validation import GraphProblem, problems_of
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..routines.slots_and_events import Connection, MergeStrategy, Slot
 from .handler_binding import Receiver
+from .slots_and_events import Connection, MergeStrategy, Slot
 
 __all__ = ["BoundSlot", "Route"]
 

@@ -11,7 +11,7 @@ from ...engine.lifecycle.task_drivers import caller_of, go_on, sync_caller
 from ...engine.live import LIVE_TYPES
 from ...engine.scope.call import Call
 from ...errors import DefinitionError, GraphError, InjectionError
-from ..routines.merging import CONTAINERS, snapshot
+from .snapshots import CONTAINERS, snapshot
 
 __all__ = ["UNRUN", "Receiver"]
 

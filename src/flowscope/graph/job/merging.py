@@ -1,12 +1,13 @@
 """What a handler gets of the messages of its slot: the merge as of its own message, as a snapshot."""
 
 from collections.abc import Iterable
-from typing import Any, Final, cast, final
+from typing import Any, cast, final
 
-from ..job.job_records import MergeState
-from .slots_and_events import MergeStrategy, OfRoutine
+from ..slots.slots_and_events import MergeStrategy, OfRoutine
+from ..slots.snapshots import snapshot
+from .job_records import MergeState
 
-__all__ = ["CONTAINERS", "Groups", "Merges", "snapshot"]
+__all__ = ["Groups", "Merges"]
 
 
 @final
@@ -103,26 +104,3 @@ def _checked(made: Any, strategy: object) -> dict[str, Any]:
     if isinstance(made, dict) and all(isinstance(key, str) for key in cast("dict[object, object]", made)):
         return cast("dict[str, Any]", made)
     raise TypeError(f"the merge function {strategy!r} returned {made!r}, wanted a dictionary with names as keys")
-
-
-def snapshot(data: dict[str, Any]) -> dict[str, Any]:
-    """The same data, its containers copied, so that nobody's change reaches anybody else."""
-    for value in data.values():
-        if type(value) in CONTAINERS:
-            return {key: _own(value) for key, value in data.items()}
-    return data.copy()
-
-
-CONTAINERS: Final = frozenset({list, dict, tuple})
-
-
-def _own(value: Any) -> Any:
-    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
-    if kind is list:
-        plain = CONTAINERS.isdisjoint(map(type, value))  # as long ones mostly are
-        return value.copy() if plain else [_own(item) for item in value]
-    if kind is dict:
-        return {key: _own(item) for key, item in value.items()}
-    if kind is tuple:
-        return tuple(_own(item) for item in value)
-    return value

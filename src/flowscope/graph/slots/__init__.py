@@ -1,0 +1,1 @@
+"""Slots and events, and handlers as they are bound to slots."""

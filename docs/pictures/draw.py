@@ -77,7 +77,7 @@ WAYS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "graph.execution.handler_call",
             "graph.routines.routine",
             "graph.execution.delivery",
-            "graph.routines.merging",
+            "graph.job.merging",
             "graph.job.state",
         ),
     ),

@@ -11,7 +11,7 @@ from collections.abc import ItemsView, Iterable, Iterator, ValuesView
 from enum import Enum
 from functools import lru_cache, partial
 from types import FunctionType, ModuleType, SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
@@ -101,7 +101,9 @@ class Redactor:
 
     def error_text(self, error: BaseException) -> str | None:
         """The text of an exception without its secrets; None if it has none, or none that is known of."""
-        return masked_validation_text(error, self) if self._names and isinstance(error, ValidationError) else None
+        if not self._names or not issubclass(type(error), ValidationError):  # its `__class__` may raise
+            return None
+        return masked_validation_text(cast("ValidationError", error), self)
 
     def texts_in(self, value: Any) -> set[str]:
         """The secret texts that a value holds, found by their names."""

@@ -120,7 +120,7 @@ class SharedProviders:
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
         """Like `close`; a coroutine that is being closed can wait for nothing."""
-        if isinstance(error, GeneratorExit):
+        if issubclass(type(error), GeneratorExit):
             return self.close(error)
         for latch in list(self._latch.values()):
             latch.cancel()
@@ -285,7 +285,7 @@ class _AsyncResource:
                 unwanted = not self._asking and not self._ready.is_set
             if unwanted:
                 self.cancel()
-                if not isinstance(error, GeneratorExit):
+                if not issubclass(type(error), GeneratorExit):
                     await self._ended.wait()
             raise
 

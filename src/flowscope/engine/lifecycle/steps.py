@@ -48,7 +48,7 @@ def perform(steps: Steps[T]) -> T:
             resume.append(partial(steps.send, step.block()))
         except BaseException as error:
             if _has_ended(steps):
-                if isinstance(error, StopIteration):
+                if type(error) is StopIteration:
                     result: T = error.value
                     return result
                 raise
@@ -64,7 +64,7 @@ async def perform_async(steps: Steps[T]) -> T:
             resume.append(partial(steps.send, await step.wait()))
         except BaseException as error:
             if _has_ended(steps):
-                if isinstance(error, StopIteration):
+                if type(error) is StopIteration:
                     result: T = error.value
                     return result
                 raise

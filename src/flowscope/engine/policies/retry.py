@@ -49,7 +49,8 @@ class RetryPolicy:
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows one, counted from 1, that failed with this error."""
-        return self.allows_after(attempt) and isinstance(error, self.retry_on) and not isinstance(error, self.hopeless)
+        kind = type(error)  # its `__class__` may raise
+        return self.allows_after(attempt) and issubclass(kind, self.retry_on) and not issubclass(kind, self.hopeless)
 
     def delay_after(self, attempt: int) -> float:
         """Seconds between a failed attempt, counted from 1, and the next: exponential backoff, proportional jitter."""

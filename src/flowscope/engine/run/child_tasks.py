@@ -94,7 +94,7 @@ class ChildTasks:
         error = self._first_failure() if error is None else error
         if self._open and error is not None:
             self.cancel()
-            late = None if isinstance(error, GeneratorExit) else await self._wait_async()
+            late = None if issubclass(type(error), GeneratorExit) else await self._wait_async()
             return error if late is None else late
         return error
 

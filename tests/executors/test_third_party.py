@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from flowscope import (
     EventType,
     Executor,
     Flow,
+    FlowConfig,
     FlowEvent,
     NoActiveFlowError,
     RunStatus,
@@ -286,3 +288,39 @@ def test_an_executor_with_the_earlier_names_of_its_methods_is_asked_all_the_same
         future.cancel()
         release.set()
     assert len(executor.abandoned) == 1
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_call_that_an_executor_refuses_fails_with_its_error(retries: int) -> None:
+    """What `start` raises is the error of the task, also where attempts are left: none has been made."""
+
+    class Refusing(ThreadPerCall):
+        def start(self, submission: Submission, /) -> None:
+            raise OSError("no room")
+
+    @task(retries=retries)
+    def never() -> int:
+        return 1
+
+    with Flow[None](flow_config=FlowConfig(raise_flow_error=False)) as made, use_executor(Refusing()):
+        future = submit(never)
+        with pytest.raises(OSError, match="no room"):
+            future.result()
+    (call,) = made.flow_run.tasks
+    assert (call.status, call.attempts) == (RunStatus.FAILED, 0)
+
+
+def test_a_call_that_is_cancelled_before_its_start_is_not_retried() -> None:
+    """A call with attempts left that is cancelled while it waits ends as cancelled."""
+    executor = Backwards()
+
+    @task(retries=2, retry_on=Exception)
+    def never() -> int:
+        return 1
+
+    with Flow[None]() as made, use_executor(executor):
+        future = submit(never)
+        assert future.cancel()
+        with pytest.raises(CancelledError):
+            future.result()
+    assert made.flow_run.tasks[0].status == RunStatus.CANCELLED

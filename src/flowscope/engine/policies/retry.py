@@ -44,8 +44,8 @@ class RetryPolicy:
                 yield f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them."
 
     def allows_after(self, attempt: int) -> bool:
-        """Whether there is an attempt left after that many."""
-        return attempt <= self.retries
+        """Whether there is an attempt left after that many; none follows a call that never started, with 0 attempts."""
+        return 0 < attempt <= self.retries
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows one, counted from 1, that failed with this error."""

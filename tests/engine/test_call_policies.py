@@ -150,7 +150,7 @@ class Scripted(CallPolicy):
 
     def __init__(self, before: list[BeforeAttempt], after: AfterAttempt = DONE) -> None:
         self.before = before
-        self.after = after
+        self.after: AfterAttempt = after
 
     def before_attempt(self, call: Call, found: object) -> BeforeAttempt:
         return self.before.pop(0) if self.before else RUN

@@ -1,6 +1,6 @@
 """A tracer for tests: a sink that puts a span around the body of each call, as OpenTelemetry's bridge will."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Self
@@ -25,7 +25,7 @@ class Tracer(RunSink):
         """The spans in the order in which bodies entered them."""
 
     @contextmanager
-    def activate(self, call: Call | None) -> Iterator[None]:
+    def activate(self, call: Call | None) -> Generator[None]:
         name = self.prefix + ("flow" if call is None else call.definition.name)
         self.entered.append(name)
         token = span.set(name)

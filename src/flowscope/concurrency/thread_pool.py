@@ -38,7 +38,7 @@ class Queue(Protocol[J]):
 class Worker(Protocol[J_contra]):
     """What a thread of a pool works with, for as long as that thread lives."""
 
-    def run(self, call: J_contra) -> None:
+    def run(self, call: J_contra, /) -> None:
         """Run a call to its end; never raises."""
         ...
 

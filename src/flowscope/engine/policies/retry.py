@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isfinite
 from threading import TIMEOUT_MAX
-from typing import Final
+from typing import Any, Final
 
 from ...errors import DefinitionError, InjectionError, ParameterError, SerializationError
 
@@ -38,7 +38,7 @@ class RetryPolicy:
             yield f"retries is {self.retries!r}, wanted a whole number of extra attempts."
         if not all(isfinite(number) and number >= 0 for number in (self.delay, self.backoff, self.jitter)):
             yield "retry_delay, retry_backoff and retry_jitter are to be finite, and not negative."
-        kinds: tuple[object, ...] = self.retry_on
+        kinds: Any = self.retry_on
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, Exception)):
                 yield f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them."

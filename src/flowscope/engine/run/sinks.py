@@ -1,7 +1,7 @@
 """The sinks of one run: those that integrations add are kept from hurting it."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Final
 
@@ -104,7 +104,7 @@ class GuardedSink(RunSink):
 
     @override
     @contextmanager
-    def activate(self, call: Call | None) -> Iterator[None]:
+    def activate(self, call: Call | None) -> Generator[None]:
         """Surround a body with the sink's context manager, of which nothing reaches the body."""
         stack = ExitStack()
         try:
@@ -141,7 +141,7 @@ def activation_of(sinks: Sequence[RunSink]) -> Activation | None:
         return active[0] if active else None
 
     @contextmanager
-    def activate_all(call: Call | None) -> Iterator[None]:
+    def activate_all(call: Call | None) -> Generator[None]:
         with ExitStack() as stack:
             for activate in active:
                 stack.enter_context(activate(call))

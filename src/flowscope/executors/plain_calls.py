@@ -17,6 +17,7 @@ from ..engine.run.log import LogMemory, RunLog
 from ..engine.run.run import Run
 from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
+from ..serialization.exception_snapshot import Failures
 from .submission.executor import Executor
 from .submission.future import TaskFuture
 from .submit import start_plain_job
@@ -76,6 +77,7 @@ def _silent_run(name: str) -> Run:
         dispatcher=EventDispatcher(handle, [], None),
         sinks=(),
         is_observed=False,
+        failures=Failures(),
     )
     handle.run = run
     return run

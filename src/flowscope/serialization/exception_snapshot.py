@@ -14,7 +14,16 @@ from .introspection import class_of, has_base
 from .json_values import clean_text
 from .redaction import DEFAULT_REDACTOR, Redactor
 
-__all__ = ["Failure", "Failures", "RemoteTraceback", "add_note", "message_of", "summary_of"]
+__all__ = [
+    "Failure",
+    "Failures",
+    "LatestFailure",
+    "RemoteTraceback",
+    "add_note",
+    "message_of",
+    "notes_of",
+    "summary_of",
+]
 
 _OWN_FILES: Final = str(Path(__file__).parent.parent)
 _MAX_CAUSES: Final = 50
@@ -28,9 +37,13 @@ _LISTS: Any = (list, tuple)
 class RemoteTraceback(Exception):  # noqa: N818 - it is never raised
     """The cause of an exception that came from another process: what is known of it there."""
 
-    def __init__(self, info: ErrorInfo) -> None:
-        super().__init__(info)
+    def __init__(self, info: ErrorInfo, own: ErrorInfo | None = None, notes: int = 0) -> None:
+        super().__init__(info, own, notes)
         self.info = info
+        self.own = own or info
+        """The part of it that no failure further inside has."""
+        self.notes = notes
+        """How many notes the exception had when it arrived."""
 
     def __str__(self) -> str:
         return f"\n{self.info.traceback}"
@@ -48,7 +61,7 @@ class Failure:
         self._description = _Description(known, redactor if known is None else known.redactor)
         self._inner = None if known is None else known.of(error)
         self._traceback: TracebackType | None = _raw(error, "__traceback__")
-        self._notes = _notes_of(error)
+        self._notes = notes_of(error)
 
     def info(self) -> ErrorInfo:
         """The exception as text."""
@@ -104,6 +117,17 @@ class Failures(dict[int, Failure]):
         return self._latest.get(id(error)) if self else None
 
 
+class LatestFailure(Failures):
+    """The latest failure alone: enough for the tasks around it to record their own part, in constant memory."""
+
+    __slots__ = ()
+
+    def keep(self, order: int, failure: Failure) -> None:
+        """Keep a failure in place of the earlier one."""
+        self.clear()
+        super().keep(order, failure)
+
+
 def message_of(error: BaseException, redactor: Redactor = DEFAULT_REDACTOR) -> str:
     """The exception's text, without secrets; one whose `str` raises is reported instead."""
     masked = redactor.error_text(error)
@@ -136,7 +160,8 @@ def _safe_text(value: object) -> str:
         return f"<{type(value).__qualname__} whose str raised {type(raised).__qualname__}>"
 
 
-def _notes_of(error: BaseException) -> tuple[str, ...]:
+def notes_of(error: BaseException) -> tuple[str, ...]:
+    """The notes of an exception; none, if it does not tell."""
     try:
         notes: Any = error.__notes__
         return tuple(map(_safe_text, notes)) if isinstance(notes, _LISTS) else ()
@@ -173,7 +198,7 @@ class _Description:
         """The exception; of one that a failure further inside has told, its own frames, and no frames of its causes."""
         cause, _ = _next_of(error)
         if isinstance(cause, RemoteTraceback) and inner is None:
-            return _remote_info(cause, notes)
+            return self._remote_info(cause, notes)
         text = self.text(error, frames, notes, inner)
         return self._info(error, text, notes, self._cause(cause, inner, causes_left))
 
@@ -197,8 +222,8 @@ class _Description:
         inner = None if self._known is None else self._known.of(cause)
         further, _ = _next_of(cause)
         if isinstance(further, RemoteTraceback) and inner is None:
-            return _remote_info(further, _notes_of(cause))
-        notes, frames = () if inner is not None else _notes_of(cause), _raw(cause, "__traceback__")
+            return self._remote_info(further, notes_of(cause))
+        notes, frames = () if inner is not None else notes_of(cause), _raw(cause, "__traceback__")
         has_parts = inner is None and any(has_base(class_of(cause), base) for base in _WITH_PARTS)
         text = (
             self._whole_text(cause, frames, notes)
@@ -258,6 +283,11 @@ class _Description:
             lines = [*traceback.format_tb(frames), f"{summary_of(error, self._redactor)}\n"]
             return clean_text("".join(lines))
 
+    def _remote_info(self, cause: RemoteTraceback, notes: tuple[str, ...]) -> ErrorInfo:
+        """What is known of an exception from another process, with the notes that it has got here."""
+        info = cause.info if self._known is None else cause.own
+        return info.model_copy(update={"notes": [*info.notes, *notes[cause.notes :]]})
+
     def _refine(self, shown: traceback.TracebackException, error: BaseException) -> None:
         """Leave this library's frames out, so that recursion through tasks folds like any recursion; and secrets."""
         waiting: list[tuple[traceback.TracebackException | None, BaseException | None]] = [(shown, error)]
@@ -274,12 +304,6 @@ class _Description:
             parts: Any = found
             if link.exceptions:
                 waiting.extend(zip(link.exceptions, parts.exceptions, strict=False))
-
-
-def _remote_info(cause: RemoteTraceback, notes: tuple[str, ...]) -> ErrorInfo:
-    """What is known of an exception from another process, with the notes that it has got here."""
-    told = cause.info.notes
-    return cause.info.model_copy(update={"notes": [*told, *(note for note in notes if note not in told)]})
 
 
 def _users_frames(stack: traceback.StackSummary) -> traceback.StackSummary:

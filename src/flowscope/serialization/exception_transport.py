@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..errors import RemoteTaskError
 from .error_info import ErrorInfo
-from .exception_snapshot import RemoteTraceback
+from .exception_snapshot import RemoteTraceback, notes_of
 
 __all__ = ["pack_error", "remote_error", "unpack_error"]
 
@@ -27,7 +27,7 @@ def _alike(arrived: BaseException, error: BaseException) -> bool:
     return (repr(arrived.args), str(arrived)) == (repr(error.args), str(error))
 
 
-def unpack_error(packed: bytes, info: ErrorInfo) -> BaseException:
+def unpack_error(packed: bytes, info: ErrorInfo, own: ErrorInfo | None = None) -> BaseException:
     """The exception that was packed, with what is known of it there as its cause; a `RemoteTaskError` failing that."""
     try:
         error = _whole(pickle.loads(packed))  # noqa: S301 - from a process that this library has started
@@ -35,7 +35,7 @@ def unpack_error(packed: bytes, info: ErrorInfo) -> BaseException:
         error = None
     if not isinstance(error, BaseException):
         return remote_error(info)
-    error.__cause__ = RemoteTraceback(info)
+    error.__cause__ = RemoteTraceback(info, own, len(notes_of(error)))
     return error
 
 

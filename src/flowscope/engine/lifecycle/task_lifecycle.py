@@ -134,7 +134,7 @@ def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure 
     call.status = status
     if run.keeps_values:
         call.value = value
-    if failure is not None and run.calls.kept:
+    if failure is not None and run.keeps_failures:
         run.failures.keep(call.order, failure)
     call.ended = at
     if run.is_observed or flow_events.event_listeners:
@@ -157,7 +157,7 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
         place = f"flow {handle.flow_name!r} ({handle.flow_id})"
         add_note(error, f"in task {definition.name!r} ({handle.task_id(call.order)}) of {place}")
     failure = Failure(error, run.failures)
-    if run.calls.kept:
+    if run.keeps_failures:
         run.failures.keep(call.order, failure)
     call.ended = ended
     if run.waiting_prints:

@@ -13,7 +13,7 @@ from ...concurrency.process_locks import LOCKS
 from ...model.events import FlowEvent
 from ...model.records import LogSource
 from ...model.status import RunStatus
-from ...serialization.exception_snapshot import Failure, Failures
+from ...serialization.exception_snapshot import Failure, Failures, LatestFailure
 from ...serialization.redaction import redactor_for
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
@@ -50,6 +50,7 @@ class Run:
         "flow",
         "handle",
         "is_observed",
+        "keeps_failures",
         "keeps_inputs",
         "keeps_values",
         "log",
@@ -82,6 +83,7 @@ class Run:
         dispatcher: EventDispatcher,
         sinks: tuple[RunSink, ...],
         is_observed: bool,
+        failures: Failures,
     ) -> None:
         handle, config, self.tags, self.parent_flow_id = start
         self.flow: Any = flow
@@ -115,9 +117,10 @@ class Run:
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = redactor_for(config.redact)
-        self.failures = failures = Failures()
+        self.failures = failures
         """What tasks failed with, by execution order."""
         failures.redactor = self.redactor
+        self.keeps_failures = calls.kept or type(failures) is LatestFailure
         self.log = log
         self.dispatcher = dispatcher
         self.sinks = sinks
@@ -210,6 +213,7 @@ def recorded_run(
         log=RunLog(start.handle, config, LogMemory.of(config), sinks, write_console),
         dispatcher=dispatcher,
         sinks=sinks,
+        failures=Failures(),
         is_observed=bool(added or listeners or config.capture_events or config.print_finished_message),
     )
 

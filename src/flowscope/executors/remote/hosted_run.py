@@ -4,7 +4,7 @@ import copy
 import weakref
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ..._clock import anchor, tick
 from ...concurrency.event_loops import run_in_new_loop, running_loop
@@ -27,6 +27,8 @@ from ...engine.run.sinks import received_sink
 from ...engine.scope.call import Call, inputs_of
 from ...engine.scope.context import Handle, enter, leave
 from ...model.status import RunStatus
+from ...serialization.error_info import ErrorInfo
+from ...serialization.exception_snapshot import Failure, LatestFailure
 from .attempt import AttemptRequest
 from .relay import RelaySink
 from .remote_data import RemoteData, RemoteProvided
@@ -34,8 +36,23 @@ from .remote_data import RemoteData, RemoteProvided
 __all__ = ["run_hosted"]
 
 
-def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: RelaySink) -> Any:
-    """Run an attempt to its end, and return its value or raise its exception; the relay gets the facts."""
+class HostedOutcome(NamedTuple):
+    """How an attempt went, with what there is to know of its error."""
+
+    value: Any
+    error: BaseException | None
+    info: ErrorInfo | None
+    own: ErrorInfo | None
+    """The part of it that no task called by it has."""
+
+
+def _failed(error: BaseException, run: Run) -> HostedOutcome:
+    whole = Failure(error, redactor=run.redactor).info()
+    return HostedOutcome(None, error, whole, Failure(error, run.failures).info())
+
+
+def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: RelaySink) -> HostedOutcome:
+    """Run an attempt to its end; the relay gets the facts."""
     flow = _flow_of(request)
     run = _run_of(request, flow, relay)
     call = _call_of(request, definition, run)
@@ -46,7 +63,9 @@ def run_hosted(request: AttemptRequest, definition: TaskDefinition, relay: Relay
             value, error = run_in_new_loop(partial(_outcome_async, run, attempt))
         else:
             value, error = perform(outcome_of(run, blocking_step(partial(_attempt, run, call, request, relay))))
-        return value_unless(error, value)
+        return HostedOutcome(value, None, None, None) if error is None else _failed(error, run)
+    except BaseException as error:  # of the event loop
+        return _failed(error, run)
     finally:
         leave(token, call)
         _finish(run, call)
@@ -105,6 +124,7 @@ def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
         dispatcher=EventDispatcher(handle, [], None),
         sinks=sinks,
         is_observed=True,
+        failures=LatestFailure(),
     )
     handle.run = run
     run.proxies = begin_capture(run)

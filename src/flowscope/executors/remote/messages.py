@@ -129,6 +129,8 @@ class Outcome(NamedTuple):
     """Of that."""
     info: ErrorInfo | None
     """What there is to know of the error; None if there is none."""
+    own: ErrorInfo | None = None
+    """The part of it that no task called by it has."""
 
 
 Message = (
@@ -160,14 +162,16 @@ def pack_items(items: Mapping[str, object]) -> dict[str, bytes | Unsent]:
     return {name: try_pickle(value) for name, value in dict(items).items()}
 
 
-def pack_outcome(value: object, error: BaseException | None, info: ErrorInfo | None, task_name: str) -> bytes:
+def pack_outcome(
+    value: object, error: BaseException | None, info: ErrorInfo | None, own: ErrorInfo | None, task_name: str
+) -> bytes:
     """Pickle the outcome of an attempt; an error that does not pickle is told as text."""
     if error is not None:
-        return pickle.dumps(Outcome(pack_error(error), type(error).__qualname__, info), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(Outcome(pack_error(error), type(error).__qualname__, info, own), pickle.HIGHEST_PROTOCOL)
     packed = try_pickle(value)
     if isinstance(packed, Unsent):
         refusal = SerializationError(f"the return value of task {task_name!r}", *packed)
-        return pack_outcome(None, refusal, Failure(refusal).info(), task_name)
+        return pack_outcome(None, refusal, Failure(refusal).info(), None, task_name)
     return pickle.dumps(Outcome(packed, type(value).__qualname__, None), pickle.HIGHEST_PROTOCOL)
 
 

@@ -105,9 +105,9 @@ def _reason(error: Exception) -> str:
 
 def _outcome(request: AttemptRequest, definition: TaskDefinition, relay: RelaySink) -> bytes:
     try:
-        return pack_outcome(run_hosted(request, definition, relay), None, None, definition.name)
+        return pack_outcome(*run_hosted(request, definition, relay), definition.name)
     except BaseException as error:
-        return pack_outcome(None, error, Failure(error).info(), definition.name)
+        return pack_outcome(None, error, Failure(error).info(), None, definition.name)
 
 
 _own_levels: Final[dict[str, int]] = {}

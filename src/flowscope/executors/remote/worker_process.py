@@ -285,7 +285,7 @@ def _value(answer: Outcome | Unread, task_name: str) -> Any:
         except BaseException as error:  # whatever the value's class does when it is read
             reason = f"it cannot be read here, {summary_of(error)}"
             raise SerializationError(f"the return value of task {task_name!r}", answer.value_type, reason) from error
-    failure = unpack_error(answer.packed, answer.info)
+    failure = unpack_error(answer.packed, answer.info, answer.own)
     try:
         raise failure
     finally:

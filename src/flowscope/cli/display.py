@@ -25,9 +25,6 @@ __all__ = ["Display", "LiveDisplay", "PlainDisplay", "display_for"]
 SECONDS_BETWEEN_DRAWINGS: Final = 0.2
 MAX_WAITING_LINES: Final = 200
 
-_MARGIN: Final = f"{'':12} | {'':8} | "
-"""What stands before the second line of a log entry, and those that follow."""
-
 
 class Display(Protocol):
     """A listener that shows what it hears, inside its `with` block."""
@@ -153,7 +150,7 @@ def _log_line(event: FlowEvent, log_level: int) -> str | None:
     data = event.event_data
     if event.event_type is not EventType.FLOW_MESSAGE or data.log_level < log_level:
         return None
-    return log_line(event.timestamp, data.log_level, plain_lines(data.data["message_data"]["message_text"], _MARGIN))
+    return log_line(event.timestamp, data.log_level, plain_lines(data.data["message_data"]["message_text"], ""))
 
 
 def _life_line(event: FlowEvent, group: Group) -> str | None:

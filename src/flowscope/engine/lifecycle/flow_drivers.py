@@ -81,7 +81,7 @@ async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     """Run a flow to its end in the running event loop."""
-    steps = execution(flow, state, run_params, lambda run: waiting_step(partial(_call_async, run, bound)))
+    steps = execution(flow, state, run_params, lambda run: waiting_step(partial(_start, run, bound)))
     ending = await perform_async(steps)
     try:
         if ending is not None:
@@ -90,14 +90,24 @@ async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_par
         del ending  # it would hold this frame, and this frame it
 
 
-async def _call_async(run: Run, bound: BoundTarget) -> Any:
+def _start(run: Run, bound: BoundTarget) -> Coroutine[Any, Any, Any]:
+    """Call the function, or start it; a `StopIteration` of a sync one does not pass through a coroutine."""
     run.surrounding_loop = running_loop()
     with surroundings(run.handle, None):
         value = bound.start(run.handle)
-        if not bound.target.is_async and (value is None or not _goes_on(bound, own_kind(value))):
-            return value
-        run.loop = running_loop()
-        return await value
+    if not bound.target.is_async and (value is None or not _goes_on(bound, own_kind(value))):
+        return _value(value)
+    run.loop = run.surrounding_loop
+    return _surrounded(run, value)
+
+
+async def _value(value: Any) -> Any:
+    return value
+
+
+async def _surrounded(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    with surroundings(run.handle, None):
+        return await coroutine
 
 
 def open_flow(flow: Any, state: FlowState) -> Run:

@@ -7,6 +7,7 @@ from typing import Any
 from ..._clock import sleep
 from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.task_definition import TaskDefinition
+from ..injection.provider_stack import value_unless
 from ..policies.policy import (
     DONE,
     NOT_ASKED,
@@ -36,7 +37,8 @@ def guarded(attempt: Attempt) -> Attempt:
     """The attempt, with the policies of its task around it."""
 
     def attempt_guarded(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return perform(_attempt_steps(call, blocking_step(partial(attempt, call, args, kwargs))))
+        outcome = perform(_attempt_steps(call, blocking_step(partial(attempt, call, args, kwargs))))
+        return value_unless(outcome.error, outcome.value)
 
     return attempt_guarded
 
@@ -45,40 +47,38 @@ def guarded_async(attempt: AsyncAttempt) -> AsyncAttempt:
     """The attempt, with the policies of its task around it."""
 
     async def attempt_guarded(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return await perform_async(_attempt_steps(call, waiting_step(partial(attempt, call, args, kwargs))))
+        outcome = await perform_async(_attempt_steps(call, waiting_step(partial(attempt, call, args, kwargs))))
+        return value_unless(outcome.error, outcome.value)
 
     return attempt_guarded
 
 
-def _attempt_steps(call: Call, body: Step) -> Steps[Any]:
+def _attempt_steps(call: Call, body: Step) -> Steps[Outcome]:
     definition: TaskDefinition = call.definition
     for policy in definition.policies:
         answer = yield from _admission(policy, call)
+        if isinstance(answer, Return):
+            return Outcome(answer.value)
         if answer is not None:
-            return answer.value
-    error: BaseException | None = None
-    value = None
+            return Outcome(None, answer.error)
+    outcome = Outcome()
     try:
-        value = yield body
-    except BaseException as raised:
-        if definition.retry.retries_after(call.attempt, raised):
-            raise
-        error = raised
+        outcome = Outcome((yield body))
+    except BaseException as error:
+        outcome = Outcome(None, error)
+        if definition.retry.retries_after(call.attempt, error):
+            return outcome
     for policy in reversed(definition.policies):
-        error = yield from _settlement(policy, call, Outcome(value, error))
-    if error is not None:
-        raise error
-    return value
+        outcome = Outcome(outcome.value, (yield from _settlement(policy, call, outcome)))
+    return outcome
 
 
-def _admission(policy: CallPolicy, call: Call) -> Steps[Return | None]:
+def _admission(policy: CallPolicy, call: Call) -> Steps[Return | Raise | None]:
     """Ask a policy until it lets the attempt run, or answers in its place."""
     found: object = NOT_ASKED
     while (answer := policy.before_attempt(call, found)) is not RUN:
-        if isinstance(answer, Return):
+        if isinstance(answer, (Return, Raise)):
             return answer
-        if isinstance(answer, Raise):
-            raise answer.error
         found = yield _waiting(policy, answer)
     return None
 

@@ -16,6 +16,8 @@ ERRORS: Final = {"OSError", "BlockingIOError", "RuntimeError", "ImportError", "M
 
 NOISE: Final = ("object has no attribute '_ssock'", "multiprocessing/forkserver.py")
 """What Python writes of itself: the finaliser of half an event loop, and a fork server that a start has left midway."""
+CUT_OFF: Final = "Traceback (most recent call last):\n"
+"""What such a fork server has written when it ends amid its traceback."""
 
 LOST_BY_PYTHON: Final = 2
 """The descriptors of a pipe that multiprocessing keeps where it gets no second one. The check before each start of a
@@ -49,7 +51,8 @@ def run(scenario: str, number: int) -> tuple[dict[str, Any], str]:
     )
     assert done.returncode == 0, (number, done.stderr)
     told: dict[str, Any] = json.loads(done.stdout)
-    return told, "" if any(noise in done.stderr for noise in NOISE) else done.stderr
+    is_noise = done.stderr == CUT_OFF or any(noise in done.stderr for noise in NOISE)
+    return told, "" if is_noise else done.stderr
 
 
 def worth_refusing(made: list[str], *, imports: bool) -> list[int]:

@@ -196,7 +196,7 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
     start = RunStart(
         handle=handle,
         config=config,
-        tags=tuple(map(clean_text, tags_of(flow.tags))),
+        tags=tuple(map(clean_text, tags_of(flow.tags))) if flow.tags else (),
         parent_flow_id=parent_flow_id,
     )
     run = recorded_run(flow, start, state.listeners, write_console)

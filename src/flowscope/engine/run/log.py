@@ -14,7 +14,7 @@ from ...model.records import LogSource
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure, summary_of
 from ...serialization.plain_text import continued, plain_text
-from ...serialization.redaction import redactor_for
+from ...serialization.redaction import Redactor
 from ..ports import ArtifactFact, LogLine, ResultFact, RunSink
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope
@@ -57,7 +57,6 @@ class RunLog:
     __slots__ = (
         "_config",
         "_handle",
-        "_redactor",
         "_sinks",
         "_write_console",
         "artifacts",
@@ -65,6 +64,7 @@ class RunLog:
         "captures_stdout",
         "lines",
         "partial",
+        "redactor",
         "results",
         "threshold",
     )
@@ -75,12 +75,13 @@ class RunLog:
         config: FlowConfig,
         memory: LogMemory,
         sinks: Sequence[RunSink],
+        redactor: Redactor,
         write_console: Callable[[str, LogSource], None],
     ) -> None:
         self._handle = handle
         self._config = config
         self._sinks = sinks
-        self._redactor = redactor_for(config.redact)
+        self.redactor = redactor
         self._write_console = write_console
         self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
         """The lowest level that is recorded."""
@@ -115,7 +116,7 @@ class RunLog:
         """Record how a task or flow has ended that has not completed; its traceback too, if that is asked for."""
         has_failed = status in FAILED
         level = logging.ERROR if has_failed else logging.WARNING
-        self.add_entry(level, f"{what} {status}: {summary_of(failure.error, self._redactor)}", scope)
+        self.add_entry(level, f"{what} {status}: {summary_of(failure.error, self.redactor)}", scope)
         if has_failed and self._config.print_error_stack_trace:
             self.add_entry(logging.ERROR, failure.text().rstrip(), scope)
 

@@ -116,7 +116,7 @@ class Run:
         """The execution orders of the tasks to come."""
         self.keeps_values = config.add_task_to_self and config.record_return_values
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
-        self.redactor = redactor_for(config.redact)
+        self.redactor = log.redactor
         self.failures = failures
         """What tasks failed with, by execution order."""
         failures.redactor = self.redactor
@@ -124,7 +124,7 @@ class Run:
         self.log = log
         self.dispatcher = dispatcher
         self.sinks = sinks
-        self.activation = activation_of(sinks)
+        self.activation = activation_of(sinks) if len(sinks) > 1 else None  # one is the library's own
         """What surrounds the bodies of calls, if a sink does that."""
         handle.is_bare = self.activation is None
         self.is_observed = is_observed
@@ -204,13 +204,14 @@ def recorded_run(
     if config.capture_events:
         kept = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
     dispatcher = EventDispatcher(start.handle, listeners, kept)
+    redactor = redactor_for(config.redact)
     added = new_sinks(start) if sink_factories else ()
-    sinks = (EventSink(dispatcher, redactor_for(config.redact)), *added)
+    sinks = (EventSink(dispatcher, redactor), *added)
     return Run(
         flow,
         start=start,
         calls=KeptCalls() if config.add_task_to_self else CountedCalls(),
-        log=RunLog(start.handle, config, LogMemory.of(config), sinks, write_console),
+        log=RunLog(start.handle, config, LogMemory.of(config), sinks, redactor, write_console),
         dispatcher=dispatcher,
         sinks=sinks,
         failures=Failures(),

@@ -36,7 +36,7 @@ from flowscope import (
     task,
     use_executor,
 )
-from remote_failures import die, shatter, take, write
+from support.remote_failures import die, shatter, take, write
 
 KINDS: Final[dict[type[FlowscopeError], tuple[type[Exception], ...]]] = {
     NoActiveFlowError: (RuntimeError,),

@@ -9,8 +9,7 @@ import pytest
 
 from flowscope import INJECTED, EventType, Flow, FlowEvent, RunStatus, flow, flow_events, task
 from flowscope.coordination import DependencyType, FlowCoordinator, FlowType
-
-from .flows import Gate, Trace, forever, named, noop, outputs, register_all, returning
+from support.coordination.flows import Gate, Trace, forever, named, noop, outputs, register_all, returning
 
 
 class Counter:

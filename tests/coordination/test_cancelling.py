@@ -7,8 +7,7 @@ import pytest
 
 from flowscope import INJECTED, FlowRun, RunStatus, flow
 from flowscope.coordination import DependencyType, FlowCoordinator, FlowType
-
-from .flows import Gate, Trace, double, forever, named, noop, outputs, register_all, tracing
+from support.coordination.flows import Gate, Trace, double, forever, named, noop, outputs, register_all, tracing
 
 
 def status_of(coordinator: FlowCoordinator, flow_id: str) -> str | None:

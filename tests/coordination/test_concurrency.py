@@ -13,8 +13,7 @@ import pytest
 
 from flowscope import INJECTED, Flow, FlowRun, RunStatus
 from flowscope.coordination import CoordinationError, DependencyType, FlowCoordinator, FlowType
-
-from .flows import Gate, Trace, named, noop, register_all, returning, tracing
+from support.coordination.flows import Gate, Trace, named, noop, register_all, returning, tracing
 
 
 class Meter:

@@ -9,8 +9,7 @@ import pytest
 
 from flowscope import INJECTED, Flow, FlowscopeError, flow
 from flowscope.coordination import CoordinationError, DependencyType, FlowCoordinator, FlowType
-
-from .flows import Summing, named, noop, outputs, register_all, returning, taking
+from support.coordination.flows import Summing, named, noop, outputs, register_all, returning, taking
 
 
 def coordinator_of(*names: str) -> FlowCoordinator:

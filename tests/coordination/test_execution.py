@@ -10,8 +10,18 @@ import pytest
 
 from flowscope import INJECTED, Flow, FlowConfig, RunStatus, current_flow, current_flow_or_none, flow
 from flowscope.coordination import DependencyType, FlowCoordinator, FlowType
-
-from .flows import Gate, Summing, Trace, boom, named, noop, outputs, register_all, returning, tracing
+from support.coordination.flows import (
+    Gate,
+    Summing,
+    Trace,
+    boom,
+    named,
+    noop,
+    outputs,
+    register_all,
+    returning,
+    tracing,
+)
 
 
 async def test_execute_all_runs_everything() -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from flowscope import Flow, FlowRun, RunStatus, current_flow, flow
 from flowscope.coordination import DependencyType, FlowCoordinator, FlowType
-
-from .flows import Gate, Trace, boom, double, forever, named, noop, outputs, register_all, tracing
+from support.coordination.flows import Gate, Trace, boom, double, forever, named, noop, outputs, register_all, tracing
 
 OPTIONAL = DependencyType.OPTIONAL
 

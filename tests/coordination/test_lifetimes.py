@@ -13,8 +13,7 @@ import pytest
 
 from flowscope import FlowRun, RunStatus
 from flowscope.coordination import FlowCoordinator, FlowType
-
-from .flows import Gate, Trace, forever, named, noop, register_all, tracing
+from support.coordination.flows import Gate, Trace, forever, named, noop, register_all, tracing
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,7 @@ from typing import Any
 
 from flowscope import INJECTED, Flow, FlowConfig, RunStatus, flow, task
 from flowscope.coordination import DependencyType, FlowCoordinator
-
-from .flows import boom, named, noop, outputs, register_all, returning, taking
+from support.coordination.flows import boom, named, noop, outputs, register_all, returning, taking
 
 
 async def test_outputs_reach_the_child_by_id() -> None:

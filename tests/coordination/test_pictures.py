@@ -8,8 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from flowscope.coordination import CoordinatorSummary, DependencyType, FlowCoordinator
-
-from .flows import boom, forever, named, noop, register_all, taking
+from support.coordination.flows import boom, forever, named, noop, register_all, taking
 
 NODE = re.compile(r'    (n\d+)\["([^"]*)"\]:::(\w+)')
 EDGE = re.compile(r'    (n\d+) (-->|-\.->)(?:\|"([^"]*)"\|)? (n\d+)')

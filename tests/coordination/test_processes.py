@@ -15,9 +15,8 @@ import pytest_asyncio
 
 from flowscope import Flow, FlowConfig, FlowRun, RunStatus, flow
 from flowscope.coordination import DependencyType, FlowCoordinator, FlowType
-
-from . import flows
-from .flows import Marked, Spy, Summing, named, noop, outputs, register_all, returning
+from support.coordination import flows
+from support.coordination.flows import Marked, Spy, Summing, named, noop, outputs, register_all, returning
 
 PROCESS = FlowType.PROCESS
 

@@ -8,8 +8,7 @@ import pytest
 
 from flowscope import RunStatus
 from flowscope.coordination import CoordinationError, FlowCoordinator, FlowType
-
-from .flows import Gate, boom, forever, named, noop, register_all
+from support.coordination.flows import Gate, boom, forever, named, noop, register_all
 
 
 async def test_waiting_for_nothing() -> None:

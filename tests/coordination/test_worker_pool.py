@@ -23,9 +23,8 @@ from flowscope import (
     flow_events,
 )
 from flowscope.coordination import CoordinationError, FlowType, WorkerPool
-
-from . import flows
-from .flows import Gate, Spy
+from support.coordination import flows
+from support.coordination.flows import Gate, Spy
 
 THREAD, PROCESS, INLINE = FlowType.THREAD, FlowType.PROCESS, FlowType.INLINE
 

@@ -6,7 +6,7 @@ An executor of your own is run through the suite by naming what makes one, a cla
 
 Then only the tests of the conformance suite run, and over that executor alone. Its factory is called once for most
 tests, and again where a test closes an executor. A `remote` executor needs `tests` on the path of its processes, for
-the tasks are those of `executors.tasks`.
+the tasks are those of `support.executors.tasks`.
 """
 
 import multiprocessing
@@ -20,11 +20,10 @@ from typing import Any, Final, Protocol, TypeVar
 import pytest
 
 from flowscope import AsyncioExecutor, Executor, Flow, FlowConfig, ProcessExecutor, ThreadExecutor, use_executor
-
-from .forms import ASYNC, SYNC, Tasks
-from .gate import Gate
-from .scenarios import Here, stepped
-from .third_party import ThreadPerCall
+from support.executors.gate import Gate
+from support.executors.scenarios import Here, stepped
+from support.executors.task_forms import ASYNC, SYNC, Tasks
+from support.executors.third_party import ThreadPerCall
 
 R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from flowscope import Flow, RunStatus, current_flow_or_none, submit, task, use_executor
-
-from .tasks import Crash, add_async, crash_async
+from support.executors.tasks import Crash, add_async, crash_async
 
 
 @task

@@ -25,10 +25,9 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .tasks import echo, echo_async
-from .telling_tasks import insist, insist_async, nest
-from .third_party import ThreadPerCall
+from support.executors.recording_tasks import insist, insist_async, nest
+from support.executors.tasks import echo, echo_async
+from support.executors.third_party import ThreadPerCall
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "asyncio": AsyncioExecutor,

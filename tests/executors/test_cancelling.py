@@ -20,13 +20,12 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, PLACES, Tasks
-from .gate import Gate
-from .scenarios import wait_for
-from .tasks import Crash, locate
-from .third_party import ThreadPerCall
-from .waiting_tasks import hold, hold_async
+from support.executors.gate import Gate
+from support.executors.scenarios import wait_for
+from support.executors.task_forms import FORMS, PLACES, Tasks
+from support.executors.tasks import Crash, locate
+from support.executors.third_party import ThreadPerCall
+from support.executors.waiting_tasks import hold, hold_async
 
 
 @FORMS

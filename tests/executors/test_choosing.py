@@ -25,10 +25,9 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .placed_tasks import Place, executors_of, here, in_loop_async, in_number, in_process, in_thread
-from .tasks import locate, locate_async
-from .third_party import ThreadPerCall
+from support.executors.placed_tasks import Place, executors_of, here, in_loop_async, in_number, in_process, in_thread
+from support.executors.tasks import locate, locate_async
+from support.executors.third_party import ThreadPerCall
 
 
 def test_without_a_choice_the_kind_decides() -> None:

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from flowscope import Flow, map_tasks, submit, use_executor
-
-from .forms import PLACES
-from .methods import Kiosk, Shop
+from support.executors.methods import Kiosk, Shop
+from support.executors.task_forms import PLACES
 
 
 @PLACES

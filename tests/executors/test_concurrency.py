@@ -29,8 +29,7 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .third_party import ThreadPerCall
+from support.executors.third_party import ThreadPerCall
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "asyncio": AsyncioExecutor,

@@ -20,11 +20,11 @@ from flowscope import (
     submit,
     use_executor,
 )
+from support.executors.gate import Gate
+from support.executors.scenarios import Here
+from support.executors.task_forms import Tasks
 
 from .conftest import Perform, perform_on
-from .forms import Tasks
-from .gate import Gate
-from .scenarios import Here
 
 
 def cancelled_result(future: TaskFuture[Any]) -> None:

@@ -16,10 +16,10 @@ from flowscope import (
     flow_events,
     submit,
 )
+from support.executors.scenarios import Here, said
+from support.executors.task_forms import Tasks
 
 from .conftest import Perform
-from .forms import Tasks
-from .scenarios import Here, said
 
 
 def test_retries_are_recorded(perform: Perform, tasks: Tasks, here: Here) -> None:

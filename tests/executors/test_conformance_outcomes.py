@@ -18,12 +18,12 @@ from flowscope import (
     map_tasks,
     submit,
 )
+from support.executors.gate import Gate
+from support.executors.scenarios import Here
+from support.executors.task_forms import Tasks
+from support.executors.tasks import VARIABLE, Account, Crash, Stubborn, async_generator, generator
 
 from .conftest import Perform
-from .forms import Tasks
-from .gate import Gate
-from .scenarios import Here
-from .tasks import VARIABLE, Account, Crash, Stubborn, async_generator, generator
 
 
 def test_values_come_back(perform: Perform, tasks: Tasks, here: Here) -> None:
@@ -134,7 +134,7 @@ def test_the_error_is_recorded(perform: Perform, tasks: Tasks, here: Here) -> No
     (task,) = record.tasks
     assert (task.status, task.attempts) == (RunStatus.FAILED, 1)
     assert task.error is not None
-    assert (task.error.type, task.error.module) == ("Crash", "executors.tasks")
+    assert (task.error.type, task.error.module) == ("Crash", "support.executors.tasks")
     assert task.error.message == "('boom', 7)"
     assert "in deep" in task.error.traceback
     assert "tasks.py" in task.error.traceback

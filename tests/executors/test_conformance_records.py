@@ -15,11 +15,11 @@ from flowscope import (
     current_flow,
     submit,
 )
+from support.executors.recording_tasks import LOGGER, Seen
+from support.executors.scenarios import Here, said
+from support.executors.task_forms import Tasks
 
 from .conftest import Perform
-from .forms import Tasks
-from .scenarios import Here, said
-from .telling_tasks import LOGGER, Seen
 
 
 def spoken(entry: LogEntry) -> tuple[str, str, str, str]:
@@ -39,7 +39,7 @@ def test_all_that_a_task_says_is_recorded(perform: Perform, tasks: Tasks, here: 
         ("ERROR", "log", "flowscope", "a error"),
         ("INFO", "stdout", "stdout", "a printed"),
         ("INFO", "stderr", "stderr", "a to stderr"),
-        ("WARNING", "logging", "executors.tasks", "a by logging"),
+        ("WARNING", "logging", "support.executors.tasks", "a by logging"),
         ("INFO", "log", "flowscope", "a by the flow"),
         ("INFO", "stdout", "stdout", "a without end"),
     ]

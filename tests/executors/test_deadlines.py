@@ -21,11 +21,10 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, PLACES, Tasks
-from .gate import Address, Gate, pass_gate, pass_gate_async
-from .tasks import add
-from .waiting_tasks import expire
+from support.executors.gate import Address, Gate, pass_gate, pass_gate_async
+from support.executors.task_forms import FORMS, PLACES, Tasks
+from support.executors.tasks import add
+from support.executors.waiting_tasks import expire
 
 SINGLE: dict[str, Callable[[], Executor]] = {
     "thread": lambda: ThreadExecutor(1),

@@ -20,8 +20,7 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .nesting_tasks import (
+from support.executors.nesting_tasks import (
     alternating,
     alternating_async,
     deep,
@@ -35,7 +34,7 @@ from .nesting_tasks import (
     wide,
     wide_async,
 )
-from .tasks import add, add_async
+from support.executors.tasks import add, add_async
 
 SIZES = pytest.mark.parametrize("size", [1, 2])
 

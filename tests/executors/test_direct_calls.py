@@ -16,8 +16,7 @@ from flowscope import (
     submit,
     task,
 )
-
-from .placed_tasks import (
+from support.executors.placed_tasks import (
     Place,
     call_others_there,
     call_others_there_async,
@@ -34,7 +33,7 @@ from .placed_tasks import (
     tolerated_there,
     waits_in_thread,
 )
-from .tasks import Crash
+from support.executors.tasks import Crash
 
 DIRECT: list[tuple[Any, str, bool]] = [
     (in_process, "process", False),

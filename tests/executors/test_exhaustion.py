@@ -8,19 +8,8 @@ from textwrap import dedent
 
 import pytest
 
-from flowscope import (
-    AsyncioExecutor,
-    Executor,
-    Flow,
-    ProcessExecutor,
-    RunStatus,
-    ThreadExecutor,
-    submit,
-    task,
-    use_executor,
-)
-
-from .tasks import add, locate
+from flowscope import AsyncioExecutor, Executor, Flow, ProcessExecutor, RunStatus, ThreadExecutor, submit, use_executor
+from support.executors.tasks import add, locate
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "asyncio": AsyncioExecutor,

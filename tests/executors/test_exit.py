@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from .programs import SECONDS, run, wait_until_gone
+from support.executors.programs import SECONDS, run, wait_until_gone
 
 NORMAL: dict[str, str] = {
     "nothing was submitted": """

@@ -59,7 +59,7 @@ def test_a_forked_process_starts_anew(python: list[str]) -> None:
 FORK_WITH_PROCESSES = """
 import os
 from flowscope import *
-from executors.tasks import locate
+from support.executors.tasks import locate
 
 pool = ProcessExecutor(1)
 
@@ -100,7 +100,7 @@ def test_a_forked_process_starts_its_own_workers(tests_on_path: dict[str, str]) 
 FORK_AND_LEAVE = """
 import os, sys
 from flowscope import *
-from executors.tasks import locate
+from support.executors.tasks import locate
 
 pool = ProcessExecutor(1)
 

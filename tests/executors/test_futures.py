@@ -22,12 +22,11 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, PLACES, Tasks
-from .gate import Gate
-from .scenarios import wait_for
-from .tasks import Crash, add, add_async, crash, crash_async, tolerated
-from .waiting_tasks import hold_async
+from support.executors.gate import Gate
+from support.executors.scenarios import wait_for
+from support.executors.task_forms import FORMS, PLACES, Tasks
+from support.executors.tasks import Crash, add, add_async, crash, crash_async, tolerated
+from support.executors.waiting_tasks import hold_async
 
 
 @PLACES

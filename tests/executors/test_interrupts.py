@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from .programs import SECONDS, run
+from support.executors.programs import SECONDS, run
 
 
 @pytest.mark.parametrize("pool", ["thread", "process", "asyncio"])

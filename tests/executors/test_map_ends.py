@@ -17,12 +17,11 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import PLACES
-from .gate import Gate
-from .mapping import WAYS, Counting, hold_named, hold_named_async, run, take
-from .tasks import Crash, echo, echo_async
-from .third_party import ThreadPerCall
+from support.executors.gate import Gate
+from support.executors.mapping import WAYS, Counting, hold_named, hold_named_async, run, take
+from support.executors.task_forms import PLACES
+from support.executors.tasks import Crash, echo, echo_async
+from support.executors.third_party import ThreadPerCall
 
 
 @task

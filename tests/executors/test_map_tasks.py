@@ -23,13 +23,12 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import PLACES
-from .gate import Gate, pass_gate
-from .mapping import TASKS, WAYS, Counting, hold_named, hold_named_async, run, take
-from .methods import Counter
-from .tasks import echo, echo_async
-from .third_party import ThreadPerCall
+from support.executors.gate import Gate, pass_gate
+from support.executors.mapping import TASKS, WAYS, Counting, hold_named, hold_named_async, run, take
+from support.executors.methods import Counter
+from support.executors.task_forms import PLACES
+from support.executors.tasks import echo, echo_async
+from support.executors.third_party import ThreadPerCall
 
 
 @WAYS

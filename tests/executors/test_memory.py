@@ -22,9 +22,8 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .tasks import crash, echo, echo_async
-from .telling_tasks import nest
+from support.executors.recording_tasks import nest
+from support.executors.tasks import crash, echo, echo_async
 
 LEAN = FlowConfig(add_task_to_self=False, log_to_memory=False)
 EXECUTORS: dict[str, Callable[[], Executor]] = {

@@ -21,9 +21,8 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from . import process_cargo as cargo
-from .process_tasks import Boom, echo, leaf, make_bytes, measure
+from support.executors import process_payloads as cargo
+from support.executors.process_tasks import Boom, echo, leaf, make_bytes, measure
 
 TOLERANT: Final = FlowConfig(raise_flow_error=False)
 
@@ -275,7 +274,7 @@ def test_exceptions_that_pickle_arrive_as_themselves(workers: Executor, kind: st
         error = error_of(cargo.raise_kind, kind)
     if isinstance(error, RemoteTaskError):
         assert kind == "coded"
-        assert (error.error_type, error.message) == ("executors.process_cargo.Coded", "code 5")
+        assert (error.error_type, error.message) == ("support.executors.process_payloads.Coded", "code 5")
     else:
         assert type(error) is type(original)
         assert str(error) == str(original)
@@ -285,7 +284,7 @@ def test_exceptions_that_pickle_arrive_as_themselves(workers: Executor, kind: st
         assert kept == {key: value for key, value in vars(original).items() if key != "__notes__"}
     notes = [*getattr(original, "__notes__", []), f"in task 'raise_kind' ({made.flow_run.tasks[0].task_id})"]
     assert [note.split(" of flow")[0] for note in error.__notes__] == notes
-    assert "process_cargo.py" in str(error.__cause__)
+    assert "process_payloads.py" in str(error.__cause__)
     check_record_of(made, type(original).__qualname__, str(original), notes)
 
 
@@ -302,7 +301,7 @@ def test_exceptions_that_do_not_pickle_arrive_as_text(workers: Executor, kind: s
     if not isinstance(error, type(original)):
         assert isinstance(error, RemoteTaskError)
         assert error.error_type.endswith(name)
-        assert "process_cargo.py" in error.traceback
+        assert "process_payloads.py" in error.traceback
         message = error.message
     else:
         message = None
@@ -316,7 +315,7 @@ def check_record_of(made: Flow[Any], name: str, message: str, notes: list[str] |
     info = made.flow_run.tasks[0].error
     assert info is not None
     assert (info.type, info.message) == (name, message)
-    assert "process_cargo.py" in info.traceback
+    assert "process_payloads.py" in info.traceback
     if notes is not None:
         assert [note.split(" of flow")[0] for note in info.notes] == notes
 

@@ -17,12 +17,11 @@ from flowscope import (
     submit,
     use_executor,
 )
-
-from . import process_context as tasks
-from . import process_tasks
-from .gate import Gate
-from .process_cargo import raise_kind
-from .process_tasks import Boom, leaf
+from support.executors import process_context as tasks
+from support.executors import process_tasks
+from support.executors.gate import Gate
+from support.executors.process_payloads import raise_kind
+from support.executors.process_tasks import Boom, leaf
 
 DATA: Final[dict[str, Any]] = {"rows": [1, 2], "name": {"deep": (1, 2)}}
 

@@ -22,10 +22,9 @@ from flowscope import (
     submit,
     use_executor,
 )
-
-from . import process_trouble as trouble
-from .gate import Gate, Visitor
-from .process_tasks import echo, leaf, pid, print_lines
+from support.executors import process_failures as trouble
+from support.executors.gate import Gate, Visitor
+from support.executors.process_tasks import echo, leaf, pid, print_lines
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 

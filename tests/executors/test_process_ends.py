@@ -24,10 +24,9 @@ from flowscope import (
     submit,
     use_executor,
 )
-
-from . import process_trouble as trouble
-from .gate import Gate
-from .process_tasks import echo, leaf, pid, print_lines
+from support.executors import process_failures as trouble
+from support.executors.gate import Gate
+from support.executors.process_tasks import echo, leaf, pid, print_lines
 
 KEEP_EVENTS: Final = FlowConfig(capture_events=True)
 ENDED: Final = {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}

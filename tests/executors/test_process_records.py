@@ -27,9 +27,8 @@ from flowscope import (
     submit,
     use_executor,
 )
-
-from . import process_tasks as tasks
-from .gate import Gate
+from support.executors import process_tasks as tasks
+from support.executors.gate import Gate
 
 KEEP_EVENTS: Final = FlowConfig(capture_events=True, raise_flow_error=False)
 

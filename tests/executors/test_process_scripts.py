@@ -12,7 +12,7 @@ from typing import Final
 import psutil
 import pytest
 
-from .gate import Gate
+from support.executors.gate import Gate
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
 

@@ -9,10 +9,9 @@ import psutil
 import pytest
 
 from flowscope import Flow, FlowRun, ProcessExecutor, WorkerDiedError, submit, use_executor
-
-from . import process_trouble as trouble
-from .gate import Gate
-from .process_tasks import LOUD, echo, leaf, pid
+from support.executors import process_failures as trouble
+from support.executors.gate import Gate
+from support.executors.process_tasks import LOUD, echo, leaf, pid
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 

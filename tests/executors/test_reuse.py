@@ -22,11 +22,10 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, Tasks
-from .gate import Gate
-from .tasks import add, add_async, echo, locate, locate_async
-from .waiting_tasks import hold
+from support.executors.gate import Gate
+from support.executors.task_forms import FORMS, Tasks
+from support.executors.tasks import add, add_async, echo, locate, locate_async
+from support.executors.waiting_tasks import hold
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "asyncio": AsyncioExecutor,

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from flowscope import EventType, Executor, Flow, FlowEvent, ProcessExecutor, ThreadExecutor, submit, use_executor
-
-from . import revised_tasks as tasks
+from support.executors import revised_tasks as tasks
 
 
 @pytest.fixture(params=[ThreadExecutor, ProcessExecutor], scope="module")

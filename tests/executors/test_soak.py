@@ -33,9 +33,8 @@ from flowscope import (
     submit,
     use_executor,
 )
-
-from .process_tasks import Boom
-from .soak_tasks import FORMS, belongings, nest_many
+from support.executors.process_tasks import Boom
+from support.executors.soak_tasks import FORMS, belongings, nest_many
 
 ROUNDS: Final = 10
 TASKS_A_ROUND: Final = {"asyncio": 950, "thread": 900, "process": 150}

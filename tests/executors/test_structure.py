@@ -20,12 +20,11 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, PLACES, Tasks
-from .gate import Gate
-from .structures import BLOCKS, let_go_later, run, statuses
-from .tasks import Crash, add, add_async, crash
-from .waiting_tasks import hold, hold_async
+from support.executors.gate import Gate
+from support.executors.structures import BLOCKS, let_go_later, run, statuses
+from support.executors.task_forms import FORMS, PLACES, Tasks
+from support.executors.tasks import Crash, add, add_async, crash
+from support.executors.waiting_tasks import hold, hold_async
 
 
 @BLOCKS

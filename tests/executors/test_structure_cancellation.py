@@ -17,12 +17,11 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, PLACES, Tasks
-from .gate import Gate
-from .structures import statuses
-from .tasks import add, add_async
-from .waiting_tasks import hold, hold_async
+from support.executors.gate import Gate
+from support.executors.structures import statuses
+from support.executors.task_forms import FORMS, PLACES, Tasks
+from support.executors.tasks import add, add_async
+from support.executors.waiting_tasks import hold, hold_async
 
 
 def test_a_cancelled_child_does_not_fail_the_flow(gate: Gate) -> None:

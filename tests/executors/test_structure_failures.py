@@ -16,13 +16,12 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import FORMS, PLACES, Tasks
-from .gate import Gate
-from .structures import BLOCKS, run, statuses
-from .tasks import Crash, crash, crash_async, tolerated
-from .third_party import ThreadPerCall
-from .waiting_tasks import hold, hold_async, hold_then_crash
+from support.executors.gate import Gate
+from support.executors.structures import BLOCKS, run, statuses
+from support.executors.task_forms import FORMS, PLACES, Tasks
+from support.executors.tasks import Crash, crash, crash_async, tolerated
+from support.executors.third_party import ThreadPerCall
+from support.executors.waiting_tasks import hold, hold_async, hold_then_crash
 
 
 @BLOCKS

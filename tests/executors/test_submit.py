@@ -27,10 +27,9 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .forms import PLACES
-from .methods import METHODS, Calculation, Counter, Sums
-from .tasks import add, echo
+from support.executors.methods import METHODS, Calculation, Counter, Sums
+from support.executors.task_forms import PLACES
+from support.executors.tasks import add, echo
 
 
 @PLACES

@@ -24,9 +24,8 @@ from flowscope import (
     use_executor,
 )
 from flowscope.executors import Job, Submission, ThreadExecutor
-
-from .tasks import add, add_async
-from .third_party import ThreadPerCall
+from support.executors.tasks import add, add_async
+from support.executors.third_party import ThreadPerCall
 
 TESTS = Path(__file__).parents[1]
 
@@ -35,7 +34,7 @@ TESTS = Path(__file__).parents[1]
 def test_the_suite_runs_over_an_executor_that_is_named() -> None:
     """`pytest tests/executors --executor package.module:factory` runs the conformance suite over it, and only that."""
     command = [sys.executable, "-m", "pytest", "-v", str(TESTS / "executors"), "-p", "no:cacheprovider"]
-    wanted = "executors.third_party:ThreadPerCall"
+    wanted = "support.executors.third_party:ThreadPerCall"
     done = subprocess.run(
         [*command, "--executor", wanted], capture_output=True, text=True, cwd=TESTS.parent, timeout=250, check=False
     )

@@ -17,9 +17,8 @@ from flowscope import (
     task,
     use_executor,
 )
-
-from .nesting_tasks import deep, unclosed
-from .tasks import add, echo, echo_async
+from support.executors.nesting_tasks import deep, unclosed
+from support.executors.tasks import add, echo, echo_async
 
 
 def test_waiting_with_a_timeout_in_a_pool_thread() -> None:

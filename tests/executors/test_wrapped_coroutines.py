@@ -20,12 +20,12 @@ from flowscope import (
     submit,
     use_executor,
 )
+from support.executors import wrapped_tasks as wrapped
+from support.executors.gate import Gate
+from support.executors.scenarios import Here
+from support.executors.third_party import ThreadPerCall
 
-from . import wrapped_tasks as wrapped
 from .conftest import Perform
-from .gate import Gate
-from .scenarios import Here
-from .third_party import ThreadPerCall
 
 QUIET = FlowConfig(raise_flow_error=False)
 

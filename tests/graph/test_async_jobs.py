@@ -16,8 +16,7 @@ import pytest
 
 from flowscope import Flow, RunStatus, current_flow_or_none, submit, task
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
-
-from .routines import BOUND, AsyncGate, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
+from support.graph.routines import BOUND, AsyncGate, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
 
 MODES = ["sequential", "concurrent"]
 

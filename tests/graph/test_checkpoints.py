@@ -17,8 +17,7 @@ import pytest
 
 from flowscope import FlowEvent, RunStatus, flow_events
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
-
-from .routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
+from support.graph.routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
 
 MODES = ["sequential", "concurrent"]
 COUNT = 40
@@ -26,7 +25,7 @@ COUNT = 40
 
 def _run_until(bytes_read: int | None, *args: object) -> int:
     """Run a job in a process, which is killed when so many handlers have told that they were called; its exit code."""
-    command = [sys.executable, "-m", "tests.graph.job_process", "run", *map(str, args)]
+    command = [sys.executable, "-m", "tests.support.graph.job_process", "run", *map(str, args)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])  # noqa: S603 - this very test's
     assert process.stdout is not None
     with process.stdout as told:
@@ -258,7 +257,7 @@ def _open_gate() -> Gate:
 _OVERTAKING = """
 import sys, threading
 from flowscope.graph import JobState
-from tests.graph.routines import BOUND, begun
+from tests.support.graph.routines import BOUND, begun
 
 job = JobState(flow_id="g")
 job.update_shared_data("number", 1)

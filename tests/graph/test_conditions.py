@@ -29,8 +29,7 @@ from flowscope.graph import (
     SchemaValidator,
     Splitter,
 )
-
-from .judging import job_of, judged, sent_by
+from support.graph.condition_results import job_of, judged, sent_by
 
 
 def is_big(data: dict[str, Any]) -> bool:

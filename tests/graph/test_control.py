@@ -17,8 +17,7 @@ import pytest
 
 from flowscope import FlowEvent, RunStatus, flow_events
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
-
-from .routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
+from support.graph.routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
 
 MODES = ["sequential", "concurrent"]
 

@@ -22,8 +22,7 @@ from flowscope.graph import (
     RoutineGraph,
     TaskPriority,
 )
-
-from .routines import BOUND, Counter, Gate, Hold, Source, called, chain, graph_of, values_of
+from support.graph.routines import BOUND, Counter, Gate, Hold, Source, called, chain, graph_of, values_of
 
 STRATEGIES = ["sequential", "concurrent"]
 

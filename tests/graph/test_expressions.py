@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowscope.graph import ConditionalRouter, Filter, GraphError
-
-from .judging import job_of, judged, sent_by
-from .routines import BOUND
+from support.graph.condition_results import job_of, judged, sent_by
+from support.graph.routines import BOUND
 
 REFUSED = [
     # calls, attributes, names

@@ -12,8 +12,7 @@ import pytest
 
 from flowscope import RunStatus
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
-
-from .routines import BOUND, Counter, Gate, Hold, Source, called, graph_of, values_of
+from support.graph.routines import BOUND, Counter, Gate, Hold, Source, called, graph_of, values_of
 
 Table = list[tuple[str | None, bool, str, str]]
 """The strategy, whether the routine is optional, and what becomes of the job and the routine."""

@@ -14,8 +14,7 @@ import pytest
 
 from flowscope import FlowConfig, RunStatus, bind_context
 from flowscope.graph import ErrorHandler, GraphError, JobState, Routine, RoutineGraph, event, slot
-
-from .routines import Counter, Gate, Source, called, graph_of
+from support.graph.routines import Counter, Gate, Source, called, graph_of
 
 
 class Threaded(Routine):

@@ -17,9 +17,8 @@ from pydantic import PrivateAttr
 
 from flowscope import RunStatus
 from flowscope.graph import Aggregator, Batcher, JobState, Routine, RoutineGraph, event, slot
-
-from .judging import Feed, Inbox, sent_by
-from .routines import BOUND, Relay, Source, called, graph_of
+from support.graph.condition_results import Feed, Inbox, sent_by
+from support.graph.routines import BOUND, Relay, Source, called, graph_of
 
 
 def _gathered(job: JobState) -> list[list[Any]]:

@@ -12,8 +12,7 @@ import pytest
 
 from flowscope import INJECTED, Flow, FlowConfig, Inject, RunStatus, Task, current_flow_or_none, task
 from flowscope.graph import GraphError, JobState, Routine, RoutineGraph, event, slot
-
-from .routines import called, graph_of
+from support.graph.routines import called, graph_of
 
 
 class Scale(Routine):

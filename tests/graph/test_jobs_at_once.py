@@ -19,8 +19,7 @@ import pytest
 
 from flowscope import FlowConfig, FlowEvent, RunStatus, flow_events
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph, TaskPriority
-
-from .routines import BOUND, Counter, Gate, Hold, Relay, Source, begun, called, graph_of, values_of
+from support.graph.routines import BOUND, Counter, Gate, Hold, Relay, Source, begun, called, graph_of, values_of
 
 MODES = ["sequential", "concurrent"]
 
@@ -340,7 +339,9 @@ def test_ended_jobs_leave_nothing_behind(mode: Any) -> None:
 
 
 def _exits(code: str) -> tuple[int, str]:
-    before = "import asyncio, atexit, threading\nfrom flowscope.graph import *\nfrom tests.graph.routines import *\n"
+    before = (
+        "import asyncio, atexit, threading\nfrom flowscope.graph import *\nfrom tests.support.graph.routines import *\n"
+    )
     done = subprocess.run(
         [sys.executable, "-c", before + code],
         check=False,

@@ -8,8 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
-
-from .routines import called, graph_of
+from support.graph.routines import called, graph_of
 
 
 def _fail() -> None:

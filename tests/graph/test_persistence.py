@@ -20,13 +20,12 @@ import pytest
 
 from flowscope import RunStatus
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph
-
-from .job_process import STEPS, build
-from .routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
+from support.graph.job_process import STEPS, build
+from support.graph.routines import BOUND, Counter, Gate, Hold, Source, begun, called, graph_of, values_of
 
 
 def _in_process(what: str, *args: object) -> int:
-    command = [sys.executable, "-m", "tests.graph.job_process", what, *map(str, args)]
+    command = [sys.executable, "-m", "tests.support.graph.job_process", what, *map(str, args)]
     root = Path(__file__).parents[2]
     return subprocess.run(command, check=False, timeout=BOUND * 2, cwd=root).returncode  # noqa: S603 - this very test's
 

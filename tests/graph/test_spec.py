@@ -33,10 +33,22 @@ from flowscope.graph import (
     Splitter,
     slot,
 )
-
-from . import spec_pieces
-from .routines import BOUND
-from .spec_pieces import Anything, Handmade, Hop, Locked, Rich, SelfMade, bound, history, noted, quiet, recorded, total
+from support.graph import spec_pieces
+from support.graph.routines import BOUND
+from support.graph.spec_pieces import (
+    Anything,
+    Handmade,
+    Hop,
+    Locked,
+    Rich,
+    SelfMade,
+    bound,
+    history,
+    noted,
+    quiet,
+    recorded,
+    total,
+)
 
 MODULE = spec_pieces.__name__
 
@@ -159,7 +171,7 @@ def test_another_process_runs_the_same_graph(tmp_path: Path) -> None:
     file = tmp_path / "spec"
     file.write_text(graph.serialize().model_dump_json())
     command = [sys.executable, "-m", MODULE, str(file), "a"]
-    home = Path(__file__).parents[MODULE.count(".")]
+    home = Path(__file__).parents[1]
     ran = subprocess.run(command, check=True, timeout=BOUND * 2, capture_output=True, text=True, cwd=home)
     status, steps, spec = json.loads(ran.stdout)
     job = graph.execute("a", {"value": 1, "hops": 3}, "sequential")

@@ -28,9 +28,8 @@ from flowscope.graph import (
     event,
     slot,
 )
-
-from .judging import Feed, Inbox, job_of, sent_by
-from .routines import Source
+from support.graph.condition_results import Feed, Inbox, job_of, sent_by
+from support.graph.routines import Source
 
 Sent = list[tuple[str, dict[str, Any]]]
 

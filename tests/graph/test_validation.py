@@ -12,8 +12,7 @@ import pytest
 
 from flowscope import INJECTED, Flow, Inject
 from flowscope.graph import Aggregator, Filter, GraphProblem, Routine, RoutineGraph, event, slot
-
-from .routines import called, chain, graph_of
+from support.graph.routines import called, chain, graph_of
 
 
 class Node(Routine):

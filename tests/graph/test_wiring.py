@@ -26,8 +26,7 @@ from flowscope.graph import (
     event,
     slot,
 )
-
-from .routines import BOUND, Counter, Gate, Hold, Relay, Source, called, graph_of
+from support.graph.routines import BOUND, Counter, Gate, Hold, Relay, Source, called, graph_of
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, computed_field, model_serializer
 from pydantic_core import PydanticSerializationError
 
-from .places import Box, Parcel, held, is_description, keep, written
+from support.model.recorded_values import Box, Parcel, held, is_description, keep, written
 
 
 class Abort(BaseException):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 from pydantic import BaseModel, SerializerFunctionWrapHandler, field_serializer, model_serializer
 
-from .places import Box, Parcel, held, is_description, keep, written
+from support.model.recorded_values import Box, Parcel, held, is_description, keep, written
 
 
 def numbers() -> Iterator[int]:

@@ -19,8 +19,7 @@ from pydantic import (
 )
 
 from flowscope import FlowRun, flow
-
-from .places import as_pydantic
+from support.model.recorded_values import as_pydantic
 
 
 def written(value: Any) -> Any:

@@ -39,8 +39,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType, TypedDict
 
 from flowscope import FlowConfig, flow
-
-from .places import written
+from support.model.recorded_values import written
 
 T = TypeVar("T")
 

@@ -20,7 +20,7 @@ from flowscope import (
 
 from .tasks import Refused, crash, crash_async, tolerated, tolerated_async
 
-LOGGER: Final = logging.getLogger("executors.tasks")
+LOGGER: Final = logging.getLogger("support.executors.tasks")
 
 
 def speak(word: str) -> None:

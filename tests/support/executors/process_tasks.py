@@ -26,9 +26,9 @@ from .gate import Address, pass_gate
 
 __all__ = ["LOUD", "PRIVATE", "Boom"]
 
-LOUD: Final = logging.getLogger("executors.process_tasks.loud")
+LOUD: Final = logging.getLogger("support.executors.process_tasks.loud")
 LOUD.setLevel(logging.DEBUG)
-PRIVATE: Final = logging.getLogger("executors.process_tasks.private")
+PRIVATE: Final = logging.getLogger("support.executors.process_tasks.private")
 PRIVATE.propagate = False
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from . import tasks, telling_tasks, waiting_tasks
+from . import recording_tasks, tasks, waiting_tasks
 
 __all__ = ["ASYNC", "FORMS", "PLACES", "SYNC", "Tasks"]
 
@@ -18,7 +18,7 @@ class Tasks:
     suffix: str
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        module = next(one for one in (tasks, telling_tasks, waiting_tasks) if hasattr(one, self.name(name)))
+        module = next(one for one in (tasks, recording_tasks, waiting_tasks) if hasattr(one, self.name(name)))
         found: Callable[..., Any] = getattr(module, self.name(name))
         return found
 

@@ -1,0 +1,1 @@
+"""Flows to coordinate, where worker processes can import them."""

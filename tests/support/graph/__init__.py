@@ -1,0 +1,1 @@
+"""Routines and graphs, where other processes can import them."""

@@ -226,7 +226,7 @@ def test_attributes_tell_what_the_error_is_about() -> None:
     assert (unsent.what, unsent.value_type) == ("argument 'value' of task 'take'", "function")
     assert found[RemoteDataError].key == "rows"
     far = found[RemoteTaskError]
-    assert (far.error_type, far.message) == ("remote_failures.Delicate", "a vase was dropped")
+    assert (far.error_type, far.message) == ("support.remote_failures.Delicate", "a vase was dropped")
     assert 'raise Delicate("a vase was dropped")' in far.traceback
     died = found[WorkerDiedError]
     assert (died.task_name, died.exit_code, died.ready) == ("die", 3, True)

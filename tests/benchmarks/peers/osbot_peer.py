@@ -1,8 +1,7 @@
 """The work in OSBot-Utils' flow system."""
 
-from importlib import import_module
 from time import perf_counter_ns
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ..floor import noop, noop_async
 from ..measure import allocated
@@ -18,8 +17,9 @@ class OSBot(TaskPeer):
     flows: ClassVar = 50
 
     def __init__(self) -> None:
-        flow: Any = import_module("osbot_utils.helpers.flows.decorators.flow").flow
-        task: Any = import_module("osbot_utils.helpers.flows.decorators.task").task
+        from osbot_utils.helpers.flows.decorators.flow import flow
+        from osbot_utils.helpers.flows.decorators.task import task
+
         step = task()(noop)
         step_async = task()(noop_async)
 

@@ -2,11 +2,13 @@
 
 import logging
 import warnings
-from importlib import import_module
 from time import perf_counter_ns
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from .peer import GraphPeer
+
+if TYPE_CHECKING:
+    from routilux import Routine
 
 __all__ = ["Routilux"]
 
@@ -20,12 +22,13 @@ class Routilux(GraphPeer):
     jobs: ClassVar = 2
 
     def __init__(self) -> None:
-        routilux: Any = import_module("routilux")
+        from routilux import Flow, Routine
+
         logging.disable()
         warnings.simplefilter("ignore", DeprecationWarning)  # of the only way to wait for a job
 
-        self._flow: Any = routilux.Flow
-        self._routine: Any = routilux.Routine
+        self._flow = Flow
+        self._routine = Routine
 
     def chain(self, size: int, jobs: int) -> float:
         return self._executed([(number - 1, number) for number in range(1, size)], size, jobs)
@@ -48,7 +51,7 @@ class Routilux(GraphPeer):
         flow.shutdown()
         return spent / (jobs * size)
 
-    def _step(self) -> object:
+    def _step(self) -> "Routine":
         routine = self._routine()
 
         def step(value: int) -> None:

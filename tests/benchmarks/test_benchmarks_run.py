@@ -15,6 +15,7 @@ from .rows import ROWS
 from .table import figures_text, peers_text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_every_row_measures_something(row: Row) -> None:
     """Each row gives figures that are numbers, with the least possible work."""

@@ -61,6 +61,7 @@ def record_in(directory: Path) -> FlowRun:
     return FlowRun.model_validate_json((directory / "run.json").read_text("utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="there is no POSIX shell")
 @pytest.mark.parametrize("redirection", CLOSED)
 @pytest.mark.parametrize(("target", "code"), [("chatty", 0), ("failing", 1)])

@@ -170,6 +170,7 @@ def squares(count: int = 3):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

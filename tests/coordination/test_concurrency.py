@@ -265,6 +265,7 @@ def test_everything_at_once_from_everywhere() -> None:
                     assert records[parent].status is RunStatus.COMPLETED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "backwards"), [(10_000, False), (3_000, True)])
 async def test_a_long_chain(size: int, backwards: bool) -> None:
     """A chain of 10,000 flows runs in order without recursion; it may be registered from either end."""
@@ -280,6 +281,7 @@ async def test_a_long_chain(size: int, backwards: bool) -> None:
     assert trace == list(range(size))
 
 
+@pytest.mark.slow
 async def test_a_fan_in_of_five_thousand() -> None:
     """A flow that depends on 5,000 others has the outputs of all."""
     coordinator = FlowCoordinator()

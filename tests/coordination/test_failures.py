@@ -274,6 +274,7 @@ async def test_failing_wakes_those_who_wait() -> None:
         }  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_a_failing_chain_of_ten_thousand() -> None:
     """The failure of the first of 10,000 flows settles all without recursion."""
     coordinator = FlowCoordinator()

@@ -156,6 +156,7 @@ def test_arguments_and_values_are_let_go() -> None:
         assert [reference() for reference in references] == [None] * 3
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_two_hundred_thousand_tasks() -> None:
     """Two hundred thousand tasks leave no more memory in use than the first thousands."""
 
@@ -174,6 +175,7 @@ def test_memory_is_flat_over_two_hundred_thousand_tasks() -> None:
     assert growth < 200_000
 
 
+@pytest.mark.slow
 def test_memory_is_flat_over_failing_tasks() -> None:
     """Failed tasks leave neither their exceptions nor their tracebacks behind, where no log keeps them."""
     config = FlowConfig(add_task_to_self=False, logging_enabled=False)
@@ -193,6 +195,7 @@ def test_memory_is_flat_over_failing_tasks() -> None:
     assert growth < 200_000
 
 
+@pytest.mark.slow
 async def test_memory_is_flat_over_concurrent_tasks() -> None:
     """Batches of concurrent async tasks leave nothing behind."""
 

@@ -93,6 +93,7 @@ def test_prints_are_recorded_after_capfd_was_disabled_for_a_moment(capfd: pytest
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [

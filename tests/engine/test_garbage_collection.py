@@ -90,6 +90,7 @@ def test_a_block_is_collected() -> None:
     assert unreferenced(run_it())
 
 
+@pytest.mark.slow
 def test_ten_thousand_flows_leave_no_growth() -> None:
     """Flows that were executed and dropped leave neither objects nor memory behind."""
 

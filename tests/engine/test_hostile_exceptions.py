@@ -193,6 +193,7 @@ def test_running_out_of_stack_inside_one_task() -> None:
     assert made.flow_run.model_dump_json()
 
 
+@pytest.mark.slow
 def test_running_out_of_stack_in_nested_tasks() -> None:
     """A task that calls itself until the stack ends fails with a `RecursionError`; every call has an end record.
 

@@ -30,7 +30,7 @@ WRONG: list[tuple[Any, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("decorator", "options"), WRONG, ids=str)
+@pytest.mark.parametrize(("decorator", "options"), WRONG, ids=lambda part: getattr(part, "__name__", str(part)))
 def test_an_option_of_a_wrong_type_is_refused_at_decoration(decorator: Any, options: dict[str, Any]) -> None:
     """The error is a `DefinitionError` that names the function and the option."""
     (option,) = options

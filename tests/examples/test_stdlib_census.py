@@ -155,6 +155,7 @@ def test_as_a_script(tmp_path: Path) -> None:
     assert {task.return_value[-1] for task in examined}.isdisjoint({os.getpid()})
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_whole_library(tmp_path: Path) -> None:
     """Without parameters it reads the standard library, every file in a task, in a few lines of summary."""

@@ -29,6 +29,8 @@ R_co = TypeVar("R_co", covariant=True)
 R = TypeVar("R")
 
 HERE: Final = Path(__file__).parent
+SLOW: Final = {"spawn": [pytest.mark.slow]}
+"""Where whatever starts a worker process is slow: it imports all anew."""
 FACTORIES: Final[dict[str, Callable[[], Executor]]] = {
     "asyncio": AsyncioExecutor,
     "thread": partial(ThreadExecutor, 4),
@@ -53,7 +55,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "factory" in metafunc.fixturenames:
         wanted: str | None = metafunc.config.getoption("--executor", None)
         factories = FACTORIES if wanted is None else {wanted: pkgutil.resolve_name(wanted)}
-        metafunc.parametrize("factory", [pytest.param(factory, id=name) for name, factory in factories.items()])
+        params = [pytest.param(factory, id=name, marks=SLOW.get(name, ())) for name, factory in factories.items()]
+        metafunc.parametrize("factory", params)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -148,7 +151,9 @@ def tests_on_path() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path}
 
 
-@pytest.fixture(params=sorted(FACTORIES.keys() & {"forkserver", "spawn"}))
+@pytest.fixture(
+    params=[pytest.param(name, marks=SLOW.get(name, ())) for name in ("forkserver", "spawn") if name in FACTORIES]
+)
 def workers(request: pytest.FixtureRequest, lender: Lender) -> Executor:
     """Two worker processes, of either start method; other tests have used them before, and will."""
     return lender(FACTORIES[request.param])

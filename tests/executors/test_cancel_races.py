@@ -29,6 +29,8 @@ from support.executors.recording_tasks import insist, insist_async, nest
 from support.executors.tasks import echo, echo_async
 from support.executors.third_party import ThreadPerCall
 
+pytestmark = pytest.mark.slow
+
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "asyncio": AsyncioExecutor,
     "thread": lambda: ThreadExecutor(2),

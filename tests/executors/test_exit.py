@@ -9,6 +9,8 @@ import pytest
 
 from support.executors.programs import SECONDS, run, wait_until_gone
 
+pytestmark = pytest.mark.slow
+
 NORMAL: dict[str, str] = {
     "nothing was submitted": """
         for pool in (ThreadExecutor(), ProcessExecutor(), AsyncioExecutor()):

@@ -14,7 +14,7 @@ import pytest
 
 from support.executors.gate import Gate
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")]
 
 METHODS: Final = pytest.mark.parametrize("method", ["forkserver", "spawn"])
 

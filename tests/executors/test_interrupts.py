@@ -6,6 +6,8 @@ import pytest
 
 from support.executors.programs import SECONDS, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("pool", ["thread", "process", "asyncio"])
 @pytest.mark.parametrize("form", ["sync", "async"])

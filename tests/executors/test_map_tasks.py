@@ -43,6 +43,7 @@ def test_all_results_come(way: str, place: Any, mapped: Any) -> None:
     assert {task.status for task in made.flow_run.tasks} == {RunStatus.COMPLETED}
 
 
+@pytest.mark.slow
 @WAYS
 @TASKS
 def test_a_result_costs_the_same_with_thousands_in_flight(way: str, mapped: Any) -> None:

@@ -60,6 +60,7 @@ def traced() -> Iterator[Callable[[], int]]:
     tracemalloc.stop()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", EXECUTORS.values(), ids=EXECUTORS)
 @pytest.mark.parametrize("mapped", [echo, echo_async, nest], ids=["sync", "async", "nested"])
 def test_a_long_map_needs_constant_memory(make: Callable[[], Executor], mapped: Any, traced: Callable[[], int]) -> None:

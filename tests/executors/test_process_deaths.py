@@ -137,6 +137,7 @@ def test_a_stopped_worker_goes_on(worker: ProcessExecutor, gate: Gate) -> None:
         assert future.result() == 1
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(workers: Executor) -> None:
     """Workers that die one after the other while many tasks wait fail only those that they were working for."""
     with Flow[None]() as made, use_executor(workers):
@@ -210,6 +211,7 @@ def test_closing_does_not_wait_for_a_thread_left_by_a_task(worker: ProcessExecut
     assert not psutil.pid_exists(victim)
 
 
+@pytest.mark.slow
 def test_a_dead_worker_leaves_nothing(worker: ProcessExecutor) -> None:
     """Workers that die, are killed, expire and are cancelled leave no process, thread or file handle."""
     me = psutil.Process()

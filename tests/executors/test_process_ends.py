@@ -71,6 +71,7 @@ def test_ignored_signals_do_not_withstand_a_deadline(worker: ProcessExecutor, ga
         assert submit(leaf, 1).result() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("busy", [trouble.talk_for_ever, trouble.call_for_ever])
 def test_a_task_that_keeps_talking_times_out(worker: ProcessExecutor, busy: Any) -> None:
     """A task that says more than its flow can record in time ends at its deadline all the same."""
@@ -187,6 +188,7 @@ def check_cancelled(future: TaskFuture[Any]) -> None:
     assert future.status is RunStatus.CANCELLED
 
 
+@pytest.mark.slow
 def test_cancelled_while_its_arguments_are_packed(worker: ProcessExecutor, tmp_path: Path) -> None:
     """A task that is cancelled while its arguments are pickled does not run."""
     packing = Packing()
@@ -202,6 +204,7 @@ def test_cancelled_while_its_arguments_are_packed(worker: ProcessExecutor, tmp_p
     check_ends(made.flow_run)
 
 
+@pytest.mark.slow
 def test_cancelled_while_a_retry_is_packed(worker: ProcessExecutor, tmp_path: Path) -> None:
     """A task that is cancelled while a retry after a death is prepared does not run again."""
     packing = Packing(skip=1)
@@ -216,6 +219,7 @@ def test_cancelled_while_a_retry_is_packed(worker: ProcessExecutor, tmp_path: Pa
     check_ends(made.flow_run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [number * 0.04 for number in range(10)])
 def test_cancelled_while_the_worker_of_a_retry_starts(worker: ProcessExecutor, wait: float, tmp_path: Path) -> None:
     """However long after a death a task is cancelled, answer, outcome and record agree."""
@@ -247,6 +251,7 @@ def test_cancelled_while_its_worker_starts(worker: ProcessExecutor) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_cancelled_while_much_is_sent(worker: ProcessExecutor) -> None:
     """Tasks with 20 MB of arguments are cancelled at any moment, and the next one is whole."""
     dice = random.Random(5)
@@ -263,6 +268,7 @@ def test_cancelled_while_much_is_sent(worker: ProcessExecutor) -> None:
     check_ends(made.flow_run)
 
 
+@pytest.mark.slow
 def test_cancelled_while_it_talks(worker: ProcessExecutor) -> None:
     """Tasks that print thousands of lines are cancelled at any moment; no line gets to another task."""
     dice = random.Random(6)
@@ -282,6 +288,7 @@ def test_cancelled_while_it_talks(worker: ProcessExecutor) -> None:
             assert said == [f"{number} {'x' * 50}" for number in range(len(said))]
 
 
+@pytest.mark.slow
 def test_a_storm_of_cancellations(workers: Executor) -> None:
     """Hundreds of calls, cancelled by several threads while they wait, start, run and end, all have one end."""
     dice = random.Random(8)
@@ -317,6 +324,7 @@ def test_a_storm_of_cancellations(workers: Executor) -> None:
         assert future.status is wanted
 
 
+@pytest.mark.slow
 def test_a_storm_about_the_end(worker: ProcessExecutor, gate: Gate) -> None:
     """A task that is cancelled about when it ends has one outcome, and the next task is not hurt."""
     with Flow[None](flow_config=KEEP_EVENTS) as made, use_executor(worker):
@@ -334,6 +342,7 @@ def test_a_storm_about_the_end(worker: ProcessExecutor, gate: Gate) -> None:
     check_ends(made.flow_run)
 
 
+@pytest.mark.slow
 async def test_awaits_are_cancelled_in_a_storm(workers: Executor, gate: Gate) -> None:
     """Cancelling the asyncio tasks that await process tasks ends these, and nothing is left."""
 

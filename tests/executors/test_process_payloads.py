@@ -46,6 +46,7 @@ def check_healthy() -> None:
     assert [submit(echo, number).result() for number in range(3)] == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_fifty_megabytes_there_and_back(workers: Executor) -> None:
     """An argument, a value, or both, may have 50 MB."""
     size = 50_000_000

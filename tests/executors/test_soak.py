@@ -36,6 +36,8 @@ from flowscope import (
 from support.executors.process_tasks import Boom
 from support.executors.soak_tasks import FORMS, belongings, nest_many
 
+pytestmark = pytest.mark.slow
+
 ROUNDS: Final = 10
 TASKS_A_ROUND: Final = {"asyncio": 950, "thread": 900, "process": 150}
 WINDOW: Final = 48

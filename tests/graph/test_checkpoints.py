@@ -37,6 +37,7 @@ def _run_until(bytes_read: int | None, *args: object) -> int:
     return process.wait(BOUND)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 @pytest.mark.parametrize(
     ("mode", "kind", "seed"),

@@ -21,7 +21,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from flowscope import RunStatus
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph, TaskPriority
+from support.examples import examples
 from support.graph.routines import BOUND, Source, begun, called
+
+pytestmark = pytest.mark.slow
 
 MODES = ["sequential", "concurrent"]
 FINAL = {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}
@@ -318,7 +321,7 @@ class _Concurrent(_Machine):
 def test_jobs_do_what_a_model_of_them_does(machine: type[_Machine]) -> None:
     """Whatever is started, paused, resumed, cancelled, failed and tried again, in whatever order."""
     run_state_machine_as_test(
-        machine, settings=settings(max_examples=50, stateful_step_count=30, deadline=None, print_blob=True)
+        machine, settings=settings(max_examples=examples(50), stateful_step_count=30, deadline=None, print_blob=True)
     )
 
 

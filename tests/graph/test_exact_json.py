@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from flowscope.graph import GraphError, JobState
+from support.examples import examples
 
 
 def _again(value: Any, folder: Path) -> Any:
@@ -89,7 +90,9 @@ _values = st.recursive(
 
 
 @settings(
-    max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(500),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(_values)
 def test_values_come_back_as_what_they_were(tmp_path: Path, value: Any) -> None:
@@ -301,7 +304,7 @@ def test_a_file_that_was_tampered_with_is_refused(form: Any, text: str, tmp_path
         JobState.load(file)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.recursive(
         st.one_of(st.none(), st.integers(), st.floats(), st.text(max_size=5), st.sampled_from(["int", "dict", "set", "path", "0x1"])),

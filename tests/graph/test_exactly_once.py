@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from flowscope import RunStatus
 from flowscope.graph import ErrorHandler, ErrorStrategy, JobState, Routine, RoutineGraph, event, slot
+from support.examples import examples
 
 BRANCHES = 2
 DEPTH = 3
@@ -232,7 +233,7 @@ def _due(shape: Shape, handled: Counter[tuple[Any, ...]], kept: Counter[str]) ->
     return +due
 
 
-@settings(max_examples=120, deadline=None, print_blob=True)
+@settings(max_examples=examples(120), deadline=None, print_blob=True)
 @given(_shapes())
 def test_resuming_is_exactly_once(shape: Shape) -> None:
     """A job that is paused anywhere, and resumed in any way, does what an uninterrupted one does."""

@@ -45,6 +45,7 @@ def test_execute_returns_a_job_that_is_final(strategy: Any) -> None:
     assert not job.pending_activations
 
 
+@pytest.mark.slow
 def test_a_chain_of_ten_thousand(tmp_path: Path) -> None:
     """It runs, is drawn, checked, saved and loaded, without recursion."""
     graph = chain(10_000)

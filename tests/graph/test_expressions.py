@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowscope.graph import ConditionalRouter, Filter, GraphError
+from support.examples import examples
 from support.graph.condition_results import job_of, judged, sent_by
 from support.graph.routines import BOUND
 
@@ -177,7 +178,7 @@ _expressions = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(_expressions)
 def test_an_expression_is_worth_what_it_is_in_python(text: str) -> None:
     """The very value, for any expression; and what raises in Python does not hold."""
@@ -202,7 +203,7 @@ _words = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.one_of(st.text(), st.text(alphabet=st.characters(exclude_categories=())), st.lists(_words).map("".join)))
 def test_any_text_is_a_condition_or_an_error(text: str) -> None:
     """And no other error than that it is none; if it is one, any message can be judged by it."""

@@ -33,6 +33,7 @@ from flowscope.graph import (
     Splitter,
     slot,
 )
+from support.examples import examples
 from support.graph import spec_pieces
 from support.graph.routines import BOUND
 from support.graph.spec_pieces import (
@@ -134,7 +135,7 @@ def _same_wiring(one: RoutineGraph, other: RoutineGraph) -> None:
         assert (again.error_handler, again.is_optional) == (routine.error_handler, routine.is_optional)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(_graphs())
 def test_a_graph_comes_back_as_it_was(graph: RoutineGraph) -> None:
     """From its spec, that as a mapping, and its JSON; its spec is the same again, and a job of it goes the same way."""

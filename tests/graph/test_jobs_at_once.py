@@ -366,6 +366,7 @@ EXITS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", EXITS)
 def test_no_graph_keeps_the_interpreter_from_exiting(what: str) -> None:
     """Nor makes noise on the way."""

@@ -17,6 +17,7 @@ from pydantic import PrivateAttr
 
 from flowscope import RunStatus
 from flowscope.graph import Aggregator, Batcher, JobState, Routine, RoutineGraph, event, slot
+from support.examples import examples
 from support.graph.condition_results import Feed, Inbox, sent_by
 from support.graph.routines import BOUND, Relay, Source, called, graph_of
 
@@ -123,7 +124,7 @@ class _Steps(Routine):
 GRAPH: list[RoutineGraph] = []
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(
     st.integers(0, 30), st.integers(1, 6), st.integers(1, 6), st.sets(st.integers(0, 30), max_size=6),
     st.sampled_from(["sequential", "concurrent"]),

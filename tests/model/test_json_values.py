@@ -24,9 +24,10 @@ from pydantic import AnyUrl, BaseModel, HttpUrl, NameEmail, SecretBytes, SecretS
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from flowscope import FlowConfig, FlowRun, current_flow, flow, task
+from support.examples import examples
 from support.model.recorded_values import as_pydantic
 
-many = settings(max_examples=150, deadline=None, database=None)
+many = settings(max_examples=examples(150), deadline=None, database=None)
 
 
 @task

@@ -28,7 +28,10 @@ MARKED: Final = {number: found for number, line in enumerate(SOURCE, 1) if (foun
 Report = Mapping[str, Mapping[int, Set[str]]]
 """The name of a file to line to the codes that are reported there."""
 
-pytestmark = pytest.mark.timeout(300)  # a type checker that starts without its cache reads all of Pydantic
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+]  # a type checker that starts without its cache reads all of Pydantic
 
 
 def run(checker: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -369,9 +369,10 @@ async def test_a_timeout_around_an_await_ends_the_task(workers: Executor, gate: 
     """`asyncio.timeout` around the await of a process task kills its worker."""
     async with Flow[None]() as made:
         with use_executor(workers):
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await submit(trouble.wait_at, gate.address)
+            future = submit(trouble.wait_at, gate.address)
             visitors = await asyncio.to_thread(gate.wait_for)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0):
+                    await future
             await asyncio.to_thread(visitors[0].wait_gone)
     assert made.flow_run.tasks[0].status is RunStatus.CANCELLED

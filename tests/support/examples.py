@@ -7,4 +7,4 @@ __all__ = ["examples"]
 
 def examples(count: int) -> int:
     """So many when all tests are run; a part of them when the slow ones are left out, as the loaded profile says."""
-    return max(1, count * settings.default.max_examples // 100)
+    return max(1, count * settings().max_examples // 100)

@@ -41,10 +41,11 @@ def pytest_report_to_serializable() -> Generator[None, Any, Any]:
 
 def encodable(value: Any) -> Any:
     """The value, a tree of lists and dicts, with text that has a UTF-8 form."""
-    if isinstance(value, str):
+    kind: Any = type(value)  # pyright: ignore[reportUnknownVariableType] # it may be anything
+    if kind is str:
         return value.encode("utf-8", "backslashreplace").decode("utf-8")
-    if isinstance(value, dict):
+    if kind is dict:
         return {encodable(key): encodable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if kind in {list, tuple}:
         return [encodable(item) for item in value]
     return value

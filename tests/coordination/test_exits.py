@@ -8,9 +8,8 @@ import pytest
 
 from flowscope import Flow, FlowRun, RunStatus
 from flowscope.coordination import FlowCoordinator, FlowType, WorkerPool
-
-from . import flows
-from .flows import Gate, named, noop
+from support.coordination import flows
+from support.coordination.flows import Gate, named, noop
 
 TYPES = pytest.mark.parametrize("flow_type", list(FlowType))
 

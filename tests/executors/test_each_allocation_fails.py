@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-PROGRAM: Final = Path(__file__).with_name("failing_allocations.py")
+PROGRAM: Final = Path(__file__).parents[1] / "support" / "executors" / "failing_allocations.py"
 
 ERRORS: Final = {"OSError", "BlockingIOError", "RuntimeError", "ImportError", "ModuleNotFoundError", "WorkerDiedError"}
 """What a refusal may look like: none is an error of this library's own making, such as an `AttributeError`."""

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-PROGRAM: Final = Path(__file__).with_name("interrupted_moments.py")
+PROGRAM: Final = Path(__file__).parents[1] / "support" / "executors" / "interrupted_moments.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -8,7 +8,17 @@ from textwrap import dedent
 
 import pytest
 
-from flowscope import AsyncioExecutor, Executor, Flow, ProcessExecutor, RunStatus, ThreadExecutor, submit, use_executor
+from flowscope import (
+    AsyncioExecutor,
+    Executor,
+    Flow,
+    ProcessExecutor,
+    RunStatus,
+    ThreadExecutor,
+    submit,
+    task,
+    use_executor,
+)
 from support.executors.tasks import add, locate
 
 EXECUTORS: dict[str, Callable[[], Executor]] = {

@@ -13,9 +13,8 @@ import pytest
 
 from flowscope import RunStatus
 from flowscope.graph import ConditionalRouter, ErrorHandler, Filter, GraphError, JobState, Routine, RoutineGraph
-
-from .judging import sent_by
-from .routines import BOUND, AsyncGate, Counter, Source, called, graph_of
+from support.graph.condition_results import sent_by
+from support.graph.routines import BOUND, AsyncGate, Counter, Source, called, graph_of
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes, links and signals")
 SECRET = "s3cr3t-VALUE"

@@ -384,7 +384,7 @@ WRONG: list[tuple[Any, str]] = [
 ]
 
 
-_NAMED = ["__main__", "builtins", "nowhere", "os", __name__.rpartition(".")[0]]
+_NAMED = ["__main__", "builtins", "nowhere", "os", MODULE.rpartition(".")[0]]
 
 
 @pytest.mark.parametrize(("spec", "said"), WRONG)

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from .places import written
+from support.model.recorded_values import written
 
 
 class Whole:

@@ -4,9 +4,8 @@ from .backends.asyncio_executor import AsyncioExecutor
 from .backends.process_executor import ProcessExecutor
 from .backends.thread_executor import ThreadExecutor
 from .selection import ExecutorName, use_executor
-from .submission.executor import Executor
+from .submission.executor import Executor, Submission
 from .submission.future import TaskFuture
-from .submission.submission import Submission
 from .submit import submit
 from .task_map import TaskMap, map_tasks
 

@@ -18,7 +18,7 @@ from .remote.worker_flag import in_worker
 from .selection import check_executor, executor_for
 from .submission.executor import Executor
 from .submission.future import TaskFuture
-from .submission.submission import Submission
+from .submission.submission import TaskSubmission
 
 __all__ = ["start_plain_job", "start_submission", "submit", "task_of"]
 
@@ -75,21 +75,21 @@ def _advice(found: object) -> str:
 
 def start_submission(
     executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Submission:
+) -> TaskSubmission:
     """Hand a call to an executor; what that raises, the call fails with."""
     return _started(
-        Submission(definition, args, kwargs, executor, partial(executor_for, definition, Kind.ASYNC)), executor
+        TaskSubmission(definition, args, kwargs, executor, partial(executor_for, definition, Kind.ASYNC)), executor
     )
 
 
 def start_plain_job(
     executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Submission:
+) -> TaskSubmission:
     """The same for a call that is over when its function has returned, whatever that is."""
-    return _started(Submission(definition, args, kwargs, executor), executor)
+    return _started(TaskSubmission(definition, args, kwargs, executor), executor)
 
 
-def _started(submission: Submission, executor: Executor) -> Submission:
+def _started(submission: TaskSubmission, executor: Executor) -> TaskSubmission:
     try:
         executor.start(submission)
     except BaseException as error:

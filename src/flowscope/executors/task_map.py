@@ -12,7 +12,7 @@ from ..concurrency.latch import new_waiter, waker
 from ..errors import DefinitionError
 from .selection import executor_for
 from .submission.future import TaskFuture
-from .submission.submission import Submission
+from .submission.submission import TaskSubmission
 from .submit import start_submission, task_of
 
 __all__ = ["TaskMap", "map_tasks"]
@@ -82,7 +82,7 @@ class _Ordered(Generic[T]):
     """One iteration, sync or async. When it ends, or is dropped, what is in flight is cancelled."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
-        self._submissions: OrderedDict[Submission, None] = OrderedDict()
+        self._submissions: OrderedDict[TaskSubmission, None] = OrderedDict()
         """What is in flight, in the order of the items; the first of a plain dict takes long once many are taken."""
         self._spec, self._bound = task_of(task_fn)
         self._items = iter(items)
@@ -135,21 +135,21 @@ class _Ordered(Generic[T]):
             self._submitted(start_submission(executor_for(self._spec), self._spec, (*self._bound, item), {}))
         return bool(self._submissions)
 
-    def _submitted(self, submission: Submission) -> None:
+    def _submitted(self, submission: TaskSubmission) -> None:
         self._submissions[submission] = None
 
-    def _next_submission(self) -> Submission | None:
+    def _next_submission(self) -> TaskSubmission | None:
         """The one whose result comes next; None if there is none any more."""
         return next(iter(self._submissions))
 
-    async def _next_submission_async(self) -> Submission | None:
+    async def _next_submission_async(self) -> TaskSubmission | None:
         return next(iter(self._submissions))
 
-    def _taken(self, submission: Submission) -> TaskFuture[T]:
+    def _taken(self, submission: TaskSubmission) -> TaskFuture[T]:
         del self._submissions[submission]
         return TaskFuture(submission)
 
-    def _drop(self, *submissions: Submission) -> None:
+    def _drop(self, *submissions: TaskSubmission) -> None:
         """Cancel what nobody will read."""
         self._items = iter(())
         for submission in (*submissions, *self._submissions):
@@ -162,12 +162,12 @@ class _Ordered(Generic[T]):
             self._drop()
 
 
-def _no_end(submission: Submission) -> RuntimeError:
+def _no_end(submission: TaskSubmission) -> RuntimeError:
     """Stands for what would end the iteration as if it were complete, as PEP 479 has it for generators."""
     return RuntimeError(f"task {submission.call.definition.name!r} raised {type(submission.error).__name__}")
 
 
-def _oldest(submissions: OrderedDict[Submission, None]) -> Submission | None:
+def _oldest(submissions: OrderedDict[TaskSubmission, None]) -> TaskSubmission | None:
     """The first one; None if there is none."""
     while True:
         try:
@@ -180,31 +180,31 @@ class _Completed(_Ordered[T]):
     """One iteration in the order of completion."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
-        self._unhelped: OrderedDict[Submission, None] = OrderedDict()
+        self._unhelped: OrderedDict[TaskSubmission, None] = OrderedDict()
         """Those in flight that may need help: each is asked until it needs none, not for each result."""
         super().__init__(task_fn, items, limit)
         self._arrivals = _Arrivals()
 
-    def _submitted(self, submission: Submission) -> None:
+    def _submitted(self, submission: TaskSubmission) -> None:
         super()._submitted(submission)
         self._unhelped[submission] = None
         arrivals = self._arrivals
         submission.when_settled(lambda: arrivals.add(submission))
 
-    def _next_submission(self) -> Submission | None:
+    def _next_submission(self) -> TaskSubmission | None:
         oldest = _oldest(self._submissions)
         if oldest is not None and not self._arrivals.has_some:
             TaskFuture(oldest).check_wait()
-        while not self._arrivals.has_some and self._runs_one_while_waiting(Submission.run_while_waiting):
+        while not self._arrivals.has_some and self._runs_one_while_waiting(TaskSubmission.run_while_waiting):
             pass
         return self._arrivals.wait(self._submissions)
 
-    async def _next_submission_async(self) -> Submission | None:
-        while self._runs_one_while_waiting(Submission.run_while_awaiting):
+    async def _next_submission_async(self) -> TaskSubmission | None:
+        while self._runs_one_while_waiting(TaskSubmission.run_while_awaiting):
             pass
         return await self._arrivals.wait_async(self._submissions)
 
-    def _runs_one_while_waiting(self, help_: Callable[[Submission], bool]) -> bool:
+    def _runs_one_while_waiting(self, help_: Callable[[TaskSubmission], bool]) -> bool:
         """Help the oldest that may need it; whether that was of use, so that the next may be helped."""
         oldest = _oldest(self._unhelped)
         if oldest is None or not help_(oldest):
@@ -212,13 +212,13 @@ class _Completed(_Ordered[T]):
         self._unhelped.pop(oldest, None)
         return True
 
-    def _taken(self, submission: Submission) -> TaskFuture[T]:
+    def _taken(self, submission: TaskSubmission) -> TaskFuture[T]:
         future = super()._taken(submission)
         self._unhelped.pop(submission, None)
         self._arrivals.wake()
         return future
 
-    def _drop(self, *submissions: Submission) -> None:
+    def _drop(self, *submissions: TaskSubmission) -> None:
         super()._drop(*submissions)
         self._unhelped.clear()
 
@@ -227,7 +227,7 @@ class _Arrivals:
     """The tasks that have ended, in that order, for any number of readers."""
 
     def __init__(self) -> None:
-        self._ready: deque[Submission] = deque()
+        self._ready: deque[TaskSubmission] = deque()
         self._lock = threading.RLock()
         self._wakers: list[Callable[[], object]] = []
 
@@ -236,7 +236,7 @@ class _Arrivals:
         """Whether one waits to be read."""
         return bool(self._ready)
 
-    def add(self, submission: Submission) -> None:
+    def add(self, submission: TaskSubmission) -> None:
         """Take one that has ended."""
         self._ready.append(submission)
         self.wake()
@@ -248,7 +248,7 @@ class _Arrivals:
         for wake in wakers:
             wake()
 
-    def _is_worth_waiting(self, in_flight: Collection[Submission], wake: Callable[[], object]) -> bool:
+    def _is_worth_waiting(self, in_flight: Collection[TaskSubmission], wake: Callable[[], object]) -> bool:
         """Whether there is nothing yet and something to come; then `wake` is called when that changes."""
         with self._lock:
             if self._ready or not in_flight:
@@ -256,13 +256,13 @@ class _Arrivals:
             self._wakers.append(wake)
             return True
 
-    def _next(self) -> Submission | None:
+    def _next(self) -> TaskSubmission | None:
         try:
             return self._ready.popleft()
         except IndexError:
             return None
 
-    def wait(self, in_flight: Collection[Submission]) -> Submission | None:
+    def wait(self, in_flight: Collection[TaskSubmission]) -> TaskSubmission | None:
         """The next one; None when none is in flight any more."""
         waiter = threading.Lock()
         waiter.acquire()
@@ -274,7 +274,7 @@ class _Arrivals:
                 with blocking_section():
                     waiter.acquire()
 
-    async def wait_async(self, in_flight: Collection[Submission]) -> Submission | None:
+    async def wait_async(self, in_flight: Collection[TaskSubmission]) -> TaskSubmission | None:
         """The next one; None when none is in flight any more."""
         while True:
             submission = self._next()

@@ -8,8 +8,7 @@ from ...concurrency.background_loop import background_loop
 from ...concurrency.event_loops import running_loop
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
-from ..submission.executor import Executor
-from ..submission.submission import Submission
+from ..submission.executor import Executor, Submission
 from .thread_executor import ThreadExecutor
 
 __all__ = ["AsyncioExecutor"]

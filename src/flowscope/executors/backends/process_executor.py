@@ -10,8 +10,7 @@ from weakref import finalize
 from ...concurrency.thread_pool import Pool, Worker
 from ...errors import DefinitionError
 from ..remote.interpreter_exit import refuse_at_exit
-from ..submission.executor import Executor
-from ..submission.submission import Submission
+from ..submission.executor import Executor, Submission
 from .thread_executor import checked_workers
 
 __all__ = ["ProcessExecutor", "StartMethod"]
@@ -59,7 +58,11 @@ class ProcessExecutor(Executor):
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
         make_worker = partial(_Hand, method, start_timeout)
         self._pool: Pool[Submission] = Pool(
-            size, "flowscope-process", make_worker, idle=_IDLE_SECONDS, refuse=Submission.refuse
+            size,
+            "flowscope-process",
+            make_worker,
+            idle=_IDLE_SECONDS,
+            refuse=lambda submission, error: submission.refuse(error),
         )
         finalize(self, self._pool.close, wait=False).atexit = False
 

@@ -6,8 +6,7 @@ from weakref import finalize
 
 from ...concurrency.thread_pool import Pool
 from ...errors import DefinitionError
-from ..submission.executor import Executor
-from ..submission.submission import Submission
+from ..submission.executor import Executor, Submission
 
 __all__ = ["ThreadExecutor", "checked_workers", "default_threads"]
 
@@ -29,7 +28,9 @@ class ThreadExecutor(Executor):
 
     def __init__(self, max_workers: int | None = None) -> None:
         size = checked_workers("ThreadExecutor", max_workers, default_threads())
-        self._pool: Pool[Submission] = Pool(size, "flowscope-thread", _Hand, refuse=Submission.refuse)
+        self._pool: Pool[Submission] = Pool(
+            size, "flowscope-thread", _Hand, refuse=lambda submission, error: submission.refuse(error)
+        )
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property

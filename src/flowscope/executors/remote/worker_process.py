@@ -16,7 +16,7 @@ from ...engine.scope.call import Call
 from ...errors import SerializationError, WorkerDiedError
 from ...serialization.exception_snapshot import summary_of
 from ...serialization.exception_transport import unpack_error
-from ..submission.submission import Submission
+from ..submission.executor import Submission
 from .attempt import attempt_request_for, pack, positional_names, probe_for
 from .interpreter_exit import pause_at_exit
 from .messages import Message, Outcome, Started, TurnedAsync, Unread, unpack, unpack_message

@@ -1,16 +1,83 @@
-"""The port that every executor implements."""
+"""The port that every executor implements, and the submission as an executor gets it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from threading import Thread
 from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 from ...concurrency.event_loops import wait_in_thread
-from .submission import Submission
+from ...engine.lifecycle.task_drivers import Attempt
+from ...engine.scope.call import Call
 
-__all__ = ["Executor"]
+__all__ = ["Executor", "Submission"]
 
 _EARLIER_NAMES: Final = {"holds": "owns_current_thread", "leave_behind": "abandon"}
+
+
+class Submission(ABC):
+    """A submitted call of a task, as an executor gets it. All of its methods may be called from any thread."""
+
+    __slots__ = ()
+
+    call: Call
+    """The call, with the task's definition."""
+    home: object
+    """The event loop of the submitter; None where a coroutine may not run there."""
+    loop: object
+    """The event loop in which it runs beside others; None for a thread or process."""
+
+    @property
+    @abstractmethod
+    def is_async(self) -> bool:
+        """Whether its function has to be awaited, or has returned a coroutine of its own."""
+
+    @property
+    @abstractmethod
+    def cancelled(self) -> bool:
+        """Whether its cancellation was asked for."""
+
+    @property
+    @abstractmethod
+    def settled(self) -> bool:
+        """Whether it has its value or error."""
+
+    @abstractmethod
+    def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
+        """Run it to its end in this thread; never raises.
+
+        Args:
+            attempt: Makes the attempts, instead of calling the function here.
+            interrupt: Stops a running attempt, from another thread, so that it raises; None leaves the thread behind.
+        """
+
+    @abstractmethod
+    def run_in(self, loop: object) -> None:
+        """Run it as a task of an event loop, and return at once."""
+
+    @abstractmethod
+    def go_on(self) -> None:
+        """Run the coroutine that its sync function has returned to its end, in an event loop of its own, here."""
+
+    @abstractmethod
+    def turn_async(self) -> None:
+        """Note that its sync function has returned a coroutine of its own."""
+
+    @abstractmethod
+    def refuse(self, error: BaseException) -> None:
+        """Let it fail before its start."""
+
+    @abstractmethod
+    def cancel(self) -> bool:
+        """Ask it to end; return whether it is not too late."""
+
+    @abstractmethod
+    def when_settled(self, callback: Callable[[], object]) -> None:
+        """Call something, in any thread, when it has its value or error; at once if it has."""
+
+    @abstractmethod
+    def wait(self, timeout: float | None) -> bool:
+        """Block this thread until it has its value or error; return whether it has, after so many seconds."""
 
 
 class Executor(ABC):

@@ -9,7 +9,7 @@ from ...concurrency.blocking import blocking_section
 from ...concurrency.event_loops import cancelled_error_type, is_cancelled_error, running_loop
 from ...concurrency.latch import new_waiter, waker
 from ...model.status import RunStatus
-from .submission import Submission
+from .submission import TaskSubmission
 
 __all__ = ["TaskFuture"]
 
@@ -21,7 +21,7 @@ class TaskFuture(Generic[T_co]):
 
     __slots__ = ("__weakref__", "_submission")
 
-    def __init__(self, submission: Submission) -> None:
+    def __init__(self, submission: TaskSubmission) -> None:
         self._submission = submission
 
     @property

@@ -26,15 +26,15 @@ from ...engine.run.child_tasks import ChildTasks
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import enter, no_active_flow
-from .place import Place
+from .executor import Executor
 from .state import RUNS, SubmissionState
 from .submitted_call import SubmittedCall
 from .work_stealing import add_guest, run_nested, run_with_guests
 
-__all__ = ["Submission"]
+__all__ = ["TaskSubmission"]
 
 
-class Submission(SubmittedCall):
+class TaskSubmission(SubmittedCall):
     """One submitted call of a task."""
 
     __slots__ = (
@@ -42,9 +42,9 @@ class Submission(SubmittedCall):
         "_asked",
         "_children",
         "_context",
+        "_executor",
         "_interrupt",
         "_kwargs",
-        "_place",
         "_resume",
         "_taken",
         "_task",
@@ -57,19 +57,19 @@ class Submission(SubmittedCall):
         definition: TaskDefinition,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        place: Place,
-        next_place: Callable[[], Place] | None = None,
+        executor: Executor,
+        next_executor: Callable[[], Executor] | None = None,
     ) -> None:
         """Record a call that is submitted in the running flow.
 
         Raises:
             NoActiveFlowError: No flow is running here.
         """
-        name = place.name  # an executor without one fails here, before anything is recorded
-        super().__init__(begin(definition, args, kwargs, waits=True), next_place)
+        name = executor.name  # an executor without one fails here, before anything is recorded
+        super().__init__(begin(definition, args, kwargs, waits=True), next_executor)
         self.loop: object = None
         """The event loop that it runs in, if others run there too."""
-        self._place = place
+        self._executor = executor
         self._args = args
         self._kwargs = kwargs
         self._context = copy_context()
@@ -128,10 +128,10 @@ class Submission(SubmittedCall):
         )
         try:
             value = caller(*self._args, **self._kwargs)
-            if self._rest is None or self._next_place is None:
+            if self._rest is None or self._next_executor is None:
                 self._settle(value, None)
             elif self._state in RUNS:
-                self._move_on(self._next_place)
+                self._move_on(self._next_executor)
             else:  # it was left behind
                 self._drop_rest()
         except BaseException as error:
@@ -146,23 +146,23 @@ class Submission(SubmittedCall):
         Raises:
             DefinitionError: It is a generator.
         """
-        if self._next_place is None:
+        if self._next_executor is None:
             self._complete(call, rest)
             return rest
         call.definition.check_submittable(kind)
         self._rest = go_on(kind, call, rest, args, kwargs), rest
         return None
 
-    def _move_on(self, next_place: Callable[[], Place]) -> None:
+    def _move_on(self, next_executor: Callable[[], Executor]) -> None:
         """Go on with that coroutine where an async function runs."""
         self._thread = None  # nobody has to leave it behind any more
         self.turn_async()
-        self._place = place = next_place()
+        self._executor = executor = next_executor()
         run: Run | None = self.call.handle.run
         if run is not None:
-            run.placements[self.order] = place.name
+            run.placements[self.order] = executor.name
         self._context = copy_context()
-        place.go_on(self)
+        executor.go_on(self)
 
     def go_on(self) -> None:
         """Run that coroutine to its end, in an event loop of its own in this thread."""
@@ -257,7 +257,7 @@ class Submission(SubmittedCall):
         """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
         if (
             self._state is SubmissionState.WAITING
-            and self._place.owns_current_thread()
+            and self._executor.owns_current_thread()
             and not (self.is_async and running_loop())
         ):
             run_nested(self.run)
@@ -265,7 +265,7 @@ class Submission(SubmittedCall):
 
     def run_while_awaiting(self) -> bool:
         """Like `run_while_waiting`, in a coroutine: an async function runs in this event loop, as a submission."""
-        is_adopted = self.is_async and self._state is SubmissionState.WAITING and self._place.owns_current_thread()
+        is_adopted = self.is_async and self._state is SubmissionState.WAITING and self._executor.owns_current_thread()
         if is_adopted:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
             add_guest(self)
@@ -349,7 +349,7 @@ class Submission(SubmittedCall):
         if self._thread is not None:
             if run is not None and run.calls.kept:
                 run.abandoned_threads[self.call.order] = self._thread
-            self._place.abandon(self._thread)
+            self._executor.abandon(self._thread)
         self._drop_rest()
         failed(self.call, error)
         self._settle(None, error)

@@ -12,18 +12,18 @@ from ...concurrency.latch import Latch, wait_for
 from ...engine.definitions.callables import Kind
 from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.scope.call import Call
-from .place import Place
+from .executor import Executor, Submission
 from .state import SubmissionState
 
 __all__ = ["SubmittedCall"]
 
 
-class SubmittedCall:
+class SubmittedCall(Submission):
     """The call of a submission, its kind and its outcome.
 
     Args:
         call: The call.
-        next_place: Finds the executor of a coroutine that a sync function returns, in the context of the call. None: a
+        next_executor: Finds the executor of a coroutine that a sync function returns, in the context of the call. None: a
             coroutine or generator is a value.
     """
 
@@ -31,7 +31,7 @@ class SubmittedCall:
         "_callbacks",
         "_known",
         "_lock",
-        "_next_place",
+        "_next_executor",
         "_rest",
         "_state",
         "_traceback",
@@ -41,7 +41,7 @@ class SubmittedCall:
         "value",
     )
 
-    def __init__(self, call: Call, next_place: Callable[[], Place] | None) -> None:
+    def __init__(self, call: Call, next_executor: Callable[[], Executor] | None) -> None:
         self.call = call
         self.home = running_loop()
         """The event loop of the submitter; None where a coroutine may not run there."""
@@ -52,7 +52,7 @@ class SubmittedCall:
         self._traceback: TracebackType | None = None
         self._state = SubmissionState.WAITING
         self._callbacks: tuple[Callable[[], object], ...] = ()
-        self._next_place = next_place
+        self._next_executor = next_executor
         self._rest: tuple[Coroutine[Any, Any, Any], Any] | None = None
         """The rest of the call, and the coroutine in it, which its function has returned; None once that has begun."""
         self._lock = threading.RLock()

@@ -1,16 +1,25 @@
 """The only reader of time and maker of ids.
 
 While code runs, moments are ticks: integer nanoseconds of the monotonic clock. An *anchor*, taken once per run, turns
-ticks into wall time when somebody reads them, so that the times of one run never go backwards.
+ticks into wall time when a record is read, so that the times of one run never go backwards.
 """
 
 import os
 from datetime import UTC, datetime
 from time import perf_counter_ns, sleep, time_ns
+from typing import NewType
 
-__all__ = ["anchor", "new_token", "now", "seconds", "sleep", "tick", "wall_time"]
+__all__ = ["Ticks", "anchor", "new_token", "now", "seconds", "sleep", "tick", "ticks_after", "wall_time"]
+
+Ticks = NewType("Ticks", int)
+"""A moment of the monotonic clock, in nanoseconds."""
 
 tick = perf_counter_ns
+
+
+def ticks_after(seconds: float, start: int | None = None) -> Ticks:
+    """The moment so many seconds after another one, by default after now."""
+    return Ticks((perf_counter_ns() if start is None else start) + int(seconds * 1e9))
 
 
 def anchor() -> int:

@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Iterable
 
 from ..concurrency.event_loops import in_loop
-from .runners.flow_runner import ScheduledRun
+from .runners.scheduled_run import ScheduledRun
 from .runners.selection import RunnerSelection
 from .schedule.coordinator_state import CoordinatorState
 from .schedule.outcome import ForcedOutcome

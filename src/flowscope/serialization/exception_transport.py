@@ -1,11 +1,11 @@
 """Exceptions on their way from one process to another: as themselves if they can, as text otherwise."""
 
-import pickle
 from typing import Any, NamedTuple
 
 from ..errors import RemoteTaskError
 from .error_info import ErrorInfo
 from .exception_snapshot import RemoteTraceback, notes_of
+from .pickling import to_pickle, unpickle
 
 __all__ = ["pack_error", "remote_error", "unpack_error"]
 
@@ -13,11 +13,11 @@ __all__ = ["pack_error", "remote_error", "unpack_error"]
 def pack_error(error: BaseException) -> bytes:
     """The exception, pickled; nothing, if it would not arrive as what it is."""
     try:
-        packed = pickle.dumps(error, pickle.HIGHEST_PROTOCOL)
-        arrived = pickle.loads(packed)  # noqa: S301 - dumped just now
+        packed = to_pickle(error)
+        arrived = unpickle(packed)
         if type(arrived) is not type(error):
             return b""
-        return packed if _alike(arrived, error) else pickle.dumps(_parts(error), pickle.HIGHEST_PROTOCOL)
+        return packed if _alike(arrived, error) else to_pickle(_parts(error))
     except BaseException:
         return b""
 
@@ -30,7 +30,7 @@ def _alike(arrived: BaseException, error: BaseException) -> bool:
 def unpack_error(packed: bytes, info: ErrorInfo, own: ErrorInfo | None = None) -> BaseException:
     """The exception that was packed, with what is known of it there as its cause; a `RemoteTaskError` failing that."""
     try:
-        error = _whole(pickle.loads(packed))  # noqa: S301 - from a process that this library has started
+        error = _whole(unpickle(packed))
     except BaseException:
         error = None
     if not isinstance(error, BaseException):

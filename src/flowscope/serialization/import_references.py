@@ -1,6 +1,5 @@
 """Functions and classes by name: `module:qualname`. Nothing is ever evaluated; what is named is imported."""
 
-import importlib
 import sys
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
 from ..errors import GraphError
 from .json_values import safe_repr
+from .named_objects import import_object
 
 __all__ = [
     "FROM_SPEC",
@@ -73,12 +73,9 @@ def find_reference(reference: str, what: str) -> Any:
 
 def _imported(module: str, name: str, reference: str, what: str) -> Any:
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
+        return import_object(module, name)
     except (Exception, SystemExit) as error:  # a module may fail in any way when it is imported
         raise _not_found(reference, what, error) from error
-    return found
 
 
 class Sources:

@@ -9,7 +9,7 @@ from ..schedule.outcome import ENDED, ForcedOutcome, Outcome, never_run, not_sta
 from ..schedule.registration import Registration
 from ..schedule.scheduler import Inputs
 from .flow_internals import clone_for_retry
-from .local import FlowRunner
+from .flow_runner import FlowRunner
 
 __all__ = ["run_flow"]
 

@@ -1,4 +1,4 @@
-"""What coordination has to know of a flow that its public face does not tell."""
+"""Facts of a flow that coordination needs and its public attributes do not have."""
 
 import copy
 from typing import Any
@@ -25,7 +25,7 @@ def is_async(flow: Flow[Any]) -> bool:
 
 
 def clone_for_retry(flow: Flow[Any]) -> Flow[Any]:
-    """A flow with the same function, arguments and provisions, in runner of one that cannot be executed again."""
+    """A flow with the same function, arguments and provisions, in place of one that cannot be executed again."""
     twin = copy.copy(flow)
     vars(twin)["flow_id"] = new_flow_id()
     ours, theirs = state_of(flow), state_of(twin)

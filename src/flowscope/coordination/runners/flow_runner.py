@@ -1,68 +1,20 @@
-"""A flow that runs, as the state sees it: an asyncio task that settles it, and that can be stopped from any thread."""
+"""The port of the places in which flows are executed."""
 
-import asyncio
-import contextvars
-from typing import Any
+from typing import Any, Protocol
 
-from ...concurrency.event_loops import cancel_task
-from ..schedule.coordinator_state import CoordinatorState
-from ..schedule.options import FlowType
-from ..schedule.outcome import ForcedOutcome, Outcome, broken_off, never_run
-from ..schedule.registration import Registration
-from ..schedule.scheduler import Inputs
-from .attempts import run_flow
-from .flow_internals import is_async
-from .selection import RunnerSelection
+from ...engine.live import Flow
+from ..schedule.outcome import Outcome
 
-__all__ = ["ScheduledRun"]
+__all__ = ["FlowRunner"]
 
 
-class ScheduledRun:
-    """Runs one flow in the running event loop."""
+class FlowRunner(Protocol):
+    """The port of the places in which flows are executed."""
 
-    __slots__ = ("_inputs", "_loop", "_registration", "_runners", "_state", "_task")
+    async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
+        """Execute a flow once, and tell how it ended: what it raises is in the outcome.
 
-    def __init__(
-        self,
-        state: CoordinatorState,
-        registration: Registration,
-        inputs: Inputs,
-        runners: RunnerSelection,
-        context: contextvars.Context,
-    ) -> None:
-        self._state = state
-        self._registration = registration
-        self._inputs = inputs
-        self._runners = runners
-        self._loop = asyncio.get_running_loop()
-        name = f"flowscope flow {registration.flow.flow_name}"
-        self._task = self._loop.create_task(self._run(), name=name, context=context)
-        self._task.add_done_callback(self._ended)
-        state.running(registration.flow_id, self.stop)
-
-    def stop(self) -> None:
-        """Ask the flow to end, from any thread; one that cannot be interrupted is left behind."""
-        cancel_task(self._task)
-        if self._blocks or not self._loop.is_running():  # then nobody hears of it before the function has ended
-            self._settle(broken_off(self._registration.flow))
-
-    @property
-    def _blocks(self) -> bool:
-        inline = self._registration.flow_type is FlowType.INLINE and self._registration.timeout is None
-        return inline and not is_async(self._registration.flow)
-
-    async def _run(self) -> None:
-        outcome = await run_flow(self._registration, self._inputs, self._runners.runner_for(self._registration))
-        self._settle(outcome)
-        if outcome.interrupt is not None:
-            raise outcome.interrupt
-
-    def _ended(self, task: asyncio.Task[Any]) -> None:
-        """Settle what has not come to an outcome of its own: nobody shall wait for it in vain."""
-        flow_id, flow = self._registration.flow_id, self._registration.flow
-        error = None if task.cancelled() else task.exception()
-        forced = ForcedOutcome.cancelled("") if error is None else ForcedOutcome.raised(error)
-        self._settle(never_run(flow_id, flow, forced))
-
-    def _settle(self, outcome: Outcome) -> None:
-        self._state.settle(self._registration.flow_id, outcome)
+        Where the awaiting task is cancelled, or those seconds are over, the flow is ended, or, if that cannot be,
+        left behind. The outcome then comes at once and says `cancelled` or `timed_out`.
+        """
+        ...

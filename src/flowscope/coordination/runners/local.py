@@ -1,30 +1,18 @@
-"""Where flows are executed: in the running event loop, or in a thread."""
+"""The flow runners of this process: the running event loop, and a thread."""
 
 import asyncio
 import contextvars
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any
 
 from ...concurrency.event_loops import cancel_task, run_in_new_loop
 from ...engine.live import Flow
 from ..schedule.outcome import ForcedOutcome, Outcome, broken_off, ended
 from .flow_internals import is_async
 
-__all__ = ["FlowRunner", "InThread", "Inline"]
-
-
-class FlowRunner(Protocol):
-    """Where a flow is executed."""
-
-    async def run(self, flow: Flow[Any], seconds: float | None) -> Outcome:
-        """Execute a flow once, and tell how it ended: what it raises is in the outcome.
-
-        Where the awaiting task is cancelled, or those seconds are over, the flow is ended, or, if that cannot be,
-        left behind. The outcome then comes at once and says `cancelled` or `timed_out`.
-        """
-        ...
+__all__ = ["InThread", "Inline"]
 
 
 class Inline:

@@ -1,4 +1,4 @@
-"""Where flows are executed: in a worker process."""
+"""The flow runner of worker processes."""
 
 import asyncio
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["InProcess"]
 
 
 class InProcess:
-    """In a worker process, from which the flow's whole record comes home."""
+    """In a worker process, which sends the flow's whole record back."""
 
     def __init__(self, max_processes: int) -> None:
         self._executor = ProcessExecutor(max_processes)
@@ -32,8 +32,8 @@ class InProcess:
         name = flow.flow_name
         started = tick()
         try:
-            home = await start_plain_call(self._executor, name, run_packed, name, packed, timeout=seconds)
-            return unpack_outcome(name, home, parent_flow_id)
+            response = await start_plain_call(self._executor, name, run_packed, name, packed, timeout=seconds)
+            return unpack_outcome(name, response, parent_flow_id)
         except asyncio.CancelledError:
             forced = ForcedOutcome.cancelled("")
         except TaskTimeoutError as error:
@@ -43,12 +43,12 @@ class InProcess:
         return _lost(flow, forced, started)
 
     def close(self) -> None:
-        """Let the processes go."""
+        """End the processes."""
         self._executor.close(wait=False)
 
 
 def _lost(flow: Flow[Any], forced: ForcedOutcome, started: int) -> Outcome:
-    """The outcome of a flow whose process has not told how it ended."""
+    """The outcome of a flow whose process has ended without an outcome."""
     now = tick()
     times = {
         "start_time": wall_time(started, anchor()),

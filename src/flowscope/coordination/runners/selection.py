@@ -1,16 +1,17 @@
-"""Which runner each flow is executed in."""
+"""The choice of the flow runner of each flow."""
 
 from ..schedule.options import FlowType
 from ..schedule.registration import Registration
 from .flow_internals import is_async
-from .local import FlowRunner, Inline, InThread
+from .flow_runner import FlowRunner
+from .local import Inline, InThread
 from .process import InProcess
 
 __all__ = ["RunnerSelection"]
 
 
 class RunnerSelection:
-    """The places of one coordinator."""
+    """The flow runners of one coordinator."""
 
     def __init__(self, max_processes: int) -> None:
         self._inline = Inline()
@@ -18,7 +19,7 @@ class RunnerSelection:
         self._in_process = InProcess(max_processes)
 
     def runner_for(self, registration: Registration) -> FlowRunner:
-        """Where a flow is executed; an inline sync one with a timeout in a thread, so that the deadline holds."""
+        """The runner of a flow; an inline sync one with a timeout in a thread, so that the deadline holds."""
         if registration.flow_type is FlowType.PROCESS:
             return self._in_process
         if registration.flow_type is FlowType.THREAD:
@@ -27,5 +28,5 @@ class RunnerSelection:
         return self._in_thread if held else self._inline
 
     def close(self) -> None:
-        """Let worker processes go."""
+        """End the worker processes."""
         self._in_process.close()

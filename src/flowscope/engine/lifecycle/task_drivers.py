@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
-from ..._clock import seconds, sleep, tick
+from ..._clock import seconds, sleep, tick, ticks_after
 from ...concurrency.event_loops import ThreadTimeout, deadline_in, run_in_thread
 from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.callables import Kind
@@ -218,7 +218,7 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
     """Call in a thread, which is left behind at the deadline."""
     function = partial(_surrounded, call, *args, **kwargs)
     started = tick()
-    call.deadline = started + int(timeout * 1e9)
+    call.deadline = ticks_after(timeout, started)
     try:
         value = run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
     except ThreadTimeout as late:
@@ -244,7 +244,7 @@ async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: An
 
 async def _await_in_time(call: Call, timeout: float, rest: Awaitable[Any], left: float) -> Any:  # noqa: ASYNC109 - it is the task's
     """Await, and cancel when what is left of the time is over."""
-    call.deadline = tick() + int(left * 1e9)
+    call.deadline = ticks_after(left)
     limit = deadline_in(left)
     try:
         async with limit:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -17,7 +15,9 @@ from ...engine.scope.context import no_active_flow
 from ...errors import SerializationError
 from ...model.config import FlowConfig
 from ...serialization.exception_snapshot import message_of
-from .messages import Probe, Unsent, pack_items, try_pickle
+from ...serialization.named_objects import loaded_object
+from ...serialization.pickling import Unsent, first_refusal, pack_items, to_pickle
+from .messages import Probe
 
 __all__ = ["AttemptRequest", "attempt_request_for", "pack", "positional_names", "probe_for"]
 
@@ -94,17 +94,10 @@ def _function_of(definition: TaskDefinition) -> tuple[Callable[..., Any], Mappin
     """
     function = definition.find_function()
     if function is not None:
-        found: Any = _found(function.__module__, function.__qualname__)
-        if getattr(found, "__func__", found) is function:
-            return found, None
+        match = loaded_object(function.__module__, function.__qualname__)
+        if getattr(match, "__func__", match) is function:
+            return match, None
     return definition.target, {"task_name": definition.name, "validate": definition.validate}
-
-
-def _found(module: str, name: str) -> object:
-    found: object = sys.modules.get(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
 
 
 def positional_names(call: Call) -> tuple[str, ...]:
@@ -127,24 +120,16 @@ def pack(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -
         SerializationError: An argument, the function or the config cannot be pickled.
     """
     try:
-        return pickle.dumps(request, pickle.HIGHEST_PROTOCOL)
+        return to_pickle(request)
     except Exception as error:
-        raise _culprit(request, task_name, parameters, error) from error
-
-
-def _culprit(
-    request: AttemptRequest, task_name: str, parameters: tuple[str, ...], error: Exception
-) -> SerializationError:
-    """Find out what cannot be pickled."""
-    for what, value in _parts_of(request, task_name, parameters):
-        sent = try_pickle(value)
-        if isinstance(sent, Unsent):
-            return SerializationError(what, *sent)
-    return SerializationError(f"a call of task {task_name!r}", type(request).__qualname__, message_of(error))
+        culprit = first_refusal(_parts_of(request, task_name, parameters))
+        raise culprit or SerializationError(
+            f"a call of task {task_name!r}", type(request).__qualname__, message_of(error)
+        ) from error
 
 
 def _parts_of(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> list[tuple[str, object]]:
-    """What may be the matter with a request, by name."""
+    """The parts of a request that may have no pickle, each with its description."""
     names = [*parameters, *(f"#{position + 1}" for position in range(len(parameters), len(request.args)))]
     return [
         *(
@@ -160,7 +145,6 @@ def _parts_of(request: AttemptRequest, task_name: str, parameters: tuple[str, ..
 def probe_for(request: AttemptRequest, task_name: str, parameters: tuple[str, ...]) -> bytes:
     """A probe for a request that could not be read."""
     parts = [
-        (what, type(value).__qualname__, pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-        for what, value in _parts_of(request, task_name, parameters)
+        (what, type(value).__qualname__, to_pickle(value)) for what, value in _parts_of(request, task_name, parameters)
     ]
-    return pickle.dumps(Probe(parts), pickle.HIGHEST_PROTOCOL)
+    return to_pickle(Probe(parts))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final, NamedTuple
 
-from ..._clock import anchor, tick
+from ..._clock import anchor, tick, ticks_after
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...engine.capture.streams import begin_capture, end_capture, write_console
 from ...engine.definitions.callables import Kind
@@ -151,7 +151,7 @@ def _call_of(request: AttemptRequest, definition: TaskDefinition, run: Run) -> C
     call.value = None
     call.extras = None
     call.attempt = request.attempt
-    call.deadline = None if request.timeout is None else tick() + int(request.timeout * 1e9)
+    call.deadline = None if request.timeout is None else ticks_after(request.timeout)
     return call
 
 

@@ -6,18 +6,17 @@ the JSON form that the record shows.
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact
 from ...errors import SerializationError
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
-from ...serialization.exception_snapshot import Failure, message_of, summary_of
+from ...serialization.exception_snapshot import Failure, message_of
 from ...serialization.exception_transport import pack_error
 from ...serialization.introspection import class_of
 from ...serialization.json_values import to_json_value
+from ...serialization.pickling import Unsent, to_pickle, try_pickle, unpickle
 
 __all__ = [
     "Entered",
@@ -31,21 +30,10 @@ __all__ = [
     "Started",
     "TurnedAsync",
     "Unread",
-    "Unsent",
-    "pack_items",
     "pack_message",
     "pack_outcome",
-    "try_pickle",
-    "unpack",
     "unpack_message",
 ]
-
-
-class Unsent(NamedTuple):
-    """Something that cannot travel, and why."""
-
-    value_type: str
-    reason: str
 
 
 class Ready(NamedTuple):
@@ -149,46 +137,35 @@ Message = (
 )
 
 
-def try_pickle(value: object) -> bytes | Unsent:
-    """The pickled value; or why it cannot be pickled."""
-    try:
-        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        return Unsent(type(value).__qualname__, summary_of(error))
-
-
-def pack_items(items: Mapping[str, object]) -> dict[str, bytes | Unsent]:
-    """Pickle each of the values, as far as that is possible."""
-    return {name: try_pickle(value) for name, value in dict(items).items()}
-
-
 def pack_outcome(
     value: object, error: BaseException | None, info: ErrorInfo | None, own: ErrorInfo | None, task_name: str
 ) -> bytes:
     """Pickle the outcome of an attempt; an error that does not pickle is told as text."""
     if error is not None:
-        return pickle.dumps(Outcome(pack_error(error), type(error).__qualname__, info, own), pickle.HIGHEST_PROTOCOL)
+        return to_pickle(Outcome(pack_error(error), type(error).__qualname__, info, own))
     packed = try_pickle(value)
     if isinstance(packed, Unsent):
         refusal = SerializationError(f"the return value of task {task_name!r}", *packed)
         return pack_outcome(None, refusal, Failure(refusal).info(), None, task_name)
-    return pickle.dumps(Outcome(packed, type(value).__qualname__, None), pickle.HIGHEST_PROTOCOL)
+    return to_pickle(Outcome(packed, type(value).__qualname__, None))
 
 
 def pack_message(message: Message) -> bytes:
     """Pickle what comes back; values that a task has recorded by themselves, so that the message is read in any case."""
-    told: Any = message
-    names = _VALUES.get(class_of(told), ())
+    fields: Any = message
+    names = _VALUES.get(class_of(fields), ())
     if names:
-        told = told._replace(**{name: _payload(getattr(told, name)) for name in names})
-    return pickle.dumps(told, pickle.HIGHEST_PROTOCOL)
+        fields = fields._replace(**{name: _payload(getattr(fields, name)) for name in names})
+    return to_pickle(fields)
 
 
 def unpack_message(packed: bytes) -> Message:
     """The message; a value in it that cannot be read here is described."""
-    told = unpack(packed)
-    names = _VALUES.get(class_of(told), ())
-    message: Message = told._replace(**{name: _unloaded(getattr(told, name)) for name in names}) if names else told
+    fields = unpickle(packed)
+    names = _VALUES.get(class_of(fields), ())
+    message: Message = (
+        fields._replace(**{name: _unloaded(getattr(fields, name)) for name in names}) if names else fields
+    )
     return message
 
 
@@ -213,18 +190,13 @@ def _payload(value: Any) -> _Payload:
     sent = try_pickle(value)
     if isinstance(sent, Unsent):
         shown = to_json_value(value)
-        sent = pickle.dumps(tuple(shown) if kind is tuple else shown, pickle.HIGHEST_PROTOCOL)
+        sent = to_pickle(tuple(shown) if kind is tuple else shown)
     return _Payload(sent, f"{kind.__module__}.{kind.__qualname__}")
 
 
 def _unloaded(payload: _Payload) -> Any:
     try:
-        return unpack(payload.packed)
+        return unpickle(payload.packed)
     except BaseException as error:
         described = {"__repr__": f"<unreadable here: {message_of(error)}>", "__type__": payload.value_type}
         return (described,) if payload.value_type == "builtins.tuple" else described
-
-
-def unpack(packed: bytes) -> Any:
-    """What was packed."""
-    return pickle.loads(packed)  # noqa: S301 - from a process that this library has started

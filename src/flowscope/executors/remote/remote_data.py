@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from ...errors import RemoteDataError, SerializationError
 from ...serialization.exception_snapshot import summary_of
-from .messages import Unsent, unpack
+from ...serialization.pickling import Unsent, unpickle
 
 __all__ = ["RemoteData", "RemoteProvided"]
 
@@ -87,6 +87,6 @@ def _arrived(item: bytes | Unsent) -> Any:
     if isinstance(item, Unsent):
         return item
     try:
-        return unpack(item)
+        return unpickle(item)
     except Exception as error:
         return Unsent("bytes", f"the worker cannot read it, {summary_of(error)}")

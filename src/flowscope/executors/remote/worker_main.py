@@ -15,9 +15,10 @@ from ...engine.definitions.callables import define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.live import LIVE_TYPES
 from ...serialization.exception_snapshot import Failure, summary_of
+from ...serialization.pickling import unpickle
 from .attempt import AttemptRequest
 from .hosted_run import run_hosted
-from .messages import Probe, Ready, Started, Unread, pack_message, pack_outcome, unpack
+from .messages import Probe, Ready, Started, Unread, pack_message, pack_outcome
 from .relay import RelaySink
 from .worker_flag import become_worker
 
@@ -67,7 +68,7 @@ def _end_with_parent() -> None:
 def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
     """Make the attempt that was packed, and send what happens, as it happens, and the outcome last."""
     try:
-        request: AttemptRequest | Probe = unpack(packed)
+        request: AttemptRequest | Probe = unpickle(packed)
         if isinstance(request, Probe):
             send(pack_message(_unreadable_part(request)))
             return
@@ -90,7 +91,7 @@ def _definition_of(request: AttemptRequest) -> TaskDefinition:
 def _unreadable_part(probe: Probe) -> Unread:
     for what, value_type, packed in probe.parts:
         try:
-            unpack(packed)
+            unpickle(packed)
         except Exception as error:
             return Unread(what, value_type, _reason(error))
     return Unread("a call of a task", "function", "the worker cannot read it")

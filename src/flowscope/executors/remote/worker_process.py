@@ -8,7 +8,7 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import Any, Final
 
-from ..._clock import seconds, tick
+from ..._clock import Ticks, seconds, tick, ticks_after
 from ...concurrency.event_loops import cancelled_error
 from ...engine.definitions.task_definition import TaskDefinition
 from ...engine.lifecycle.task_lifecycle import timed_out
@@ -16,10 +16,11 @@ from ...engine.scope.call import Call
 from ...errors import SerializationError, WorkerDiedError
 from ...serialization.exception_snapshot import summary_of
 from ...serialization.exception_transport import unpack_error
+from ...serialization.pickling import unpickle
 from ..submission.executor import Submission
 from .attempt import attempt_request_for, pack, positional_names, probe_for
 from .interpreter_exit import pause_at_exit
-from .messages import Message, Outcome, Started, TurnedAsync, Unread, unpack, unpack_message
+from .messages import Message, Outcome, Started, TurnedAsync, Unread, unpack_message
 from .replay import Replay
 from .worker_start import LateError, forget_process, start_context, start_process
 
@@ -124,7 +125,7 @@ class WorkerProcess:
                 process.kill()
         del process, connection  # a failure holds this frame, and this frame what has descriptors
         unlimited = math.isinf(self._start_timeout)
-        self._receive(None if unlimited else begin + int(self._start_timeout * 1e9))
+        self._receive(None if unlimited else ticks_after(self._start_timeout, begin))
 
     def _died(self, submission: Submission, *, ready: bool = True) -> BaseException:
         """Reap the process, which has ended; tell what that means for its submission."""
@@ -181,7 +182,7 @@ class WorkerProcess:
             LateError: It has not answered in time.
         """
         timeout: float | None = submission.call.definition.timeout
-        deadline: int | None = None
+        deadline: Ticks | None = None
         with self._lock:
             if submission.cancelled:
                 raise cancelled_error()
@@ -192,7 +193,7 @@ class WorkerProcess:
                 if isinstance(message, Outcome | Unread):
                     return message
                 if isinstance(message, Started) and timeout is not None:
-                    deadline = submission.call.deadline = tick() + int(timeout * 1e9)
+                    deadline = submission.call.deadline = ticks_after(timeout)
                 if isinstance(message, TurnedAsync):
                     submission.turn_async()
                 replay.take(message)
@@ -216,7 +217,7 @@ class WorkerProcess:
         assert isinstance(message, Unread)
         return message
 
-    def _receive(self, deadline: int | None) -> Message:
+    def _receive(self, deadline: Ticks | None) -> Message:
         """The next message.
 
         Raises:
@@ -281,7 +282,7 @@ def _value(answer: Outcome | Unread, task_name: str) -> Any:
         raise SerializationError(*answer)
     if answer.info is None:
         try:
-            return unpack(answer.packed)
+            return unpickle(answer.packed)
         except BaseException as error:  # whatever the value's class does when it is read
             reason = f"it cannot be read here, {summary_of(error)}"
             raise SerializationError(f"the return value of task {task_name!r}", answer.value_type, reason) from error

@@ -1,6 +1,6 @@
 """Flows that depend on flows."""
 
-from ..errors import CoordinationError
+from ..errors import CoordinationError, DependencyCycleError, FlowTakenError, UnknownFlowError
 from .coordinator import FlowCoordinator
 from .schedule.options import DependencyType, FlowType
 from .schedule.summary import CoordinatorSummary
@@ -9,8 +9,11 @@ from .worker_pool import WorkerPool
 __all__ = [
     "CoordinationError",
     "CoordinatorSummary",
+    "DependencyCycleError",
     "DependencyType",
     "FlowCoordinator",
+    "FlowTakenError",
     "FlowType",
+    "UnknownFlowError",
     "WorkerPool",
 ]

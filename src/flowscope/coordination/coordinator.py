@@ -107,7 +107,8 @@ class FlowCoordinator:
             retries: How many extra attempts, each a run of its own, follow one that failed or timed out.
 
         Raises:
-            CoordinationError: Its id is registered already, or an option cannot work.
+            FlowTakenError: Its id is registered already.
+            CoordinationError: An option cannot work.
         """
         registration = register(flow, flow_type, timeout, retries)
         self._state.register(registration)
@@ -131,8 +132,9 @@ class FlowCoordinator:
                 at set-up. It needs a default, which stays where an optional parent has not completed.
 
         Raises:
-            CoordinationError: A flow is unknown, it would be a cycle, the child has started, or no such parameter
-                can be filled. Nothing is changed.
+            UnknownFlowError: A flow is unknown.
+            DependencyCycleError: It would close a cycle.
+            CoordinationError: The child has started, or no such parameter can be filled. Nothing is changed.
         """
         state = self._state
         for flow_id in (parent_id, child_id):
@@ -153,7 +155,7 @@ class FlowCoordinator:
         """The ids of what a flow depends on directly; only those of one kind, if that is given.
 
         Raises:
-            CoordinationError: The flow is unknown.
+            UnknownFlowError: The flow is unknown.
         """
         return self._state.dependencies(flow_id, kind)
 
@@ -171,7 +173,8 @@ class FlowCoordinator:
         alone. A flow that calls this keeps its own runner under the bounds meanwhile.
 
         Raises:
-            CoordinationError: The flow is unknown, or a running flow would wait for itself.
+            UnknownFlowError: The flow is unknown.
+            CoordinationError: A running flow would wait for itself.
         """
         state = self._state
         state.node(flow_id)
@@ -197,7 +200,8 @@ class FlowCoordinator:
             timeout: Seconds; None waits as long as it takes, 0 only looks.
 
         Raises:
-            CoordinationError: A flow is unknown, or would wait for itself.
+            UnknownFlowError: A flow is unknown.
+            CoordinationError: A flow would wait for itself.
             TimeoutError: One has not settled in time.
         """
         state, wanted = self._state, set(flow_ids)
@@ -211,7 +215,7 @@ class FlowCoordinator:
         A flow that has settled stays as it is. Returns when it has settled.
 
         Raises:
-            CoordinationError: The flow is unknown.
+            UnknownFlowError: The flow is unknown.
         """
         await self._condemn(flow_id, ForcedOutcome.failed(reason))
 
@@ -222,7 +226,7 @@ class FlowCoordinator:
         has settled stays as it is. Returns when it has settled.
 
         Raises:
-            CoordinationError: The flow is unknown.
+            UnknownFlowError: The flow is unknown.
         """
         await self._condemn(flow_id, ForcedOutcome.cancelled(reason))
 
@@ -237,7 +241,7 @@ class FlowCoordinator:
         This happens of itself when a flow fails. It does nothing where the flow has completed.
 
         Raises:
-            CoordinationError: The flow is unknown.
+            UnknownFlowError: The flow is unknown.
         """
         self._state.fail_dependents(flow_id)
 

@@ -124,7 +124,7 @@ class CoordinatorState:
         """Somebody who waits for flows.
 
         Raises:
-            CoordinationError: One of them is unknown.
+            UnknownFlowError: One of them is unknown.
         """
         with self._lock:
             return self._watch(flow_ids)
@@ -146,7 +146,7 @@ class CoordinatorState:
         """Wait until all of these have settled.
 
         Raises:
-            CoordinationError: One of them is unknown.
+            UnknownFlowError: One of them is unknown.
             TimeoutError: One of them has not settled after that time.
         """
         waiting = self.watch(flow_ids)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from ...errors import CoordinationError
+from ...errors import CoordinationError, DependencyCycleError
 from .options import DependencyType
 
 __all__ = ["Dependency", "DependencyGraph"]
@@ -34,7 +34,7 @@ class DependencyGraph:
 
     def __init__(self) -> None:
         self._needs: _Edges = {}
-        """ChildTask to its parents."""
+        """Child to its parents."""
         self._needed: _Edges = {}
         """Parent to its children."""
 
@@ -47,7 +47,8 @@ class DependencyGraph:
         """Take a dependency between two known flows; tell whether it is new.
 
         Raises:
-            CoordinationError: It closes a cycle, or contradicts one that is there.
+            DependencyCycleError: It closes a cycle.
+            CoordinationError: It contradicts one that is there.
         """
         parent_id, child_id = dependency.parent_id, dependency.child_id
         known = self._needs[child_id].get(parent_id)
@@ -67,10 +68,7 @@ class DependencyGraph:
         if param is not None and any(other.param == param for other in self._needs[child_id].values()):
             raise CoordinationError(what, f"takes {param!r} from another flow already. Choose another parameter.")
         if self._depends(parent_id, child_id):
-            path = " -> ".join(map(repr, self._cycle_closed_by(dependency)))
-            raise CoordinationError(
-                what, f"cannot depend on {parent_id!r}: that would be a cycle, {path}. Take one of these away."
-            )
+            raise DependencyCycleError(parent_id, child_id, tuple(self._cycle_closed_by(dependency)))
 
     def _depends(self, flow_id: str, on: str) -> bool:
         """Whether there is a path; searched from both ends, so that long chains may be built from either."""
@@ -78,7 +76,9 @@ class DependencyGraph:
         return any(below == flow_id or above == on for below, above in ways)
 
     def _cycle_closed_by(self, dependency: Dependency) -> list[str]:
-        needs: dict[str, list[str]] = {one: [*self._needs[one]] for one in _reached(dependency.parent_id, self._needs)}
+        needs: dict[str, list[str]] = {
+            flow_id: [*self._needs[flow_id]] for flow_id in _reached(dependency.parent_id, self._needs)
+        }
         needs[dependency.child_id].append(dependency.parent_id)
         return _cycle_in(needs)
 
@@ -92,7 +92,7 @@ class DependencyGraph:
 
     def has_cycle(self, start_id: str) -> bool:
         """Whether a path from a flow to its dependents leads to a cycle."""
-        return bool(_cycle_in({one: self._needs[one] for one in _reached(start_id, self._needed)}))
+        return bool(_cycle_in({flow_id: self._needs[flow_id] for flow_id in _reached(start_id, self._needed)}))
 
 
 def _reached(start_id: str, edges: _Edges) -> Iterator[str]:
@@ -113,6 +113,6 @@ def _cycle_in(needs: Mapping[str, Iterable[str]]) -> list[str]:
     try:
         TopologicalSorter(needs).prepare()
     except CycleError as error:
-        found: list[str] = error.args[1]
-        return found
+        cycle: list[str] = error.args[1]
+        return cycle
     return []

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from ...errors import CoordinationError
+from ...errors import CoordinationError, FlowTakenError, UnknownFlowError
 from ...model.status import RunStatus
 from .dependency_graph import Dependency, DependencyGraph
 from .options import DependencyType, FlowType
@@ -99,11 +99,11 @@ class Schedule:
         """Take a flow.
 
         Raises:
-            CoordinationError: Its id is taken.
+            FlowTakenError: Its id is registered already.
         """
         flow_id = registration.flow_id
         if flow_id in self.nodes:
-            raise CoordinationError(f"flow {flow_id!r}", "is registered already. Register each flow once.")
+            raise FlowTakenError(flow_id)
         self.nodes[flow_id] = Node(registration)
         self.graph.add(flow_id)
 
@@ -111,11 +111,11 @@ class Schedule:
         """A flow's state.
 
         Raises:
-            CoordinationError: There is no such flow.
+            UnknownFlowError: There is no such flow.
         """
         node = self.nodes.get(flow_id)
         if node is None:
-            raise CoordinationError(f"flow {flow_id!r}", "is unknown here. Register it with register_flow() first.")
+            raise UnknownFlowError(flow_id)
         return node
 
     def connect(self, dependency: Dependency) -> list[str]:

@@ -5,15 +5,13 @@ but for None, numbers and booleans. Only a container that holds a secret is copi
 everything else stays the very object it was.
 """
 
-import copy
 from collections import deque
-from collections.abc import ItemsView, Iterable, Iterator, ValuesView
+from collections.abc import Iterable, Iterator
 from enum import Enum
-from functools import lru_cache, partial
-from types import FunctionType, ModuleType, SimpleNamespace
+from functools import lru_cache
 from typing import Any, Final, cast
 
-from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic import SecretBytes, SecretStr, ValidationError
 
 from .declared_serializers import declared_serializer
 from .introspection import (
@@ -21,36 +19,26 @@ from .introspection import (
     MASK,
     Form,
     Parts,
-    bases_of,
     class_of,
     has_base,
-    mapping_parts,
-    parts_of,
     shape_of,
     type_name,
 )
 from .json_values import MAX_REPR, clean_text, json_key
 from .masked_errors import masked_validation_text
 from .masked_texts import mask_texts
+from .rebuilding import rebuilt_dict, rebuilt_fields, rebuilt_list
 from .secret_names import DEFAULT_REDACTED, SecretNames
+from .shown_parts import ATOMS, NUMBERS, attributes_shown, other_names, parts_shown, texts_below
 
 __all__ = ["DEFAULT_REDACTOR", "Redactor", "redactor_for"]
 
 MASKED_BYTES: Final = MASK.encode()
 """Stands for secret bytes: in JSON it is base64 text, and loads."""
-_NUMBERS: Final = frozenset(map(id, (type(None), bool, int, float, complex)))
-"""Classes of values that are no secrets, by identity: asking a class for its hash asks its metaclass."""
-_ATOMS: Final = _NUMBERS | frozenset(map(id, (str, bytes, SecretStr, SecretBytes)))
-"""Classes that hold nothing."""
-_DICT: Any = dict
-_VIEWS: Final[tuple[Any, ...]] = (ItemsView, ValuesView)
 _NAMES: Final[tuple[Any, ...]] = (str, bytes, Enum)
 """What keys may be that JSON shows as names."""
 _SECRETS: Final = frozenset({id(SecretStr), id(SecretBytes)})
 _CONTAINERS: Final = frozenset(map(id, (dict, list, tuple, set, frozenset, deque)))
-_PLAIN_REPRS: Final = frozenset({id(vars(object)["__repr__"]), id(vars(BaseException)["__repr__"])})
-_LIVE: Final[tuple[Any, ...]] = (type, ModuleType, FunctionType)
-"""What has attributes that its `repr` does not show."""
 
 
 class Redactor:
@@ -73,13 +61,13 @@ class Redactor:
 
     def mask(self, value: Any) -> Any:
         """The value with its secrets masked; itself if it holds none."""
-        if id(class_of(value)) in _ATOMS or not self._names or not self._finds_secret(value):
+        if id(class_of(value)) in ATOMS or not self._names or not self._finds_secret(value):
             return value
         return _Masking(self).mask(value)
 
     def declares(self, value: Any) -> bool:
         """Whether some class in a value has a say in its JSON, in which there may be secrets that the value has not."""
-        if id(class_of(value)) in _ATOMS or not self._names:
+        if id(class_of(value)) in ATOMS or not self._names:
             return False
         return any(declared_serializer(class_of(found)) is not None for found in self._objects(value))
 
@@ -110,7 +98,7 @@ class Redactor:
         found: set[str] = set()
         for name, item in self._walk(value):
             if self.hides(name):
-                found.update(_texts_below(item))
+                found.update(texts_below(item))
         return found - {MASK, ""}
 
     def mask_texts(self, text: str, secrets: Iterable[str]) -> str:
@@ -127,12 +115,12 @@ class Redactor:
         waiting = [value]
         while waiting:
             found = waiting.pop()
-            if id(class_of(found)) in _ATOMS or id(found) in seen:
+            if id(class_of(found)) in ATOMS or id(found) in seen:
                 continue
             seen.add(id(found))
-            parts = _parts(found)
+            parts = parts_shown(found)
             if parts is None:
-                parts = _shown_parts(found)
+                parts = attributes_shown(found)
                 if parts is None:
                     continue
             for name, item in self.named_items(found, parts):
@@ -141,7 +129,7 @@ class Redactor:
                 if parts.form is Form.MAPPING:
                     waiting.append(name)
             if parts.form is Form.FIELDS:
-                yield from _other_names(found, parts)
+                yield from other_names(found, parts)
 
     def _objects(self, value: Any) -> Iterator[Any]:
         """The models, dataclasses and other objects in a value."""
@@ -150,12 +138,12 @@ class Redactor:
         while waiting:
             found = waiting.pop()
             kind = class_of(found)
-            if id(kind) in _ATOMS or id(found) in seen:
+            if id(kind) in ATOMS or id(found) in seen:
                 continue
             seen.add(id(found))
             if id(kind) not in _CONTAINERS:
                 yield found
-            parts = _parts(found)
+            parts = parts_shown(found)
             waiting.extend(item for _, item in (parts.items if parts is not None else ()))
 
     def named_items(self, value: Any, parts: Parts) -> list[tuple[Any, Any]]:
@@ -185,7 +173,7 @@ class _Masking:
             everything: Whether it stands under the name of a secret.
         """
         kind = class_of(value)
-        if id(kind) in _ATOMS:
+        if id(kind) in ATOMS:
             return _masked_atom(value, kind) if everything else value
         key = (id(value), everything)
         if key in self._known:
@@ -205,7 +193,7 @@ class _Masking:
         return self.mask(value, everything=True)
 
     def _masked(self, value: Any, kind: Any, *, everything: bool) -> Any:
-        parts = _parts(value)
+        parts = parts_shown(value)
         if parts is None:
             return _masked_leaf(value, kind) if everything else self._masked_repr(value)
         return self._rebuilt(value, kind, parts, everything=everything)
@@ -235,16 +223,16 @@ class _Masking:
         ):
             return value
         if form is Form.LIST:
-            return _rebuilt_list(value, kind, [item for _, item in items])
+            return rebuilt_list(value, kind, [item for _, item in items])
         if form is Form.MAPPING:
-            return _rebuilt_dict(
+            return rebuilt_dict(
                 value, dict(items), renamed=any(a is not b for (a, _), (b, _) in zip(items, old, strict=True))
             )
-        return _rebuilt_fields(value, dict(items))
+        return rebuilt_fields(value, dict(items))
 
     def _mask_key(self, key: Any) -> Any:
         """A key, which may hold a secret if it is no mere name."""
-        if id(class_of(key)) in _ATOMS:
+        if id(class_of(key)) in ATOMS:
             return key
         masked = self.mask(key)
         try:
@@ -255,7 +243,7 @@ class _Masking:
 
     def _masked_repr(self, value: Any) -> Any:
         """What is written by its `repr`, or itself, if that shows no secret."""
-        if _shown_parts(value) is None:
+        if attributes_shown(value) is None:
             return value
         secrets = self._redactor.texts_in(value)
         text = repr(value) if secrets else ""
@@ -264,7 +252,7 @@ class _Masking:
 
 
 def _masked_atom(value: Any, kind: Any) -> Any:
-    if id(kind) in _NUMBERS or id(kind) in _SECRETS:
+    if id(kind) in NUMBERS or id(kind) in _SECRETS:
         return value
     mask = MASK if kind is str else MASKED_BYTES
     return value if value == mask else mask
@@ -282,108 +270,9 @@ def _masked_leaf(value: Any, kind: Any) -> Any:
 def _shows(item: Any) -> bool:
     """Whether there is something to mask in what stands under the name of a secret."""
     kind = class_of(item)
-    if id(kind) in _ATOMS:
+    if id(kind) in ATOMS:
         return _masked_atom(item, kind) is not item
     return _Masking(_NOTHING).mask_all(item) is not item
-
-
-def _texts_below(value: Any) -> Iterator[str]:
-    """All texts in a value."""
-    seen: set[int] = set()
-    waiting = [value]
-    while waiting:
-        found = waiting.pop()
-        kind = class_of(found)
-        if kind is str:
-            yield found
-        elif kind is bytes:
-            yield found.decode("utf-8", "replace")
-        elif id(kind) not in _ATOMS and id(found) not in seen:
-            seen.add(id(found))
-            parts = _parts(found)
-            waiting.extend(item for _, item in (parts.items if parts is not None else ()))
-
-
-def _other_names(value: Any, parts: Parts) -> Iterator[tuple[object, Any]]:
-    """The fields of a model by their aliases, and its computed fields, whose values are not known."""
-    shape, held = shape_of(class_of(value)), dict(parts.items)
-    computed = [name for name in shape.computed if name not in getattr(value, "__dict__", {})]
-    yield from ((name, "?") for name in computed)
-    for name, others in shape.aliases.items():
-        yield from ((other, held.get(name, "?" if name in computed else None)) for other in others)
-
-
-def _parts(value: Any) -> Parts | None:
-    try:
-        return parts_of(value) or mapping_parts(value) or _view_parts(value)
-    except INTERRUPTIONS:
-        raise
-    except BaseException:  # a container that cannot be read shows nothing
-        return None
-
-
-def _view_parts(value: Any) -> Parts | None:
-    """What a view of a mapping's values or items shows in its `repr`: all that the mapping holds."""
-    if not isinstance(value, _VIEWS):
-        return None
-    mapping = value.mapping if hasattr(value, "mapping") else value._mapping  # noqa: SLF001 - the only way there
-    return Parts(Form.MAPPING, list(mapping.items()))
-
-
-def _shown_parts(value: Any) -> Parts | None:
-    """The attributes of an object that is written by a `repr` of its own, which may show them."""
-    kind = class_of(value)
-    own = next((vars(base)["__repr__"] for base in bases_of(kind) if "__repr__" in vars(base)), None)
-    if id(own) in _PLAIN_REPRS or any(has_base(kind, base) for base in _LIVE):
-        return None
-    try:
-        if has_base(kind, partial):
-            return Parts(Form.FIELDS, [*((None, arg) for arg in value.args), *value.keywords.items()])
-        names: list[str] = [field.name for field in getattr(kind, "__attrs_attrs__", ())]
-        held: dict[str, Any] = {name: getattr(value, name) for name in names} if names else {**vars(value)}
-    except INTERRUPTIONS:
-        raise
-    except BaseException:
-        return None
-    transparent = bool(names) or has_base(kind, SimpleNamespace) or kind.__module__ == "argparse"
-    shown = [(name, item) for name, item in held.items() if transparent or id(class_of(item)) in _ATOMS]
-    return Parts(Form.FIELDS, shown)
-
-
-def _rebuilt_list(value: Any, kind: Any, items: list[Any]) -> Any:
-    if hasattr(kind, "_make"):
-        return kind._make(items)
-    if has_base(kind, deque):
-        return deque(items, value.maxlen)
-    return tuple(items) if has_base(kind, tuple) else items
-
-
-def _rebuilt_dict(value: Any, items: dict[Any, Any], *, renamed: bool) -> Any:
-    kind = class_of(value)
-    if isinstance(value, _VIEWS):
-        return items.items() if isinstance(value, _VIEWS[0]) else items.values()
-    if kind is dict or not has_base(kind, dict):
-        return items
-    masked = copy.copy(value)
-    if renamed:
-        _DICT.clear(masked)
-    for key, item in items.items():
-        _DICT.__setitem__(masked, key, item)
-    return masked
-
-
-def _rebuilt_fields(value: Any, fields: dict[str, Any]) -> Any:
-    masked = copy.copy(value)
-    model, computed = has_base(class_of(value), BaseModel), shape_of(class_of(value)).computed
-    extra: dict[str, Any] = (masked.__pydantic_extra__ or {}) if model else {}
-    for name, item in fields.items():
-        if name in extra:
-            extra[name] = item
-        elif model or name in computed:
-            vars(masked)[name] = item
-        else:
-            object.__setattr__(masked, name, item)
-    return masked
 
 
 @lru_cache

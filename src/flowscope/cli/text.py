@@ -4,7 +4,7 @@ from reprlib import Repr
 from typing import Final
 
 from ..serialization.error_info import ErrorInfo
-from ..serialization.json_values import clean_text, safe_repr
+from ..serialization.json_leaves import clean_text, safe_repr
 from .errors import one_line
 
 __all__ = ["cut", "duration", "error_line", "plain", "plain_lines", "short"]

@@ -12,7 +12,7 @@ from ..engine.definitions.task_definition import TaskDefinition, task_definition
 from ..engine.lifecycle.executor_hook import install_executor_hook
 from ..engine.lifecycle.task_drivers import async_caller, sync_caller
 from ..errors import DefinitionError
-from ..serialization.json_values import safe_repr
+from ..serialization.json_leaves import safe_repr
 from .backends.asyncio_executor import AsyncioExecutor
 from .remote.worker_flag import in_worker
 from .selection import check_executor, executor_for
@@ -66,9 +66,9 @@ def task_of(task_fn: Callable[..., Any]) -> tuple[TaskDefinition, tuple[object, 
     return definition, bound
 
 
-def _advice(found: object) -> str:
-    """What to do instead with something that is no task."""
-    if callable(found):
+def _advice(target: object) -> str:
+    """The next step with something that is no task."""
+    if callable(target):
         return "Decorate the function with @task; of a flow, submit a task that executes it."
     return "Give what @task has made, and after it its arguments."
 
@@ -77,7 +77,7 @@ def start_submission(
     executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> TaskSubmission:
     """Hand a call to an executor; what that raises, the call fails with."""
-    return _started(
+    return _start(
         TaskSubmission(definition, args, kwargs, executor, partial(executor_for, definition, Kind.ASYNC)), executor
     )
 
@@ -86,10 +86,10 @@ def start_plain_job(
     executor: Executor, definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> TaskSubmission:
     """The same for a call that is over when its function has returned, whatever that is."""
-    return _started(TaskSubmission(definition, args, kwargs, executor), executor)
+    return _start(TaskSubmission(definition, args, kwargs, executor), executor)
 
 
-def _started(submission: TaskSubmission, executor: Executor) -> TaskSubmission:
+def _start(submission: TaskSubmission, executor: Executor) -> TaskSubmission:
     try:
         executor.start(submission)
     except BaseException as error:
@@ -103,7 +103,7 @@ async def _awaited(future: TaskFuture[Any]) -> Any:
     return await future
 
 
-class _Placed:
+class _ExecutorHook:
     """Direct calls of tasks that have an executor."""
 
     def caller_of(self, definition: TaskDefinition) -> Callable[..., Any]:
@@ -140,4 +140,4 @@ class _Placed:
         return call_task_async if definition.kind is Kind.ASYNC else call_task
 
 
-install_executor_hook(_Placed())
+install_executor_hook(_ExecutorHook())

@@ -11,7 +11,7 @@ from typing import Any, Final
 from ..errors import GraphError
 from .exact_types import TYPE_CODECS
 from .introspection import class_of, type_name
-from .json_values import safe_repr
+from .json_leaves import safe_repr
 
 __all__ = ["from_json_form", "to_json_form"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from .error_info import ErrorInfo
 from .introspection import class_of, has_base
-from .json_values import clean_text
+from .json_leaves import clean_text
 from .redaction import DEFAULT_REDACTOR, Redactor
 
 __all__ = [

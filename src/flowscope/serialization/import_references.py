@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, TypeVar
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
 from ..errors import GraphError
-from .json_values import safe_repr
+from .json_leaves import safe_repr
 from .named_objects import import_object
 
 __all__ = [

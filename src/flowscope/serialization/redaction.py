@@ -24,7 +24,7 @@ from .introspection import (
     shape_of,
     type_name,
 )
-from .json_values import MAX_REPR, clean_text, json_key
+from .json_leaves import MAX_REPR, clean_text, json_key
 from .masked_errors import masked_validation_text
 from .masked_texts import mask_texts
 from .rebuilding import rebuilt_dict, rebuilt_fields, rebuilt_list

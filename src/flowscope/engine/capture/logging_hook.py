@@ -13,7 +13,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_values import safe_repr
+from ...serialization.json_leaves import safe_repr
 from ..run.run import Run
 from ..scope.context import Handle, Scope, current
 

@@ -6,7 +6,7 @@ from typing import Any, Final, SupportsIndex
 
 from ...errors import DefinitionError
 from ...model.config import FlowConfig
-from ...serialization.json_values import safe_repr
+from ...serialization.json_leaves import safe_repr
 
 __all__ = ["check_names", "check_types", "tags_of"]
 

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from ...errors import DefinitionError
-from ...serialization.json_values import clean_text
+from ...serialization.json_leaves import clean_text
 from ..policies.policy import CallPolicy
 from ..policies.retry import RetryPolicy
 from ..scope.call import CallExtras

@@ -13,7 +13,8 @@ from ...errors import AlreadyRunningError
 from ...model.config import FlowConfig
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_values import clean_text, safe_repr, to_json_value
+from ...serialization.json_leaves import clean_text, safe_repr
+from ...serialization.json_values import to_json_value
 from ...serialization.plain_text import plain_text
 from ...serialization.redaction import redactor_for
 from ..capture.streams import begin_capture, end_capture, write_console

@@ -12,7 +12,7 @@ from ..._clock import seconds, tick
 from ...errors import AlreadyRunningError, DefinitionError, TaskTimeoutError
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
-from ...serialization.json_values import clean_text
+from ...serialization.json_leaves import clean_text
 from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
 from ..ports import FailedAttempt

@@ -16,7 +16,7 @@ from ...model.durations import Durations, TaskDuration, TaskDurations
 from ...model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
 from ...model.status import RunStatus
 from ...serialization.fast_construct import assembled_from
-from ...serialization.json_values import clean_text, safe_repr
+from ...serialization.json_leaves import clean_text, safe_repr
 from ...serialization.masked_fields import MaskedFields
 from ...serialization.redaction import Redactor, redactor_for
 from ..definitions.task_definition import TaskDefinition

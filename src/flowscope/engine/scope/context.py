@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ...concurrency.fork import call_in_forked_children
 from ...errors import NoActiveFlowError
-from ...serialization.json_values import clean_text
+from ...serialization.json_leaves import clean_text
 
 __all__ = ["NOTHING", "BlockHandle", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
 

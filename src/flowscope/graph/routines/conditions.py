@@ -14,7 +14,7 @@ from ...errors import GraphError
 from ...serialization.exact_json import from_json_form, to_json_form
 from ...serialization.import_references import FROM_SPEC, find_reference, is_reference, reference_to
 from ...serialization.introspection import class_of
-from ...serialization.json_values import safe_repr
+from ...serialization.json_leaves import safe_repr
 from .expressions import expression
 
 __all__ = ["Condition", "holds"]

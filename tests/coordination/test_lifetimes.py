@@ -225,9 +225,12 @@ def test_the_names_are_those_of_the_contract() -> None:
     assert coordination.__all__ == [
         "CoordinationError",
         "CoordinatorSummary",
+        "DependencyCycleError",
         "DependencyType",
         "FlowCoordinator",
+        "FlowTakenError",
         "FlowType",
+        "UnknownFlowError",
         "WorkerPool",
     ]
     assert all(getattr(coordination, name).__doc__ for name in coordination.__all__)

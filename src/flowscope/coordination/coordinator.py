@@ -1,4 +1,4 @@
-"""`FlowCoordinator`: the face of coordination, over the state and the executions."""
+"""`FlowCoordinator`: the public methods of coordination, over its state and its executions."""
 
 # ruff: noqa: ASYNC109 - the contract has these timeouts
 import os
@@ -83,10 +83,10 @@ class FlowCoordinator:
     def get_instance(cls) -> Self:
         """The coordinator that all of this process share; a new one after its `cleanup`."""
         with FlowCoordinator._instances_lock:
-            found = FlowCoordinator._instances.get(cls)
-            if not isinstance(found, cls):
-                found = FlowCoordinator._instances[cls] = cls()
-            return found
+            instance = FlowCoordinator._instances.get(cls)
+            if not isinstance(instance, cls):
+                instance = FlowCoordinator._instances[cls] = cls()
+            return instance
 
     def register_flow(
         self,
@@ -205,7 +205,7 @@ class FlowCoordinator:
             TimeoutError: One has not settled in time.
         """
         state, wanted = self._state, set(flow_ids)
-        refuse_waiting_for_itself(state.token, {one for one in wanted if state.node(one).outcome is None})
+        refuse_waiting_for_itself(state.token, {flow_id for flow_id in wanted if state.node(flow_id).outcome is None})
         await state.wait(wanted, timeout)
         return state.records(wanted)
 
@@ -217,7 +217,7 @@ class FlowCoordinator:
         Raises:
             UnknownFlowError: The flow is unknown.
         """
-        await self._condemn(flow_id, ForcedOutcome.failed(reason))
+        await self._force_outcome(flow_id, ForcedOutcome.failed(reason))
 
     async def cancel_flow(self, flow_id: str, reason: str = "") -> None:
         """Cancel a flow, and with it what requires it; one that runs is stopped.
@@ -228,9 +228,9 @@ class FlowCoordinator:
         Raises:
             UnknownFlowError: The flow is unknown.
         """
-        await self._condemn(flow_id, ForcedOutcome.cancelled(reason))
+        await self._force_outcome(flow_id, ForcedOutcome.cancelled(reason))
 
-    async def _condemn(self, flow_id: str, forced: ForcedOutcome) -> None:
+    async def _force_outcome(self, flow_id: str, forced: ForcedOutcome) -> None:
         state = self._state
         state.force_outcome(flow_id, forced)
         await state.wait({flow_id})
@@ -291,7 +291,7 @@ def _check_param(flow: Flow[Any], flow_id: str, param: str) -> None:
         CoordinationError: There is no such parameter, or it takes something else.
     """
     definition = definition_of(flow)
-    takes = [one.name for one in definition.named]
+    takes = [parameter.name for parameter in definition.named]
     if param == _UPSTREAM:
         reason = "takes all outputs together as 'upstream'. Choose another parameter for one of them."
     elif param not in takes:

@@ -1,4 +1,4 @@
-"""One call of `execute_flow` or `execute_all`: it starts what is wanted in its event loop, and waits."""
+"""One call of `execute_flow` or `execute_all`: it starts the requested flows in its event loop, and waits."""
 
 import asyncio
 import contextvars
@@ -17,7 +17,7 @@ __all__ = ["Execution"]
 
 
 class Execution(ExecutionRequest):
-    """Flows that are wanted by somebody in this event loop, with the context that they are run in."""
+    """A request of this event loop for flows, with the context in which they run."""
 
     def __init__(self, state: CoordinatorState, runners: RunnerSelection) -> None:
         self._state = state
@@ -63,17 +63,17 @@ class Execution(ExecutionRequest):
         ScheduledRun(self._state, registration, inputs, self._runners, context)
 
     def _stop(self) -> list[str]:
-        """Want nothing any more, and cancel what only this execution wanted; tell what that is."""
+        """Withdraw, and cancel the flows that only this execution wanted; return their ids."""
         orphans = self._state.withdraw(self)
         for flow_id in orphans:
             self._state.force_outcome(flow_id, ForcedOutcome.cancelled("the execution was cancelled"))
         return orphans
 
     async def _until_ended(self, orphans: list[str]) -> None:
-        """Wait for the end of flows, whoever loses patience."""
+        """Wait for the end of flows, also when the wait is cancelled."""
         waiting = self._state.watch(orphans)
         while waiting.missing:
             try:
                 await waiting.wait()
-            except asyncio.CancelledError:  # told once already
+            except asyncio.CancelledError:  # the flows are cancelled already
                 continue

@@ -1,4 +1,4 @@
-"""Which coordinated flows this code runs in: none of them can wait for itself."""
+"""The coordinated flows that this code runs in: none of them can wait for itself."""
 
 from collections.abc import Set
 from contextvars import Context, ContextVar
@@ -9,7 +9,7 @@ from ..errors import CoordinationError
 __all__ = ["Position", "enter", "refuse_waiting_for_itself"]
 
 Position = tuple[object, str]
-"""What stands for a coordinator's flows, and the id of one of them."""
+"""The token of a coordinator's state, and the id of a flow."""
 
 _INSIDE: Final[ContextVar[frozenset[Position]]] = ContextVar("flowscope.coordination", default=frozenset())
 
@@ -26,7 +26,7 @@ def refuse_waiting_for_itself(owner: object, wanted: Set[str]) -> None:
     Raises:
         CoordinationError: One of these flows is the one, or around the one, that this code runs in.
     """
-    for one, flow_id in _INSIDE.get():
-        if one is owner and flow_id in wanted:
+    for token, flow_id in _INSIDE.get():
+        if token is owner and flow_id in wanted:
             reason = "would wait for itself. Execute, or wait for, flows that neither are nor need the running one."
             raise CoordinationError(f"flow {flow_id!r}", reason)

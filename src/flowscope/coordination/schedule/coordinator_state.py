@@ -1,4 +1,4 @@
-"""The state of a coordinator, for any thread: what the schedule decides under a lock, and the news of it outside."""
+"""The state of a coordinator, for any thread: the schedule decides under a lock, waiters are woken outside of it."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Set
@@ -25,14 +25,14 @@ class Snapshot:
 
 
 class CoordinatorState:
-    """Flows and their states. The lock is held for a moment, never while anybody waits or users' code runs."""
+    """Flows and their states. The lock is held for a moment, never during a wait or users' code."""
 
     def __init__(self, limit: int | None, limits: dict[FlowType, int]) -> None:
         self._schedule = Schedule(limit, limits)
         self._waitings: dict[str, dict[Waiting, None]] = {}
         self._lock = threading.RLock()
         self.token = object()
-        """What stands for it where it must not be kept alive."""
+        """Identifies the state where a reference would keep it alive."""
 
     def register(self, registration: Registration) -> None:
         """Take a flow."""
@@ -42,20 +42,20 @@ class CoordinatorState:
     def connect(self, dependency: Dependency) -> None:
         """Take a dependency."""
         with self._lock:
-            news = self._news(self._schedule.connect(dependency))
-        _tell(news)
+            callbacks = self._callbacks_after(self._schedule.connect(dependency))
+        _call_all(callbacks)
 
     def settle(self, flow_id: str, outcome: Outcome) -> None:
         """Note how a flow has ended, unless that is known already."""
         with self._lock:
-            news = self._news(self._schedule.settle(flow_id, outcome))
-        _tell(news)
+            callbacks = self._callbacks_after(self._schedule.settle(flow_id, outcome))
+        _call_all(callbacks)
 
     def fail_dependents(self, flow_id: str) -> None:
         """Fail what requires the flow."""
         with self._lock:
-            news = self._news(self._schedule.fail_dependents(flow_id))
-        _tell(news)
+            callbacks = self._callbacks_after(self._schedule.fail_dependents(flow_id))
+        _call_all(callbacks)
 
     def force_outcome(self, flow_id: str, forced: ForcedOutcome) -> None:
         """Say that a flow has failed or is cancelled: at once if it has not started, else it is told to stop."""
@@ -65,14 +65,14 @@ class CoordinatorState:
                 return
             if node.status is RunStatus.PENDING:
                 unrun = never_run(flow_id, node.registration.flow, forced)
-                news = self._news(self._schedule.settle(flow_id, unrun))
+                callbacks = self._callbacks_after(self._schedule.settle(flow_id, unrun))
             else:
                 node.forced = node.forced or forced
-                news = [] if node.stop is None else [node.stop]
-        _tell(news)
+                callbacks = [] if node.stop is None else [node.stop]
+        _call_all(callbacks)
 
     def close(self, forced: ForcedOutcome) -> Waiting:
-        """Condemn everything that has not settled; return what waits for its end."""
+        """Force an outcome on each flow that has not settled; return a `Waiting` for their end."""
         with self._lock:
             open_ids = [flow_id for flow_id, node in self._schedule.nodes.items() if node.outcome is None]
         for flow_id in open_ids:
@@ -93,7 +93,7 @@ class CoordinatorState:
                 self.unwatch(waiting)
 
     def withdraw(self, request: ExecutionRequest) -> list[str]:
-        """Want nothing any more; tell what runs and nobody else wants."""
+        """Withdraw a request; return the running flows that no other request wants."""
         with self._lock:
             return self._schedule.withdraw(request)
 
@@ -112,16 +112,16 @@ class CoordinatorState:
             return request, node.registration, self._schedule.inputs_of(node.registration.flow_id)
 
     def running(self, flow_id: str, stop: Callable[[], None]) -> None:
-        """Note how to stop a flow that now runs; it is stopped at once if it has been condemned meanwhile."""
+        """Note how to stop a flow that now runs; it is stopped at once if an outcome was forced meanwhile."""
         with self._lock:
             node = self._schedule.node(flow_id)
             node.stop = stop
-            condemned = node.forced is not None
-        if condemned:
+            is_forced = node.forced is not None
+        if is_forced:
             stop()
 
     def watch(self, flow_ids: Iterable[str]) -> Waiting:
-        """Somebody who waits for flows.
+        """A `Waiting` for flows.
 
         Raises:
             UnknownFlowError: One of them is unknown.
@@ -137,7 +137,7 @@ class CoordinatorState:
         return waiting
 
     def unwatch(self, waiting: Waiting) -> None:
-        """Somebody has stopped waiting."""
+        """Drop a `Waiting`."""
         with self._lock:
             for flow_id in waiting.missing:
                 self._waitings[flow_id].pop(waiting, None)
@@ -155,16 +155,16 @@ class CoordinatorState:
         finally:
             self.unwatch(waiting)
 
-    def _news(self, settled: list[str]) -> list[Callable[[], None]]:
-        """Whom to call, outside the lock, about a change by which these have settled."""
-        news: list[Callable[[], None]] = []
+    def _callbacks_after(self, settled: list[str]) -> list[Callable[[], None]]:
+        """The callbacks to call, outside the lock, after a change by which these have settled."""
+        callbacks: list[Callable[[], None]] = []
         for flow_id in settled:
             for waiting in self._waitings.pop(flow_id, ()):
                 waiting.missing.discard(flow_id)
                 if not waiting.missing:
-                    news.append(waiting.wake)
-        news += [request.wake for request in self._schedule.takers()]
-        return news
+                    callbacks.append(waiting.wake)
+        callbacks += [request.wake for request in self._schedule.takers()]
+        return callbacks
 
     def node(self, flow_id: str) -> Node:
         """The state of a flow.
@@ -193,8 +193,8 @@ class CoordinatorState:
         """What a flow depends on, directly."""
         with self._lock:
             self._schedule.node(flow_id)
-            found = self._schedule.graph.dependencies(flow_id)
-            return {dependency.parent_id for dependency in found if kind is None or dependency.kind == kind}
+            edges = self._schedule.graph.dependencies(flow_id)
+            return {dependency.parent_id for dependency in edges if kind is None or dependency.kind == kind}
 
     def has_cycle(self, start_id: str) -> bool:
         """Whether a path from a known flow to its dependents leads to a cycle."""
@@ -209,6 +209,6 @@ class CoordinatorState:
             return Snapshot(flows, tuple(edge for flow_id in flows for edge in graph.dependents(flow_id)))
 
 
-def _tell(news: list[Callable[[], None]]) -> None:
-    for tell in news:
-        tell()
+def _call_all(callbacks: list[Callable[[], None]]) -> None:
+    for callback in callbacks:
+        callback()

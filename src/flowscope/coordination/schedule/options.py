@@ -6,7 +6,7 @@ __all__ = ["DependencyType", "FlowType"]
 
 
 class DependencyType(StrEnum):
-    """What a flow's failure means for a flow that depends on it."""
+    """The consequence of a flow's failure for a flow that depends on it."""
 
     REQUIRED = "required"
     """The dependent flow fails too, without being run."""
@@ -18,7 +18,7 @@ class FlowType(StrEnum):
     """Where a flow runs."""
 
     INLINE = "inline"
-    """In the event loop of whoever executes it."""
+    """In the event loop of its execution."""
     THREAD = "thread"
     """In a thread of its own."""
     PROCESS = "process"

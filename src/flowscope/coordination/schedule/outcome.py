@@ -1,4 +1,4 @@
-"""How a flow settles: what its run says, and what is said of it from outside."""
+"""Outcomes of flows: those of their runs, and those that are forced from outside."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,24 +21,24 @@ ENDED: Final = frozenset(RunStatus) - {RunStatus.PENDING, RunStatus.RUNNING, Run
 
 @dataclass(frozen=True, slots=True)
 class ForcedOutcome:
-    """What is said of a flow that does not come to its own end."""
+    """The outcome of a flow that does not come to its own end."""
 
     status: RunStatus
     error: ErrorInfo
 
     @classmethod
     def failed(cls, reason: str) -> "ForcedOutcome":
-        """Somebody says that it has failed."""
+        """A failure that is declared from outside."""
         return cls(RunStatus.FAILED, _error_info(CoordinationError.__module__, CoordinationError.__name__, reason))
 
     @classmethod
     def cancelled(cls, reason: str) -> "ForcedOutcome":
-        """Somebody says that it is not wanted any more."""
+        """A cancellation."""
         return cls(RunStatus.CANCELLED, _error_info("asyncio.exceptions", "CancelledError", reason or "cancelled"))
 
     @classmethod
     def timed_out(cls, flow_name: str, timeout: float) -> "ForcedOutcome":
-        """It has not ended in time."""
+        """An execution that has passed its deadline."""
         reason = f"flow {flow_name!r} did not end within {timeout:g} s"
         return cls(RunStatus.TIMED_OUT, _error_info("builtins", TimeoutError.__name__, reason))
 
@@ -49,7 +49,7 @@ class ForcedOutcome:
         return cls(status, Failure(error).info())
 
     def on(self, record: FlowRun) -> FlowRun:
-        """The record with this said of it."""
+        """The record with this outcome."""
         return record.model_copy(update={"status": self.status, "error": self.error, "return_value": None})
 
 
@@ -60,7 +60,7 @@ def _error_info(module: str, name: str, reason: str) -> ErrorInfo:
 
 
 class Outcome:
-    """How a flow has settled."""
+    """The final state of a flow: status, value and record."""
 
     __slots__ = ("_make", "_record", "interrupt", "status", "value")
 
@@ -87,7 +87,7 @@ class Outcome:
         return self._record
 
     def under(self, forced: ForcedOutcome) -> "Outcome":
-        """This outcome, with something said of it from outside."""
+        """This outcome, overruled by a forced one."""
         return Outcome(forced.status, lambda: forced.on(self.record), None, self.interrupt)
 
 

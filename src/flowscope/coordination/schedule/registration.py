@@ -1,4 +1,4 @@
-"""What is known of a flow from its registration on."""
+"""The registration of a flow: how it is to be run."""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""Who may start, and what a settled flow means for those that depend on it: decisions only, for one thread at a time.
+"""The schedule: which flows may start, and the consequences of outcomes; decisions only, for one thread at a time.
 
 The order comes from counting, per flow, the dependencies that have not settled. `graphlib` finds the cycles (in
-`graph`), but its sorter cannot give the order here: it takes nothing more once it is prepared, it cannot be told of a
+`graph`), but its sorter cannot give the order here: it takes nothing more once it is prepared, it cannot take off a
 node that it has not handed out (a flow that is failed or cancelled from outside), and several executions, each with
 flows of its own to wait for, share one set of flows of which each runs once.
 """
@@ -24,7 +24,7 @@ __all__ = ["ExecutionRequest", "Inputs", "Node", "Schedule"]
 
 
 class ExecutionRequest(ABC):
-    """What one execution wants: flows, with all that they depend on."""
+    """The flows that one execution wants, with all that they depend on."""
 
     def __init__(self, home: object) -> None:
         self.home = home
@@ -51,11 +51,11 @@ class Node:
     """How many of its dependencies have not settled."""
     outcome: Outcome | None = None
     forced: ForcedOutcome | None = None
-    """What has been said of it from outside while it runs."""
+    """The outcome that was forced on it from outside while it runs."""
     stop: Callable[[], None] | None = None
     """How to end it while it runs, from any thread."""
     requests: dict[ExecutionRequest, None] = field(default_factory=dict[ExecutionRequest, None])
-    """Who wants it, until it has settled."""
+    """The requests that want it, until it has settled."""
 
     @property
     def is_ready(self) -> bool:
@@ -65,7 +65,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a flow is given by those that it depends on."""
+    """The outputs of the flows that a flow depends on."""
 
     upstream: dict[str, Any]
     """Their outputs by id; what has not completed is absent."""
@@ -119,7 +119,7 @@ class Schedule:
         return node
 
     def connect(self, dependency: Dependency) -> list[str]:
-        """Take a dependency; tell which flows have settled by it, because the parent had failed.
+        """Take a dependency; return the flows that have settled by it, because the parent had failed.
 
         Raises:
             CoordinationError: A flow is unknown, the child has started, or the dependency cannot be.
@@ -153,7 +153,7 @@ class Schedule:
             waiting.extend(dependency.parent_id for dependency in self.graph.dependencies(flow_id))
 
     def withdraw(self, request: ExecutionRequest) -> list[str]:
-        """Want nothing any more; tell what runs and nobody else wants."""
+        """Withdraw a request; return the running flows that no other request wants."""
         orphans: list[str] = []
         for flow_id in request.wanted:
             node = self.nodes[flow_id]
@@ -169,9 +169,9 @@ class Schedule:
         return orphans
 
     def take(self, home: object) -> tuple[ExecutionRequest, Node] | None:
-        """Somebody of this home, and what it has to start now; None if nothing is ready, or there is no room."""
-        found = self._homes.get(home)
-        for flow_type, queue in found.ready.items() if found is not None else ():
+        """A request of this event loop, and the flow that it starts now; None if none is ready, or there is no room."""
+        executions = self._homes.get(home)
+        for flow_type, queue in executions.ready.items() if executions is not None else ():
             while queue and self._has_room(flow_type):
                 request, node = queue.popleft()
                 if node.is_ready and request in node.requests:
@@ -182,11 +182,11 @@ class Schedule:
 
     def takers(self) -> list[ExecutionRequest]:
         """One execution for each home that may find something to take."""
-        found: list[ExecutionRequest] = []
+        requests: list[ExecutionRequest] = []
         for home in self._homes.values():
             queues = (queue for flow_type, queue in home.ready.items() if queue and self._has_room(flow_type))
-            found += [queue[0][0] for queue in islice(queues, 1)]
-        return found
+            requests += [queue[0][0] for queue in islice(queues, 1)]
+        return requests
 
     def _has_room(self, flow_type: FlowType) -> bool:
         if self._limit is not None and sum(self._running.values()) >= self._limit:
@@ -194,19 +194,19 @@ class Schedule:
         return self._running[flow_type] < self._limits.get(flow_type, self._running[flow_type] + 1)
 
     def inputs_of(self, flow_id: str) -> Inputs:
-        """What the flow's dependencies have made."""
-        made = [
+        """The outputs of the flow's completed dependencies."""
+        completed = [
             (dependency, outcome)
             for dependency in self.graph.dependencies(flow_id)
             if (outcome := self.nodes[dependency.parent_id].outcome) and outcome.status is RunStatus.COMPLETED
         ]
         return Inputs(
-            {dependency.parent_id: outcome.value for dependency, outcome in made},
-            {dependency.param: outcome.value for dependency, outcome in made if dependency.param is not None},
+            {dependency.parent_id: outcome.value for dependency, outcome in completed},
+            {dependency.param: outcome.value for dependency, outcome in completed if dependency.param is not None},
         )
 
     def settle(self, flow_id: str, outcome: Outcome) -> list[str]:
-        """Note how a flow has ended; tell which flows have settled by it. The first outcome of a flow is final."""
+        """Note how a flow has ended; return the flows that have settled by it. The first outcome of a flow is final."""
         settled: list[str] = []
         waiting = deque([(self.nodes[flow_id], outcome)])
         while waiting:
@@ -238,7 +238,7 @@ class Schedule:
                 self._offer(child)
 
     def fail_dependents(self, flow_id: str) -> list[str]:
-        """Fail what requires the flow, and what requires that; tell which flows have settled by it."""
+        """Fail what requires the flow, and what requires that; return the flows that have settled by it."""
         if self.node(flow_id).status is RunStatus.COMPLETED:
             return []
         settled: list[str] = []

@@ -8,7 +8,7 @@ __all__ = ["Waiting"]
 
 
 class Waiting:
-    """Somebody who waits for several flows."""
+    """A wait for several flows."""
 
     __slots__ = ("_complete", "missing")
 

@@ -84,9 +84,9 @@ class _Ordered(Generic[T]):
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
         self._submissions: OrderedDict[TaskSubmission, None] = OrderedDict()
         """What is in flight, in the order of the items; the first of a plain dict takes long once many are taken."""
-        self._spec, self._bound = task_of(task_fn)
+        self._definition, self._bound = task_of(task_fn)
         self._items = iter(items)
-        self._limit = limit or max(1, executor_for(self._spec).in_flight)
+        self._limit = limit or max(1, executor_for(self._definition).in_flight)
 
     def __iter__(self) -> Self:
         return self
@@ -132,14 +132,16 @@ class _Ordered(Generic[T]):
             except BaseException:
                 self._drop()
                 raise
-            self._submitted(start_submission(executor_for(self._spec), self._spec, (*self._bound, item), {}))
+            self._submitted(
+                start_submission(executor_for(self._definition), self._definition, (*self._bound, item), {})
+            )
         return bool(self._submissions)
 
     def _submitted(self, submission: TaskSubmission) -> None:
         self._submissions[submission] = None
 
     def _next_submission(self) -> TaskSubmission | None:
-        """The one whose result comes next; None if there is none any more."""
+        """The submission whose result comes next; None at the end."""
         return next(iter(self._submissions))
 
     async def _next_submission_async(self) -> TaskSubmission | None:
@@ -150,7 +152,7 @@ class _Ordered(Generic[T]):
         return TaskFuture(submission)
 
     def _drop(self, *submissions: TaskSubmission) -> None:
-        """Cancel what nobody will read."""
+        """Cancel the submissions in flight, whose results are not read."""
         self._items = iter(())
         for submission in (*submissions, *self._submissions):
             submission.read()
@@ -168,7 +170,7 @@ def _no_end(submission: TaskSubmission) -> RuntimeError:
 
 
 def _oldest(submissions: OrderedDict[TaskSubmission, None]) -> TaskSubmission | None:
-    """The first one; None if there is none."""
+    """The oldest submission; None if there is none."""
     while True:
         try:
             return next(iter(submissions), None)
@@ -180,14 +182,14 @@ class _Completed(_Ordered[T]):
     """One iteration in the order of completion."""
 
     def __init__(self, task_fn: Callable[[Any], Any], items: Iterable[Any], limit: int | None) -> None:
-        self._unhelped: OrderedDict[TaskSubmission, None] = OrderedDict()
-        """Those in flight that may need help: each is asked until it needs none, not for each result."""
+        self._stealable: OrderedDict[TaskSubmission, None] = OrderedDict()
+        """Submissions in flight that this thread may run: each is tried until it has left its queue, not for each result."""
         super().__init__(task_fn, items, limit)
         self._arrivals = _Arrivals()
 
     def _submitted(self, submission: TaskSubmission) -> None:
         super()._submitted(submission)
-        self._unhelped[submission] = None
+        self._stealable[submission] = None
         arrivals = self._arrivals
         submission.when_settled(lambda: arrivals.add(submission))
 
@@ -195,32 +197,32 @@ class _Completed(_Ordered[T]):
         oldest = _oldest(self._submissions)
         if oldest is not None and not self._arrivals.has_some:
             TaskFuture(oldest).check_wait()
-        while not self._arrivals.has_some and self._runs_one_while_waiting(TaskSubmission.run_while_waiting):
+        while not self._arrivals.has_some and self._try_run_oldest(TaskSubmission.run_while_waiting):
             pass
         return self._arrivals.wait(self._submissions)
 
     async def _next_submission_async(self) -> TaskSubmission | None:
-        while self._runs_one_while_waiting(TaskSubmission.run_while_awaiting):
+        while self._try_run_oldest(TaskSubmission.run_while_awaiting):
             pass
         return await self._arrivals.wait_async(self._submissions)
 
-    def _runs_one_while_waiting(self, help_: Callable[[TaskSubmission], bool]) -> bool:
-        """Help the oldest that may need it; whether that was of use, so that the next may be helped."""
-        oldest = _oldest(self._unhelped)
-        if oldest is None or not help_(oldest):
+    def _try_run_oldest(self, run: Callable[[TaskSubmission], bool]) -> bool:
+        """Run the oldest that waits for this thread; True if it has left its queue, and the next may be tried."""
+        oldest = _oldest(self._stealable)
+        if oldest is None or not run(oldest):
             return False
-        self._unhelped.pop(oldest, None)
+        self._stealable.pop(oldest, None)
         return True
 
     def _taken(self, submission: TaskSubmission) -> TaskFuture[T]:
         future = super()._taken(submission)
-        self._unhelped.pop(submission, None)
+        self._stealable.pop(submission, None)
         self._arrivals.wake()
         return future
 
     def _drop(self, *submissions: TaskSubmission) -> None:
         super()._drop(*submissions)
-        self._unhelped.clear()
+        self._stealable.clear()
 
 
 class _Arrivals:

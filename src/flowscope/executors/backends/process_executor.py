@@ -11,7 +11,7 @@ from ...concurrency.thread_pool import Pool, Worker
 from ...errors import DefinitionError
 from ..remote.interpreter_exit import refuse_at_exit
 from ..submission.executor import Executor, Submission
-from .thread_executor import checked_workers
+from .thread_executor import checked_workers, refuse_submission
 
 __all__ = ["ProcessExecutor", "StartMethod"]
 
@@ -56,13 +56,13 @@ class ProcessExecutor(Executor):
         if math.isnan(start_timeout) or start_timeout <= 0:
             raise DefinitionError("ProcessExecutor", f"start_timeout is {start_timeout!r}, wanted seconds above 0.")
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
-        make_worker = partial(_Hand, method, start_timeout)
+        make_worker = partial(_LazyWorker, method, start_timeout)
         self._pool: Pool[Submission] = Pool(
             size,
             "flowscope-process",
             make_worker,
             idle=_IDLE_SECONDS,
-            refuse=lambda submission, error: submission.refuse(error),
+            refuse=refuse_submission,
         )
         finalize(self, self._pool.close, wait=False).atexit = False
 
@@ -85,7 +85,7 @@ class ProcessExecutor(Executor):
         self._pool.close(wait=wait)
 
 
-class _Hand:
+class _LazyWorker:
     """A thread's worker process, of which nothing is made before the first submission: whatever fails then fails that submission."""
 
     def __init__(self, method: StartMethod, start_timeout: float) -> None:
@@ -96,13 +96,13 @@ class _Hand:
     def run(self, submission: Submission) -> None:
         try:
             if self._worker is None:
-                self._worker = self._made()
+                self._worker = self._new_worker()
         except BaseException as error:
             submission.refuse(error)
             return
         self._worker.run(submission)
 
-    def _made(self) -> Worker[Submission]:
+    def _new_worker(self) -> Worker[Submission]:
         from ..remote.worker_process import WorkerProcess  # noqa: PLC0415 - multiprocessing takes a while to import
 
         return WorkerProcess(self._method, self._start_timeout)

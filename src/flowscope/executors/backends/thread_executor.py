@@ -8,7 +8,7 @@ from ...concurrency.thread_pool import Pool
 from ...errors import DefinitionError
 from ..submission.executor import Executor, Submission
 
-__all__ = ["ThreadExecutor", "checked_workers", "default_threads"]
+__all__ = ["ThreadExecutor", "checked_workers", "default_threads", "refuse_submission"]
 
 
 class ThreadExecutor(Executor):
@@ -28,9 +28,7 @@ class ThreadExecutor(Executor):
 
     def __init__(self, max_workers: int | None = None) -> None:
         size = checked_workers("ThreadExecutor", max_workers, default_threads())
-        self._pool: Pool[Submission] = Pool(
-            size, "flowscope-thread", _Hand, refuse=lambda submission, error: submission.refuse(error)
-        )
+        self._pool: Pool[Submission] = Pool(size, "flowscope-thread", _ThreadWorker, refuse=refuse_submission)
         finalize(self, self._pool.close, wait=False).atexit = False
 
     @property
@@ -55,13 +53,18 @@ class ThreadExecutor(Executor):
         self._pool.close(wait=wait)
 
 
-class _Hand:
+class _ThreadWorker:
     """A worker that needs nothing but its thread."""
 
     def run(self, submission: Submission) -> None:
         submission.run()
 
     def close(self) -> None: ...
+
+
+def refuse_submission(submission: Submission, error: BaseException) -> None:
+    """Let a submission fail before its start."""
+    submission.refuse(error)
 
 
 def default_threads() -> int:

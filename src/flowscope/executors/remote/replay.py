@@ -1,4 +1,4 @@
-"""What a worker tells, entered into the record of the flow, as it comes."""
+"""The messages of a worker process, entered into the record of the flow as they arrive."""
 
 import logging
 import traceback
@@ -24,7 +24,7 @@ _log: Final = logging.getLogger("flowscope")
 
 
 class Replay:
-    """Enters what is told of one attempt into the record of its flow, while that is running."""
+    """Enters the messages of one attempt into the record of its flow, while that is running."""
 
     def __init__(self, call: Call) -> None:
         self._top = call
@@ -52,7 +52,7 @@ class Replay:
             case Started():
                 self._synchronise(message)
             case LogLine():
-                self._say(run, message)
+                self._log_line(run, message)
             case ArtifactFact():
                 run.log.keep_artifact(message._replace(ticks=self._here(message.ticks)), self._call(message.order))
             case ResultFact():
@@ -92,34 +92,34 @@ class Replay:
     def _call(self, order: int) -> Call:
         return self._calls.get(order, self._top)
 
-    def _say(self, run: Run, line: LogLine) -> None:
+    def _log_line(self, run: Run, line: LogLine) -> None:
         printed = line.source in {"stdout", "stderr"}
         if printed and run.config.log_to_console:
             write_console(f"{line.message}\n", line.source)
         if line.source == "logging":
-            _hand_on(line)
+            _log_here(line)
         call = self._call(line.order)
         run.log.add_entry(line.level, line.message, call, line.source, line.logger, at=self._here(line.ticks))
 
-    def _enter(self, run: Run, told: Entered) -> None:
-        token = enter(self._call(told.parent))
+    def _enter(self, run: Run, message: Entered) -> None:
+        token = enter(self._call(message.parent))
         try:
-            definition: Any = _RemoteDefinition(told)
-            call = begin(definition, told.args, told.kwargs, waits=True)
+            definition: Any = _RemoteDefinition(message)
+            call = begin(definition, message.args, message.kwargs, waits=True)
         finally:
             leave(token, None)
-        run.handle.given_ids[call.order] = told.task_id
-        if told.executor != "inline":
-            run.placements[call.order] = told.executor
-        self._calls[told.order] = call
-        start(call, self._here(told.ticks))
+        run.handle.given_ids[call.order] = message.task_id
+        if message.executor != "inline":
+            run.placements[call.order] = message.executor
+        self._calls[message.order] = call
+        start(call, self._here(message.ticks))
 
-    def _leave(self, told: Left) -> None:
-        call = self._calls.pop(told.order, None)
+    def _leave(self, message: Left) -> None:
+        call = self._calls.pop(message.order, None)
         if call is not None:
-            call.attempt = told.attempt
-            failure = None if told.info is None else Failure(remote_error(told.info))
-            end_remotely(call, told.status, told.value, failure, self._here(told.ticks))
+            call.attempt = message.attempt
+            failure = None if message.info is None else Failure(remote_error(message.info))
+            end_remotely(call, message.status, message.value, failure, self._here(message.ticks))
             _forget_unless_kept(call)
 
 
@@ -130,8 +130,8 @@ def _forget_unless_kept(call: Call) -> None:
         run.placements.pop(call.order, None)
 
 
-def _hand_on(line: LogLine) -> None:
-    """Let the handlers of this process, if there are any, have a record of the standard logging."""
+def _log_here(line: LogLine) -> None:
+    """Log a line with the handlers of this process, if there are any."""
     record = logging.LogRecord(line.logger, line.level, "", 0, "%s", (line.message,), None)
     logger = logging.getLogger(line.logger)
     if not logger.hasHandlers():  # it is in the log of the flow: this is no case for logging's last resort
@@ -145,12 +145,12 @@ def _hand_on(line: LogLine) -> None:
 
 
 class _RemoteDefinition:
-    """What is known here of a task that is called there."""
+    """The definition of a task that a worker process calls, as far as this process knows it."""
 
-    def __init__(self, told: Entered) -> None:
-        self.name = told.task_name
-        self.tags = told.tags
-        self.positional_names = told.names
+    def __init__(self, message: Entered) -> None:
+        self.name = message.task_name
+        self.tags = message.tags
+        self.positional_names = message.names
         self.binds_self = False
         self.extras = None
         self.new_call = partial(object.__new__, Task)

@@ -1,4 +1,4 @@
-"""The other side of an executor: making one attempt of a task in another process, and telling what happens."""
+"""The worker's side: it makes attempts of tasks for another process, and sends their facts."""
 
 import logging
 import multiprocessing
@@ -38,7 +38,7 @@ class Connection(Protocol):
 def serve(connection: Connection) -> None:
     """Make attempts, one after the other, until the other end is closed."""
     here = os.getpid()
-    signal.signal(signal.SIGINT, _leave_to_the_flow)
+    signal.signal(signal.SIGINT, _ignore_interrupt)
     threading.Thread(target=_end_with_parent, name="flowscope-watch", daemon=True).start()
     # else a child of a task would keep the pipe open when this process dies
     call_in_forked_children(connection.close)
@@ -53,7 +53,7 @@ def serve(connection: Connection) -> None:
             os._exit(0)
 
 
-def _leave_to_the_flow(*_: object) -> None:
+def _ignore_interrupt(*_: object) -> None:
     """An interrupt of the whole process group is for the flow to handle; what a task has started gets it as well."""
 
 
@@ -76,7 +76,7 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
     except Exception as error:
         send(pack_message(Unread("a call of a task", "function", _reason(error))))
         return
-    _adopt_levels(request.levels)
+    _set_levels(request.levels)
     relay = RelaySink(send)
     relay.send(Started(tick(), anchor()))
     relay.end(_outcome(request, definition, relay))
@@ -112,11 +112,11 @@ def _outcome(request: AttemptRequest, definition: TaskDefinition, relay: RelaySi
 
 
 _own_levels: Final[dict[str, int]] = {}
-"""The levels of those loggers that have adopted others."""
+"""The own levels of those loggers that have been given others."""
 
 
-def _adopt_levels(levels: Mapping[str, int]) -> None:
-    """Log what the other process would log."""
+def _set_levels(levels: Mapping[str, int]) -> None:
+    """Give loggers the levels of the other process."""
     for name in _own_levels.keys() - levels.keys():
         logging.getLogger(name or None).setLevel(_own_levels.pop(name))
     for name, level in levels.items():

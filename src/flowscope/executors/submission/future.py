@@ -1,4 +1,4 @@
-"""What `submit` returns: how a submitted call goes, and how it went."""
+"""The future of a submitted call, which `submit` returns."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class TaskFuture(Generic[T_co]):
             timeout: Seconds to wait; None waits as long as it takes.
 
         Raises:
-            BaseException: What the task raised.
+            BaseException: The task raised it.
             CancelledError: It was cancelled; caught as that of asyncio and of `concurrent.futures`.
             TimeoutError: It has not ended in time; it goes on.
             RuntimeError: It runs in the event loop of this thread, which would wait for itself.

@@ -1,11 +1,11 @@
-"""Where a submitted call is on its way.
+"""The states of a submitted call.
 
     waiting ──► starting ──► running ──► ending ──► settled
                               ▲    ▼
                               retrying
 
-Whoever moves it to `ending` records the end, once: the code that runs it, or the one who cancels it, either because it
-still waits or because it runs in a thread, which cannot be stopped and is left behind.
+The code that moves it to `ending` records the end, once: the code that runs it, or a cancellation, because the call still
+waits or because it runs in a thread, which cannot be stopped and is abandoned.
 """
 
 from enum import Enum
@@ -15,18 +15,18 @@ __all__ = ["RUNS", "SubmissionState"]
 
 
 class SubmissionState(Enum):
-    """Where a submission is."""
+    """The state of a submission."""
 
     WAITING = "waiting"
     STARTING = "starting"
-    """Its start is being told."""
+    """Listeners hear of its start."""
     RUNNING = "running"
     RETRYING = "retrying"
-    """The failure of an attempt is being told; another one follows."""
+    """Listeners hear of the failure of an attempt; another one follows."""
     ENDING = "ending"
     """Its end is being recorded."""
     SETTLED = "settled"
 
 
 RUNS: Final = (SubmissionState.STARTING, SubmissionState.RUNNING, SubmissionState.RETRYING)
-"""Those in which it has been taken up and may still be cancelled."""
+"""The states of a submission that has begun and may still be cancelled."""

@@ -29,7 +29,7 @@ from ...engine.scope.context import enter, no_active_flow
 from .executor import Executor
 from .state import RUNS, SubmissionState
 from .submitted_call import SubmittedCall
-from .work_stealing import add_guest, run_nested, run_with_guests
+from .work_stealing import add_nested, run_nested, run_with_nested
 
 __all__ = ["TaskSubmission"]
 
@@ -74,13 +74,13 @@ class TaskSubmission(SubmittedCall):
         self._kwargs = kwargs
         self._context = copy_context()
         self._asked = False
-        """Whether somebody has cancelled it."""
+        """Whether its cancellation was asked for."""
         self._taken = False
-        """Whether somebody runs it."""
+        """Whether a thread or event loop has begun to run it."""
         self._task: Any = None
         """The asyncio task that it runs in."""
         self._interrupt: Callable[[], object] | None = None
-        """How to stop it where it runs elsewhere; None for a thread, which is left behind."""
+        """Stops it in a worker process; None for a thread, which is abandoned."""
         self._resume: threading.Event | None = None
         """Set to end the pause before a retry."""
         self._thread: threading.Thread | None = None
@@ -93,7 +93,7 @@ class TaskSubmission(SubmittedCall):
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody has cancelled it."""
+        """Whether its cancellation was asked for."""
         return self._asked
 
     def run(self, attempt: Attempt | None = None, interrupt: Callable[[], object] | None = None) -> None:
@@ -103,11 +103,11 @@ class TaskSubmission(SubmittedCall):
             attempt: Makes the attempts, instead of calling the function here.
             interrupt: Stops a running attempt, from another thread, so that it raises; None leaves the thread behind.
         """
-        if not self._take():
+        if not self._try_take():
             return
         try:
             if attempt is None and self.is_async:
-                self._context.run(run_in_new_loop, partial(run_with_guests, self._run_async))
+                self._context.run(run_in_new_loop, partial(run_with_nested, self._run_async))
             else:
                 self._context.run(self._run, attempt, interrupt)
         except BaseException as error:  # of the event loop, or of a listener that was interrupted
@@ -115,7 +115,7 @@ class TaskSubmission(SubmittedCall):
             self._settle(None, error)
 
     def _run(self, attempt: Attempt | None, interrupt: Callable[[], object] | None) -> None:
-        if not self._start(interrupt=interrupt):
+        if not self._try_start(interrupt=interrupt):
             return
         caller = sync_caller(
             self.call.definition,
@@ -132,10 +132,10 @@ class TaskSubmission(SubmittedCall):
                 self._settle(value, None)
             elif self._state in RUNS:
                 self._move_on(self._next_executor)
-            else:  # it was left behind
+            else:  # it was abandoned
                 self._drop_rest()
         except BaseException as error:
-            if self._rest is not None and self._move(SubmissionState.ENDING):  # there is no event loop for it
+            if self._rest is not None and self._try_move(SubmissionState.ENDING):  # there is no event loop for it
                 failed(self.call, error)
             self._drop_rest()
             self._settle(None, error)
@@ -155,7 +155,7 @@ class TaskSubmission(SubmittedCall):
 
     def _move_on(self, next_executor: Callable[[], Executor]) -> None:
         """Go on with that coroutine where an async function runs."""
-        self._thread = None  # nobody has to leave it behind any more
+        self._thread = None  # it has nothing to abandon any more
         self.turn_async()
         self._executor = executor = next_executor()
         run: Run | None = self.call.handle.run
@@ -166,7 +166,7 @@ class TaskSubmission(SubmittedCall):
 
     def go_on(self) -> None:
         """Run that coroutine to its end, in an event loop of its own in this thread."""
-        run_in_new_loop(partial(run_with_guests, self._run_rest))
+        run_in_new_loop(partial(run_with_nested, self._run_rest))
 
     async def _run_rest(self) -> None:
         """Run that coroutine to its end in this event loop; never raises."""
@@ -189,13 +189,13 @@ class TaskSubmission(SubmittedCall):
     async def _run_in_loop(self) -> None:
         if self._rest is not None:
             await self._run_rest()
-        elif self._take():
+        elif self._try_take():
             await self._run_async()
 
     async def _run_async(self) -> None:
         """Run it to its end in this event loop; never raises, also if the asyncio task is cancelled."""
         try:
-            if not self._start(task=current_asyncio_task()):
+            if not self._try_start(task=current_asyncio_task()):
                 return
             self._settle(await waiting_caller(self.call.definition)(*self._args, **self._kwargs), None)
         except BaseException as error:
@@ -212,7 +212,7 @@ class TaskSubmission(SubmittedCall):
             if ours:
                 self._end_early(error)
         except BaseException:
-            if ours:  # it was interrupted amid its end: nobody shall wait for ever
+            if ours:  # it was interrupted amid its end: its waiters would wait for ever
                 self._settle(None, error)
             raise
 
@@ -238,7 +238,7 @@ class TaskSubmission(SubmittedCall):
             if waiting:
                 self._end_early(error)
             elif left:
-                self._end_left_behind(error)
+                self._end_abandoned(error)
             elif self._task is not None:
                 cancel_task(self._task)
             elif self._interrupt is not None:
@@ -250,11 +250,11 @@ class TaskSubmission(SubmittedCall):
         return True
 
     def read(self) -> None:
-        """Note that somebody has asked how it went."""
+        """Note that its outcome was read."""
         self._children.read(self)
 
     def run_while_waiting(self) -> bool:
-        """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
+        """Run it here, if it waits for a thread of this executor; return whether it has left its queue."""
         if (
             self._state is SubmissionState.WAITING
             and self._executor.owns_current_thread()
@@ -265,22 +265,22 @@ class TaskSubmission(SubmittedCall):
 
     def run_while_awaiting(self) -> bool:
         """Like `run_while_waiting`, in a coroutine: an async function runs in this event loop, as a submission."""
-        is_adopted = self.is_async and self._state is SubmissionState.WAITING and self._executor.owns_current_thread()
-        if is_adopted:
+        starts_here = self.is_async and self._state is SubmissionState.WAITING and self._executor.owns_current_thread()
+        if starts_here:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
-            add_guest(self)
-        return is_adopted or self.run_while_waiting()
+            add_nested(self)
+        return starts_here or self.run_while_waiting()
 
-    def _take(self) -> bool:
-        """Whether it is to be run: once, not after it was cancelled, and not in a flow that has ended."""
+    def _try_take(self) -> bool:
+        """Claim it for its only run; False if it runs already, was cancelled, or its flow has ended."""
         if self.call.handle.run is None:
             self.cancel()
         with self._lock:
             taken, self._taken = self._taken, True
             return not taken and self._state is SubmissionState.WAITING
 
-    def _start(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:
-        """Record the start; whether nobody has cancelled it."""
+    def _try_start(self, *, interrupt: Callable[[], object] | None = None, task: object = None) -> bool:
+        """Record the start; False if it was cancelled."""
         with self._lock:
             if self._state is not SubmissionState.WAITING:
                 return False
@@ -290,7 +290,7 @@ class TaskSubmission(SubmittedCall):
         enter(self.call)
         bind_pool_thread()
         start(self.call)
-        if self._goes_on():
+        if self._try_go_on():
             return True
         error = cancelled_error()
         failed(self.call, error)
@@ -298,7 +298,7 @@ class TaskSubmission(SubmittedCall):
         return False
 
     def _complete(self, call: Call, value: object) -> None:
-        if not self._move(SubmissionState.ENDING):
+        if not self._try_move(SubmissionState.ENDING):
             return
         if self._asked:
             failed(call, cancelled_error())
@@ -310,25 +310,25 @@ class TaskSubmission(SubmittedCall):
         retries = definition.retry.retries_after(call.attempt, error)
         if retries and self._resume is None:
             self._resume = threading.Event()
-        if not self._move(SubmissionState.RETRYING if retries else SubmissionState.ENDING):
+        if not self._try_move(SubmissionState.RETRYING if retries else SubmissionState.ENDING):
             return RAISE
         if self._asked and not retries:
             error = cancelled_error()
         decision = failed(call, error)
-        if retries and not self._goes_on():
+        if retries and not self._try_go_on():
             return failed(call, cancelled_error())
         return decision
 
-    def _move(self, state: SubmissionState) -> bool:
-        """Go on to another state, unless it was left behind."""
+    def _try_move(self, state: SubmissionState) -> bool:
+        """Move it to another state; False if it was abandoned."""
         with self._lock:
             if self._state not in RUNS:
                 return False
             self._state = state
             return True
 
-    def _goes_on(self) -> bool:
-        """Whether nobody has cancelled it while its start, or a retry, was told."""
+    def _try_go_on(self) -> bool:
+        """Move it to `running`; False if it was cancelled while listeners heard of its start or retry."""
         with self._lock:
             self._state = SubmissionState.ENDING if self._asked else SubmissionState.RUNNING
             return not self._asked
@@ -344,7 +344,7 @@ class TaskSubmission(SubmittedCall):
         decision = failed(self.call, error)
         self._settle(None, error if decision is RAISE else None)
 
-    def _end_left_behind(self, error: BaseException) -> None:
+    def _end_abandoned(self, error: BaseException) -> None:
         run: Run | None = self.call.handle.run
         if self._thread is not None:
             if run is not None and run.calls.kept:
@@ -355,7 +355,7 @@ class TaskSubmission(SubmittedCall):
         self._settle(None, error)
 
     def _settle(self, value: object, error: BaseException | None) -> None:
-        """Tell the outcome to whoever waits for it; only the first one counts."""
+        """Give the outcome to its waiters; only the first one counts."""
         if self._asked and self._task is None:  # a coroutine may have its own way to end
             value, error = None, cancelled_error()
         if error is not None and not self.settled and not is_cancelled_error(error):
@@ -367,7 +367,7 @@ class TaskSubmission(SubmittedCall):
                 self._state = SubmissionState.SETTLED
                 self._args, self._kwargs = (), {}
                 self._task = self.home = None
-        del value, error  # whoever is woken may let go of them, and see them go
+        del value, error  # a waiter that drops them may rely on their end
         try:
             self._wake_all()
             run: Run | None = self.call.handle.run

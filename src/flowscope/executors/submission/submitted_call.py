@@ -46,9 +46,9 @@ class SubmittedCall(Submission):
         self.home = running_loop()
         """The event loop of the submitter; None where a coroutine may not run there."""
         self.value: Any = None
-        """What it returned."""
+        """The value that it returned."""
         self.error: BaseException | None = None
-        """What it raised."""
+        """The exception that it raised."""
         self._traceback: TracebackType | None = None
         self._state = SubmissionState.WAITING
         self._callbacks: tuple[Callable[[], object], ...] = ()
@@ -58,7 +58,7 @@ class SubmittedCall(Submission):
         self._lock = threading.RLock()
         """Held for a moment, to move from one state to another."""
         self._known: Latch | None = None
-        """Done when it turns out to be async, if somebody waits to know."""
+        """Set when the call turns out to be async, if a waiter needs to know."""
 
     @property
     def order(self) -> int:

@@ -1,4 +1,4 @@
-"""Jobs that a thread runs while it waits for them: on its stack, or in its event loop."""
+"""Work stealing: submissions that a thread runs while it waits, on its stack or in its event loop."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final, Protocol
 
 from ...concurrency.latch import new_waiter, waker
 
-__all__ = ["add_guest", "run_nested", "run_with_guests"]
+__all__ = ["add_nested", "run_nested", "run_with_nested"]
 
 
-class Guest(Protocol):
+class NestedSubmission(Protocol):
     """A submission that runs in the event loop of the one that waits for it."""
 
     def when_settled(self, callback: Callable[[], object]) -> None:
@@ -20,12 +20,12 @@ class Guest(Protocol):
 
 
 class _NestedRuns(threading.local):
-    """The submissions that are helped in this thread."""
+    """The submissions that this thread runs while it waits."""
 
     def __init__(self) -> None:
         self.depth = 0
-        """How many are nested on the stack."""
-        self.adopted: list[Guest] = []
+        """The number of those on the stack."""
+        self.in_loop: list[NestedSubmission] = []
         """Those in the event loop that runs here."""
 
 
@@ -34,7 +34,7 @@ _MAX_DEPTH: Final = 16
 
 
 def run_nested(run: Callable[[], None]) -> None:
-    """Run a submission on the stack of one that waits; deep down there it is left to another thread."""
+    """Run a submission on the stack of one that waits; beyond a depth another thread runs it."""
     if _nested.depth < _MAX_DEPTH:
         _nested.depth += 1
         try:
@@ -43,18 +43,18 @@ def run_nested(run: Callable[[], None]) -> None:
             _nested.depth -= 1
 
 
-def add_guest(submission: Guest) -> None:
+def add_nested(submission: NestedSubmission) -> None:
     """Note a submission that runs in the event loop of this thread."""
-    _nested.adopted.append(submission)
+    _nested.in_loop.append(submission)
 
 
-async def run_with_guests(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a submission to its end, and then those that were helped meanwhile: the end of this event loop is not theirs."""
-    outer, _nested.adopted = _nested.adopted, []
+async def run_with_nested(run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a submission to its end, then wait for those that began in its event loop, which closes afterwards."""
+    outer, _nested.in_loop = _nested.in_loop, []
     await run()
-    while _nested.adopted:
-        submission = _nested.adopted.pop()
+    while _nested.in_loop:
+        submission = _nested.in_loop.pop()
         waiter = new_waiter()
         submission.when_settled(waker(waiter))
         await waiter
-    _nested.adopted = outer
+    _nested.in_loop = outer

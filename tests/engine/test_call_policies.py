@@ -11,7 +11,7 @@ from flowscope import Flow, RunStatus, ThreadExecutor, submit, use_executor
 from flowscope.concurrency.latch import Latch
 from flowscope.engine.policies.policy import (
     DONE,
-    NOT_ASKED,
+    NO_LOOKUP,
     RUN,
     TOLERATE,
     AfterAttempt,
@@ -94,7 +94,7 @@ class Replay(CallPolicy):
         self.outcomes = self.book = Book()
 
     def before_attempt(self, call: Call, found: object) -> BeforeAttempt:
-        if found is NOT_ASKED:
+        if found is NO_LOOKUP:
             return Lookup("key")
         return RUN if found is None else Return(found)
 

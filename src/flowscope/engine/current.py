@@ -34,7 +34,7 @@ def current_flow() -> Flow[Any]:
 def current_flow_or_none() -> Flow[Any] | None:
     """The running flow; None where none is running."""
     scope = current.get()
-    flow: Flow[Any] | None = None if scope is None else scope.handle.present_flow()
+    flow: Flow[Any] | None = None if scope is None else scope.handle.running_flow()
     return flow
 
 

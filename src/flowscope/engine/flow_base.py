@@ -66,21 +66,21 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
 
     def __copy__(self) -> Self:
         """A flow with the same fields that has not been set up; its id is its own, unless one was given."""
-        return self._renewed(super().__copy__())
+        return self._with_own_id(super().__copy__())
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Like `copy.copy`, with copies of the fields' values."""
-        return self._renewed(super().__deepcopy__(memo))
+        return self._with_own_id(super().__deepcopy__(memo))
 
     def __repr_args__(self) -> Iterable[tuple[str, object]]:
         """What tells it from others; its inputs may be long, or secret."""
         known = vars(self)
         return [("flow_name", known.get("flow_name")), ("flow_id", known.get("flow_id")), ("status", str(self.status))]
 
-    def _renewed(self, made: Self) -> Self:
+    def _with_own_id(self, copied: Self) -> Self:
         if "flow_id" not in self.model_fields_set:
-            vars(made)["flow_id"] = new_flow_id()
-        return made
+            vars(copied)["flow_id"] = new_flow_id()
+        return copied
 
     if not TYPE_CHECKING:  # a type checker would let every attribute be set
 
@@ -132,7 +132,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         state = self._live
         if state.run is not None:
             return state.run.present_status
-        return RunStatus.PENDING if state.waiting is None else RunStatus.RUNNING
+        return RunStatus.PENDING if state.pending_block is None else RunStatus.RUNNING
 
     @property
     def succeeded(self) -> bool:
@@ -147,7 +147,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
             return flow_run_of(state.run)
         params = state.params_of(self, state.present_provided)
         record = pending_flow_run(self.flow_id, self.flow_name or "Flow", self.flow_config, params, self.tags)
-        return record if state.waiting is None else record.model_copy(update={"status": RunStatus.RUNNING})
+        return record if state.pending_block is None else record.model_copy(update={"status": RunStatus.RUNNING})
 
     def __flow_run__(self) -> FlowRun[R]:
         """The record, for whoever validates the flow as one.

@@ -23,7 +23,7 @@ from .injection.resolver import task_data
 from .lifecycle.flow_blocks import enter_block, exit_block, exit_block_async
 from .lifecycle.flow_definition import BoundTarget, FlowDefinition
 from .lifecycle.flow_drivers import execute, execute_async
-from .lifecycle.flow_lifecycle import live_or_opened
+from .lifecycle.flow_lifecycle import ensure_live_run
 from .lifecycle.task_drivers import caller_of
 from .lifecycle.task_lifecycle import revise
 from .logging_methods import LoggingMethods
@@ -57,7 +57,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
                 _refuse_contradiction(cls, name, work)
 
     def _live_run(self) -> Run | None:
-        return live_or_opened(self._live)
+        return ensure_live_run(self._live)
 
     def setup(self, target: Callable[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> Self:
         """Choose what runs, and with which arguments.
@@ -97,7 +97,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         """Make values injectable, by parameter name, in this flow and its tasks; while it runs, or in its block, in this run only."""
         state = self._live
         run = state.live_run
-        present = state.waiting if run is None else run.handle
+        present = state.pending_block if run is None else run.handle
         if present is None:
             state.provided = {**state.provided, **dependencies}
         else:

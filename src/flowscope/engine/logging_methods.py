@@ -27,7 +27,7 @@ class LoggingMethods:
             raise no_active_flow(wanted, None)
         return run
 
-    def _say(self, level: int, message: str) -> None:
+    def _log_message(self, level: int, message: str) -> None:
         run = self._live_run()
         if run is None:
             _log.log(level, "%s", message)
@@ -36,19 +36,19 @@ class LoggingMethods:
 
     def log_debug(self, message: str) -> None:
         """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.DEBUG, message)
+        self._log_message(logging.DEBUG, message)
 
     def log_info(self, message: str) -> None:
         """Log at INFO. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.INFO, message)
+        self._log_message(logging.INFO, message)
 
     def log_warning(self, message: str) -> None:
         """Log at WARNING. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.WARNING, message)
+        self._log_message(logging.WARNING, message)
 
     def log_error(self, message: str) -> None:
         """Log at ERROR. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._say(logging.ERROR, message)
+        self._log_message(logging.ERROR, message)
 
     def _add_artifact(
         self, key: str | None, description: str | None, artifact_type: str | None, data: object

@@ -197,12 +197,12 @@ class _Completed(_Ordered[T]):
         oldest = _oldest(self._submissions)
         if oldest is not None and not self._arrivals.has_some:
             TaskFuture(oldest).check_wait()
-        while not self._arrivals.has_some and self._try_run_oldest(TaskSubmission.run_while_waiting):
+        while not self._arrivals.has_some and self._try_run_oldest(TaskSubmission.try_run_while_waiting):
             pass
         return self._arrivals.wait(self._submissions)
 
     async def _next_submission_async(self) -> TaskSubmission | None:
-        while self._try_run_oldest(TaskSubmission.run_while_awaiting):
+        while self._try_run_oldest(TaskSubmission.try_run_while_awaiting):
             pass
         return await self._arrivals.wait_async(self._submissions)
 

@@ -10,23 +10,23 @@ from typing import Any
 __all__ = ["hook_debugger", "reads_for_debugger"]
 
 
-def hook_debugger(aside: Callable[[], AbstractContextManager[None]]) -> None:
-    """Let `pdb`, and the debuggers that are made of it, talk to the user in an `aside()` block. Idempotent.
+def hook_debugger(bypass: Callable[[], AbstractContextManager[None]]) -> None:
+    """Let `pdb`, and the debuggers that are made of it, talk to the user in a `bypass()` block. Idempotent.
 
     Nothing is imported: a program that has not imported `pdb` is not being debugged with it.
     """
     kind: Any = getattr(sys.modules.get("pdb"), "Pdb", None)
     interaction = getattr(kind, "interaction", None)
-    if interaction is None or getattr(interaction, "_flowscope_aside", None) is aside:
+    if interaction is None or getattr(interaction, "_flowscope_bypass", None) is bypass:
         return
 
     @functools.wraps(interaction)
-    def interaction_aside(*args: Any, **kwargs: Any) -> Any:
-        with aside():
+    def interaction_past_flow(*args: Any, **kwargs: Any) -> Any:
+        with bypass():
             return interaction(*args, **kwargs)
 
-    vars(interaction_aside)["_flowscope_aside"] = aside
-    kind.interaction = interaction_aside
+    vars(interaction_past_flow)["_flowscope_bypass"] = bypass
+    kind.interaction = interaction_past_flow
 
 
 def reads_for_debugger(frame: FrameType) -> bool:

@@ -27,9 +27,9 @@ class _Handling(threading.local):
     """The flow whose code writes past it."""
     record: logging.LogRecord | None = None
     """What handlers are given."""
-    awaited: logging.LogRecord | None = None
+    pending_record: logging.LogRecord | None = None
     """What an overriding `handle` was given, as long as it runs."""
-    arrived = False
+    has_arrived = False
     """Whether that has been given to a handler, or to all of them."""
 
 
@@ -37,7 +37,7 @@ handling: Final = _Handling()
 
 _STANDARD: Final = logging.__name__
 _hooks: Final[WeakSet[Callable[..., Any]]] = WeakSet()
-_found: Final[list[object]] = []
+_known_methods: Final[list[object]] = []
 """The methods of `logging.Logger` as they were left."""
 
 
@@ -46,12 +46,12 @@ def hook_logging() -> None:
 
     `logging` may have been reloaded, which makes new classes, or a test may have swapped a method for a while.
     """
-    if [logging.Logger.callHandlers, logging.Logger.handle] == _found:
+    if [logging.Logger.callHandlers, logging.Logger.handle] == _known_methods:
         return
     for kind in _with_subclasses(logging.Logger):
         _hook(kind)
     _hook_later_subclasses(logging.Logger)
-    _found[:] = logging.Logger.callHandlers, logging.Logger.handle
+    _known_methods[:] = logging.Logger.callHandlers, logging.Logger.handle
 
 
 def _with_subclasses(kind: type[logging.Logger]) -> Iterator[type[logging.Logger]]:
@@ -78,7 +78,7 @@ def _hook(kind: Any) -> None:
     if _is_hookable(handle) and handle.__module__ != _STANDARD:
         kind.handle = _hooked(handle, _handle)
         if _is_hookable(logging.Handler.handle):
-            setattr(logging.Handler, "handle", _hooked(logging.Handler.handle, _give))  # noqa: B010 - not for types
+            setattr(logging.Handler, "handle", _hooked(logging.Handler.handle, _handle_in_handler))  # noqa: B010 - not for types
 
 
 def _is_hookable(method: Any) -> bool:
@@ -90,7 +90,7 @@ def _hooked(method: Callable[..., Any], hook: Callable[..., Any]) -> Callable[..
     @functools.wraps(method)
     def hooked(self: Any, record: logging.LogRecord) -> Any:
         scope = current.get()
-        run: Run | None = None if scope is None else scope.handle.run or scope.handle.opened()
+        run: Run | None = None if scope is None else scope.handle.run or scope.handle.ensure_run()
         if scope is None or run is None or not run.log.captures_logging:
             return method(self, record)
         return hook(method, self, record, scope, run)
@@ -103,10 +103,10 @@ def _dispatch(
     method: Callable[..., Any], logger: logging.Logger, record: logging.LogRecord, scope: Scope, run: Run
 ) -> Any:
     """What `callHandlers` does inside a flow."""
-    if handling.awaited is not None and _is_same(record, handling.awaited):
-        if handling.arrived:
+    if handling.pending_record is not None and _is_same(record, handling.pending_record):
+        if handling.has_arrived:
             return method(logger, record)
-        handling.arrived = True
+        handling.has_arrived = True
     _record(record, scope, run)
     if record.levelno >= run.log.threshold and method.__module__ == _STANDARD and not logger.hasHandlers():
         return None  # the log of the flow has it: this is no case for the last resort
@@ -126,22 +126,22 @@ def _handle(
     run: Run,  # noqa: ARG001 - of the port
 ) -> Any:
     """What an overriding `handle` does inside a flow."""
-    if _is_handed_on(record) or handling.awaited is record:
+    if _is_handed_on(record) or handling.pending_record is record:
         return method(logger, record)
-    outer = handling.awaited, handling.arrived, handling.handle
-    handling.awaited, handling.arrived, handling.handle = record, False, scope.handle
+    outer = handling.pending_record, handling.has_arrived, handling.handle
+    handling.pending_record, handling.has_arrived, handling.handle = record, False, scope.handle
     try:
         return method(logger, record)
     finally:
-        handling.awaited, handling.arrived, handling.handle = outer
+        handling.pending_record, handling.has_arrived, handling.handle = outer
 
 
-def _give(
+def _handle_in_handler(
     method: Callable[..., Any], handler: logging.Handler, record: logging.LogRecord, scope: Scope, run: Run
 ) -> Any:
     """What `Handler.handle` does inside a flow, where some class overrides `Logger.handle`."""
-    if handling.awaited is not None and not handling.arrived and _is_same(record, handling.awaited):
-        handling.arrived = True
+    if handling.pending_record is not None and not handling.has_arrived and _is_same(record, handling.pending_record):
+        handling.has_arrived = True
         _record(record, scope, run)
     return method(handler, record)
 
@@ -156,8 +156,8 @@ def _is_handed_on(record: logging.LogRecord) -> bool:
     return handling.record is not None and _is_same(record, handling.record)
 
 
-def _is_same(record: logging.LogRecord, given: logging.LogRecord) -> bool:
-    return record.created == given.created and record.msg is given.msg
+def _is_same(record: logging.LogRecord, other: logging.LogRecord) -> bool:
+    return record.created == other.created and record.msg is other.msg
 
 
 def _message(record: logging.LogRecord, run: Run) -> str:

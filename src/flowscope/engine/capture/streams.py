@@ -43,7 +43,7 @@ class StreamProxy:
         scope = current.get()
         if scope is None or scope.handle is handling.handle or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance] # the real stream refuses what is not text
             return self._target().write(text)
-        run: Run | None = scope.handle.run or scope.handle.opened()
+        run: Run | None = scope.handle.run or scope.handle.ensure_run()
         if run is None or not run.log.captures_stdout:
             return self._target().write(text)
         exact = str.__str__(text)
@@ -98,7 +98,7 @@ def _begin(*, captures_logging: bool, captures_prints: bool) -> tuple[StreamProx
             hook_logging()
         if not captures_prints:
             return ()
-        hook_debugger(_aside)
+        hook_debugger(_write_past_flow)
         proxies = tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
         if proxies:
             _watch.start()
@@ -153,7 +153,7 @@ def _uninstall(proxy: StreamProxy) -> None:
             SYS[name] = proxy.real
 
 
-def _put(name: StreamName, stream: Any) -> None:
+def _assign(name: StreamName, stream: Any) -> None:
     """Carry out an assignment to `sys.stdout`: the stream that a proxy stands in for comes back as that proxy."""
     with LOCKS.installing:
         proxy = _known_proxy(name, stream)
@@ -164,15 +164,15 @@ def _stream_for(stream: Any, frame: FrameType) -> Any:
     """What a frame gets that looks up `sys.stdout`: a debugger that is being made talks past the flow."""
     if type(stream) is not StreamProxy or not reads_for_debugger(frame):
         return stream
-    hook_debugger(_aside)
+    hook_debugger(_write_past_flow)
     return stream.real
 
 
-_watch: Final = StreamWatch(_stream_for, _put)
+_watch: Final = StreamWatch(_stream_for, _assign)
 
 
 @contextmanager
-def _aside() -> Generator[None]:
+def _write_past_flow() -> Generator[None]:
     """A block in which the code that runs writes past its flow."""
     scope, outer = current.get(), handling.handle
     handling.handle = None if scope is None else scope.handle

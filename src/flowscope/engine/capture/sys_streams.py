@@ -18,7 +18,7 @@ SYS: Final[Any] = vars(sys)
 
 
 @final
-class _Place:
+class _StreamAttribute:
     """`sys.stdout` or `sys.stderr`, for Python code that names it."""
 
     def __init__(
@@ -75,7 +75,7 @@ class StreamWatch:
         self._kind = type(
             "WatchedSys",
             (_WatchedSys,),
-            {"stdout": _Place("stdout", read, write), "stderr": _Place("stderr", read, write)},
+            {"stdout": _StreamAttribute("stdout", read, write), "stderr": _StreamAttribute("stderr", read, write)},
         )
 
     def start(self) -> None:

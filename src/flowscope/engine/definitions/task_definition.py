@@ -40,11 +40,11 @@ class TaskDefinition:
         "positional_names",
         "raise_on_error",
         "retry",
+        "submitted_caller",
         "tags",
         "target",
         "timeout",
         "validate",
-        "waiting_caller",
     )
 
     def __init__(
@@ -107,7 +107,7 @@ class TaskDefinition:
         """Whether calling it takes nothing but calling its function."""
         self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
         """A weak reference to the task function that stands for it, if it was decorated."""
-        self.waiting_caller: Callable[..., Any] | None = None
+        self.submitted_caller: Callable[..., Any] | None = None
         """Awaits submitted calls, once there have been any."""
         self.executor = executor
         """Where its calls run: None, a name or an `Executor`."""

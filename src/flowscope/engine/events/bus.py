@@ -18,7 +18,7 @@ from ...serialization.json_leaves import safe_repr
 from .listeners import Listener, Selective, remove
 from .stream import EventStream
 
-__all__ = ["EventBus", "Listener", "Subscription", "complain", "flow_events", "notify"]
+__all__ = ["EventBus", "Listener", "Subscription", "flow_events", "log_listener_failure", "notify"]
 
 _log = logging.getLogger("flowscope")
 
@@ -103,28 +103,30 @@ class EventBus:
 flow_events: Final = EventBus()
 """The bus of this process."""
 
-_complaints: Final[deque[tuple[Callable[[], object], type[BaseException]]]] = deque(maxlen=1_000)
+_logged_failures: Final[deque[tuple[Callable[[], object], type[BaseException]]]] = deque(maxlen=1_000)
 
 
-def notify(event: FlowEvent, listeners: Iterable[Listener], *, kept: bool) -> list[tuple[Listener, Awaitable[object]]]:
+def notify(
+    event: FlowEvent, listeners: Iterable[Listener], *, is_recorded: bool
+) -> list[tuple[Listener, Awaitable[object]]]:
     """Call the listeners, each with a payload of its own; return what async ones want awaited.
 
     Args:
         event: What happened.
         listeners: Those of this flow and of the bus.
-        kept: Whether the record holds the event, so that nobody else may be given it.
+        is_recorded: Whether the record holds the event, so that nobody else may be given it.
     """
     awaited: list[tuple[Listener, Awaitable[object]]] = []
     interested = [listener for listener in listeners if _is_interested(listener, event)]
-    must_copy = kept or event.event_type in VALUES
+    must_copy = is_recorded or event.event_type in VALUES
     for index, listener in enumerate(interested, 1):
-        given = event.separate() if must_copy or index < len(interested) else event
+        own_event = event.separate() if must_copy or index < len(interested) else event
         try:
-            answer = listener(given)
+            answer = listener(own_event)
         except INTERRUPTIONS:
             raise
         except BaseException as error:
-            complain(listener, error)
+            log_listener_failure(listener, error)
         else:
             if answer is not None and hasattr(type(answer), "__await__"):
                 awaited.append((listener, answer))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType] # it has __await__
@@ -135,14 +137,14 @@ def _is_interested(listener: object, event: FlowEvent) -> bool:
     return not isinstance(listener, Selective) or listener.wants(event)
 
 
-def complain(listener: Listener, error: BaseException) -> None:
+def log_listener_failure(listener: Listener, error: BaseException) -> None:
     """Log what a listener raised, once per listener and type of error."""
     if isinstance(listener, Subscription):
         listener = listener.listener
     kind = type(error)
-    if any(known() is listener and known_kind is kind for known, known_kind in tuple(_complaints)):
+    if any(known() is listener and known_kind is kind for known, known_kind in tuple(_logged_failures)):
         return
-    _complaints.append((_weakly(listener), kind))
+    _logged_failures.append((_weakly(listener), kind))
     try:
         name = getattr(listener, "__qualname__", type(listener).__qualname__)
         _log.warning("listener %s failed; the run goes on", name, exc_info=error)

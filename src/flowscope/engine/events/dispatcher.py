@@ -18,7 +18,7 @@ from ...concurrency.process_locks import LOCKS
 from ...model.events import EventData, EventType, FlowEvent
 from ..scope.call import Call, call_at
 from ..scope.context import Handle, Scope, outside
-from .bus import Listener, complain, flow_events, notify
+from .bus import Listener, flow_events, log_listener_failure, notify
 
 __all__ = ["EventDispatcher", "FinalEvents", "PendingEvent"]
 
@@ -41,12 +41,12 @@ FinalEvents = Callable[[Mapping[int, Call]], Iterable[PendingEvent]]
 class EventDispatcher:
     """The way from one run to its listeners and into its record."""
 
-    __slots__ = ("_delivery", "_handle", "kept", "listeners")
+    __slots__ = ("_delivery", "_handle", "listeners", "recorded")
 
-    def __init__(self, handle: Handle, listeners: list[Listener], kept: Buffer[FlowEvent] | None) -> None:
+    def __init__(self, handle: Handle, listeners: list[Listener], recorded: Buffer[FlowEvent] | None) -> None:
         self.listeners = listeners
         """Those of this flow; those of the bus come after them."""
-        self.kept = kept
+        self.recorded = recorded
         """The events that go into the record."""
         self._handle = handle
         self._delivery: _Delivery | None = None
@@ -54,7 +54,7 @@ class EventDispatcher:
     @property
     def has_listeners(self) -> bool:
         """Whether anybody wants events."""
-        return bool(flow_events.event_listeners or self.listeners or self.kept is not None)
+        return bool(flow_events.event_listeners or self.listeners or self.recorded is not None)
 
     def emit(
         self,
@@ -90,7 +90,7 @@ class EventDispatcher:
     def _deliverer(self) -> "_Delivery":
         """Made for the first event: a run that nobody listens to has none."""
         if self._delivery is None:
-            delivery = _Delivery(self._build, self.listeners, kept=self.kept is not None)
+            delivery = _Delivery(self._build, self.listeners, is_recorded=self.recorded is not None)
             with LOCKS.making:
                 if self._delivery is None:
                     self._delivery = delivery
@@ -113,8 +113,8 @@ class EventDispatcher:
                 task_run_id=None if call is None else handle.task_id(call.order),
             ),
         )
-        if self.kept is not None:
-            self.kept.append(event)
+        if self.recorded is not None:
+            self.recorded.append(event)
         return event
 
     @property
@@ -150,7 +150,7 @@ class _Delivery:
         "_build",
         "_busy",
         "_ended",
-        "_kept",
+        "_is_recorded",
         "_listeners",
         "_open",
         "_owner",
@@ -160,10 +160,10 @@ class _Delivery:
     )
 
     def __init__(
-        self, build: Callable[[PendingEvent, int], FlowEvent], listeners: list[Listener], *, kept: bool
+        self, build: Callable[[PendingEvent, int], FlowEvent], listeners: list[Listener], *, is_recorded: bool
     ) -> None:
         self._build = build
-        self._kept = kept
+        self._is_recorded = is_recorded
         self._listeners = listeners
         self._queue: deque[PendingEvent | FinalEvents] = deque()
         self._busy = threading.Lock()
@@ -208,7 +208,9 @@ class _Delivery:
         self._sequence += 1
         event = self._build(pending_event, self._sequence)
         with outside():
-            self.awaited.extend(notify(event, (*self._listeners, *flow_events.event_listeners), kept=self._kept))
+            self.awaited.extend(
+                notify(event, (*self._listeners, *flow_events.event_listeners), is_recorded=self._is_recorded)
+            )
 
     @property
     def is_delivering_in_other_thread(self) -> bool:
@@ -245,4 +247,4 @@ class _Delivery:
             except BaseException as error:
                 if not isinstance(error, Exception) and (not is_cancelled_error(error) or is_being_cancelled()):
                     raise
-                complain(listener, error)
+                log_listener_failure(listener, error)

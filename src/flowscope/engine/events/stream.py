@@ -33,7 +33,7 @@ class EventStream:
         self._pending: deque[FlowEvent] = deque()
         self._lock = threading.Lock()
         self._wake: Callable[[], None] | None = None
-        self._inlet: _Inlet | None = None
+        self._listener: _StreamListener | None = None
         self._closed = False
 
     def __aiter__(self) -> Self:
@@ -63,8 +63,8 @@ class EventStream:
             self._closed = True
             self._pending.clear()
             wake, self._wake = self._wake, None
-        if self._inlet is not None:
-            self._inlet.close()
+        if self._listener is not None:
+            self._listener.close()
         if wake is not None:
             wake()
 
@@ -95,11 +95,11 @@ class EventStream:
             wake()
 
     def _subscribe(self) -> None:
-        if self._inlet is None:
-            self._inlet = _Inlet(self, self._listeners)
+        if self._listener is None:
+            self._listener = _StreamListener(self, self._listeners)
 
 
-class _Inlet(Selective):
+class _StreamListener(Selective):
     """The listener on behalf of a stream; it does not keep the stream alive."""
 
     __slots__ = ("_listeners", "_stream")

@@ -24,36 +24,36 @@ __all__ = ["SharedProviders"]
 class SharedProviders:
     """The values of a run's `scope="flow"` providers: each is made once, however many calls ask at the same time."""
 
-    __slots__ = ("_closed", "_latch", "_lock", "_loop_thread", "_one_at_a_time", "_open", "_site", "_values")
+    __slots__ = ("_closed", "_lock", "_loop_thread", "_open", "_open_lock", "_opening", "_resolver", "_values")
 
     def __init__(self, resolver: Resolver) -> None:
-        self._site = resolver
+        self._resolver = resolver
         self._values: dict[Callable[..., Any], Any] = {}
         self._open: list[_Resource | _AsyncResource] = []
-        """What is to be closed at the end of the run, in the order of the latch."""
-        self._latch: dict[Callable[..., Any], _AsyncResource] = {}
+        """What is to be closed at the end of the run, in the order of their opening."""
+        self._opening: dict[Callable[..., Any], _AsyncResource] = {}
         self._closed = False
         """Whether all has been closed that was open when the run ended."""
         self._loop_thread: LoopThread | None = None
         self._lock = threading.RLock()
         """Held for a moment."""
-        self._one_at_a_time = threading.RLock()
+        self._open_lock = threading.RLock()
         """Held while a sync provider opens, by the thread that asked."""
 
     def get(self, provider: Provider) -> Any:
         """The value of a sync provider."""
-        with self._one_at_a_time:
+        with self._open_lock:
             if provider.function not in self._values:
-                resource = _Resource(ProviderStack(self._site, self))
+                resource = _Resource(ProviderStack(self._resolver, self))
                 value = resource.open(provider)
                 self._open.append(resource)
-                if self._is_late(resource):
+                if self._try_pop_late(resource):
                     resource.close(refusal := self._refusal(provider))
                     raise refusal
                 self._values[provider.function] = value
             return self._values[provider.function]
 
-    def _is_late(self, resource: "_Resource | _AsyncResource") -> bool:
+    def _try_pop_late(self, resource: "_Resource | _AsyncResource") -> bool:
         """Whether it has opened after the end of the run, so that nobody else closes it."""
         if not self._closed or resource not in self._open:
             return False
@@ -69,16 +69,16 @@ class SharedProviders:
             return self.get(provider)
         while provider.function not in self._values:
             with self._lock:
-                resource = self._latch.get(provider.function)
-                mine = resource is None
+                resource = self._opening.get(provider.function)
+                is_opener = resource is None
                 if resource is None:
-                    resource = self._latch[provider.function] = _AsyncResource(
-                        ProviderStack(self._site, self), provider
+                    resource = self._opening[provider.function] = _AsyncResource(
+                        ProviderStack(self._resolver, self), provider
                     )
-            if mine:
+            if is_opener:
                 resource.start(self._loop(), partial(self._settle, provider, resource))
             await resource.wait_open()
-            if mine and (failure := resource.pop_failure()) is not None:
+            if is_opener and (failure := resource.pop_failure()) is not None:
                 try:
                     raise failure
                 finally:
@@ -88,10 +88,10 @@ class SharedProviders:
     def _settle(self, provider: Provider, resource: "_AsyncResource") -> None:
         """Take one that has opened, or, if that has failed, let the next call try."""
         with self._lock:
-            del self._latch[provider.function]
+            del self._opening[provider.function]
             if resource.failure is None:
                 self._open.append(resource)
-                if self._is_late(resource):
+                if self._try_pop_late(resource):
                     resource.failure = self._refusal(provider)
                 else:
                     self._values[provider.function] = resource.value
@@ -99,7 +99,7 @@ class SharedProviders:
     def _loop(self) -> object:
         """The event loop of the flow, if that is where the value is asked for, else one that lasts as long."""
         here = running_loop()
-        if here is self._site.loop:
+        if here is self._resolver.loop:
             return here
         with self._lock:
             if self._loop_thread is None:
@@ -108,8 +108,8 @@ class SharedProviders:
 
     def close(self, error: BaseException | None) -> BaseException | None:
         """Close all, the last opened first; tell with which error the flow ends."""
-        for latch in list(self._latch.values()):
-            latch.cancel()
+        for resource in list(self._opening.values()):
+            resource.cancel()
         while self._open or not self._closed:
             if self._open:
                 error = self._open.pop().close(error)
@@ -122,9 +122,9 @@ class SharedProviders:
         """Like `close`; a coroutine that is being closed can wait for nothing."""
         if issubclass(type(error), GeneratorExit):
             return self.close(error)
-        for latch in list(self._latch.values()):
-            latch.cancel()
-            await latch.wait_ended()
+        for resource in list(self._opening.values()):
+            resource.cancel()
+            await resource.wait_ended()
         while self._open or not self._closed:
             if self._open:
                 error = await self._open.pop().close_async(error)
@@ -144,8 +144,8 @@ class _Resource:
 
     __slots__ = ("_context", "_provider_stack")
 
-    def __init__(self, opened: ProviderStack) -> None:
-        self._provider_stack = opened
+    def __init__(self, provider_stack: ProviderStack) -> None:
+        self._provider_stack = provider_stack
         self._context = copy_context()
 
     def open(self, provider: Provider) -> Any:
@@ -173,8 +173,6 @@ class _AsyncResource:
     """What an async provider has opened: one asyncio task opens it, waits, and closes it."""
 
     __slots__ = (
-        "_asking",
-        "_broken",
         "_cancelled",
         "_closing",
         "_context",
@@ -188,16 +186,18 @@ class _AsyncResource:
         "_ready",
         "_scope",
         "_task",
+        "_waiting_calls",
+        "_was_cancelled",
         "failure",
         "value",
     )
 
-    def __init__(self, opened: ProviderStack, provider: Provider) -> None:
-        self._provider_stack = opened
+    def __init__(self, provider_stack: ProviderStack, provider: Provider) -> None:
+        self._provider_stack = provider_stack
         self._provider = provider
         self._context = copy_context()
         self._lock = threading.Lock()
-        self._asking = 0
+        self._waiting_calls = 0
         """How many calls wait for the value."""
         self._cancelled = False
         self._ready, self._closing, self._ended = Latch(), Latch(), Latch()
@@ -205,14 +205,14 @@ class _AsyncResource:
         """The place in the flow from which it is closed."""
         self._error: BaseException | None = None
         """The error with which the flow ends so far."""
-        self._broken = False
+        self._was_cancelled = False
         """Whether its task was cancelled while the flow was running."""
         self._outcome: BaseException | None = None
         self._loop: Any = None
         self._task: Any = None
         self.value: Any = None
         self.failure: BaseException | None = None
-        """What kept it from latch."""
+        """What kept it from opening."""
 
     def start(self, loop: object, settle: Callable[[], None]) -> None:
         """Begin to open it in a task of the loop; `settle` is called when it has opened or failed."""
@@ -224,20 +224,20 @@ class _AsyncResource:
             in_loop(loop, begin)
 
     def _begin(self, settle: Callable[[], None]) -> None:
-        self._task = self._loop.create_task(self._live(settle), context=self._context)
+        self._task = self._loop.create_task(self._open_and_close(settle), context=self._context)
         hide_task(self._task)
         if self._cancelled:
             self._task.cancel()
 
-    async def _live(self, settle: Callable[[], None]) -> None:
+    async def _open_and_close(self, settle: Callable[[], None]) -> None:
         try:
-            if await self._opens(settle):
-                await self._closes()
+            if await self._try_open(settle):
+                await self._close_at_end()
         finally:
             self._ready.set()
             self._ended.set()
 
-    async def _opens(self, settle: Callable[[], None]) -> bool:
+    async def _try_open(self, settle: Callable[[], None]) -> bool:
         try:
             self.value = await self._provider_stack.open_async(self._provider)
         except BaseException as error:
@@ -251,17 +251,17 @@ class _AsyncResource:
         return failure is None
 
     def pop_failure(self) -> BaseException | None:
-        """What kept it from latch, which it lets go of."""
+        """What kept it from opening, which it lets go of."""
         failure, self.failure = self.failure, None
         return failure
 
-    async def _closes(self) -> None:
+    async def _close_at_end(self) -> None:
         try:
             await self._closing.wait()
         except GeneratorExit:  # its event loop is gone: whoever ends the flow closes it
             raise
         except BaseException as thrown:  # by a cancel scope that the provider holds open, or by the end of the loop
-            self._broken = True
+            self._was_cancelled = True
             self._outcome = await self._provider_stack.abort_async(thrown)
         else:
             enter(self._scope)
@@ -274,16 +274,16 @@ class _AsyncResource:
             cancel_task(self._task)
 
     async def wait_open(self) -> None:
-        """Wait until it has opened or failed; the last call that is cancelled meanwhile cancels the latch."""
+        """Wait until it has opened or failed; the last call that is cancelled meanwhile cancels the opening."""
         with self._lock:
-            self._asking += 1
+            self._waiting_calls += 1
         try:
             await self._ready.wait()
         except BaseException as error:
             with self._lock:
-                self._asking -= 1
-                unwanted = not self._asking and not self._ready.is_set
-            if unwanted:
+                self._waiting_calls -= 1
+                is_unwanted = not self._waiting_calls and not self._ready.is_set
+            if is_unwanted:
                 self.cancel()
                 if not issubclass(type(error), GeneratorExit):
                     await self._ended.wait()
@@ -310,12 +310,12 @@ class _AsyncResource:
         except BaseException as interrupt:
             self.cancel()
             return interrupt if error is None else error
-        return self._told(error)
+        return self._error_after(error)
 
     def _close_elsewhere(self, error: BaseException | None) -> BaseException | None:
         """Close it in its context, but in another event loop: its own is closed, or waits for this."""
         if self._ended.is_set:
-            return self._told(error)
+            return self._error_after(error)
         if self._task is not None:
             self._task._log_destroy_pending = False  # noqa: SLF001 - it may never run again, and has nothing to do
         self._context.run(enter, self._scope)
@@ -330,9 +330,9 @@ class _AsyncResource:
         self._error, self._scope = error, current.get()
         self._closing.set()
         await self.wait_ended()
-        return self._told(error)
+        return self._error_after(error)
 
-    def _told(self, error: BaseException | None) -> BaseException | None:
-        if self._broken:
+    def _error_after(self, error: BaseException | None) -> BaseException | None:
+        if self._was_cancelled:
             return self._provider_stack.outcome(self._provider.definition.name, error, self._outcome)
         return self._outcome

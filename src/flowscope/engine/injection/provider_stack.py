@@ -1,4 +1,4 @@
-"""Latch and closing what `Inject` providers make for one attempt of a call, or for one provider of a whole run."""
+"""Opening and closing the values that `Inject` providers make for one attempt of a call, or for one provider of a whole run."""
 
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -40,10 +40,10 @@ class ProviderStack:
     Closing never hides the error of the call: what a provider raises while it is closed after a failure is reported.
     """
 
-    __slots__ = ("_generators", "_shared", "_site")
+    __slots__ = ("_generators", "_resolver", "_shared")
 
     def __init__(self, resolver: Resolver, shared: Shared | None = None) -> None:
-        self._site = resolver
+        self._resolver = resolver
         self._shared = shared
         self._generators: list[tuple[str, Generator[Any, Any, Any] | AsyncGenerator[Any, Any]]] = []
 
@@ -51,7 +51,7 @@ class ProviderStack:
         self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a sync function, complete."""
-        values = plan.values(self._site, args, kwargs)
+        values = plan.values(self._resolver, args, kwargs)
         for parameter, provider in plan.providers:
             if parameter not in values and plan.absent(parameter, args, kwargs):
                 values[parameter] = self._value(provider)
@@ -61,7 +61,7 @@ class ProviderStack:
         self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of an async function, complete."""
-        values = plan.values(self._site, args, kwargs)
+        values = plan.values(self._resolver, args, kwargs)
         for parameter, provider in plan.providers:
             if parameter not in values and plan.absent(parameter, args, kwargs):
                 values[parameter] = await self._value_async(provider)
@@ -78,27 +78,27 @@ class ProviderStack:
     def open(self, provider: Provider) -> Any:
         """The value of a sync provider."""
         args, kwargs = self.inject(provider.plan, (), {})
-        made = provider.function(*args, **kwargs)
+        returned = provider.function(*args, **kwargs)
         if provider.definition.kind is not Kind.GENERATOR:
-            return made
-        value = next(made, _MISSING)
-        self._remember(provider, made, value)
+            return returned
+        value = next(returned, _MISSING)
+        self._remember(provider, returned, value)
         return value
 
     async def open_async(self, provider: Provider) -> Any:
         """The value of a provider of any kind."""
         args, kwargs = await self.inject_async(provider.plan, (), {})
-        made = provider.function(*args, **kwargs)
+        returned = provider.function(*args, **kwargs)
         match provider.definition.kind:
             case Kind.SYNC:
-                return made
+                return returned
             case Kind.ASYNC:
-                return await made
+                return await returned
             case Kind.GENERATOR:
-                value = next(made, _MISSING)
+                value = next(returned, _MISSING)
             case Kind.ASYNC_GENERATOR:
-                value = await _first(made)
-        self._remember(provider, made, value)
+                value = await _first(returned)
+        self._remember(provider, returned, value)
         return value
 
     def _remember(self, provider: Provider, generator: Any, value: object) -> None:
@@ -143,7 +143,7 @@ class ProviderStack:
         if error is None:
             return raised
         if raised is not None and raised is not error:
-            self._site.report(f"provider {name!r} failed while it was closed", raised)
+            self._resolver.report(f"provider {name!r} failed while it was closed", raised)
         return error
 
 

@@ -16,14 +16,14 @@ from ..run.run import Run
 from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
 from .flow_lifecycle import (
     FlowState,
-    announce,
     conclude,
     end,
+    end_children_and_providers,
     flow_id_at,
     new_run,
+    notify_started,
     record_inputs,
     settle,
-    wind_up,
 )
 from .steps import Steps, perform, perform_async
 
@@ -73,12 +73,12 @@ class Block:
         flow, state = self._flow, self._state
         find_flow = weakref.ref(flow)
         with LOCKS.starting:
-            if state.executing or state.waiting is not None or state.live_run is not None:
+            if state.executing or state.pending_block is not None or state.live_run is not None:
                 raise AlreadyRunningError(f"flow {flow.flow_name or 'Flow'!r}", RunStatus.RUNNING)
             if state.run is not None:
                 self.root.handle = Handle(flow.flow_id, flow.flow_name, "", 0, find_flow)
             else:
-                self.root.handle = state.waiting = BlockHandle(flow.flow_name, anchor(), find_flow, self._open)
+                self.root.handle = state.pending_block = BlockHandle(flow.flow_name, anchor(), find_flow, self._open)
                 self._proxies = begin_capture_of_block()
         self.token = enter(self.root)
 
@@ -90,21 +90,21 @@ class Block:
                 self._provide(self.run)
 
     def _open(self) -> None:
-        """Start the run; it is announced before any context is led to it, so that this is told first."""
+        """Start the run. Its sinks get the start before a context reaches the run: no other fact comes first."""
         flow, state, handle = self._flow, self._state, self.root.handle
         flow._name("Flow")  # noqa: SLF001 - a part of the same object
         outer = None if self.token.old_value is Token.MISSING else self.token.old_value
         parent_flow_id = flow_id_at(outer)
         with LOCKS.starting:
             self.run = run = new_run(flow, state, parent_flow_id, handle if isinstance(handle, BlockHandle) else None)
-            state.waiting = None
+            state.pending_block = None
         end_capture(self._proxies)
         run.root = self.root
         run.loop, run.surrounding_loop = self._loop, self._surrounding_loop
         run.started = self.started
         self._provide(run)
         try:
-            announce(run)
+            notify_started(run)
         finally:
             handle.run = run
         if run.activation is not None and current.get() is self.root:
@@ -114,10 +114,10 @@ class Block:
         run.handle.provide({**run.handle.provided, **self._hooked})
         record_inputs(self._flow, self._state, run)
 
-    def opened(self, error: BaseException | None) -> BaseException | None:
+    def ensure_run(self, error: BaseException | None) -> BaseException | None:
         """Open the run before it ends, if nothing has happened; tell with which error it ends."""
         try:
-            self.root.handle.opened()
+            self.root.handle.ensure_run()
         except BaseException as interrupt:  # of a listener
             return interrupt if error is None else error
         return error
@@ -149,7 +149,7 @@ def enter_block(flow: Any, state: FlowState, loop: object) -> None:
         block.ask_for_dependencies()
     except BaseException as error:
         state.blocks.remove(block)
-        block.leave(block.opened(error))
+        block.leave(block.ensure_run(error))
         if block.run is not None:
             perform(settle(block.run))
         raise
@@ -167,9 +167,9 @@ async def exit_block_async(state: FlowState, error: BaseException | None) -> Non
 
 def _exit(block: Block, error: BaseException | None) -> Steps[BaseException | None]:
     """End a block, which has raised an error or none; the error with which its run ends."""
-    ending = block.opened(error)
+    ending = block.ensure_run(error)
     if block.live_run is not None:
-        ending = yield from wind_up(block.live_run, ending)
+        ending = yield from end_children_and_providers(block.live_run, ending)
     block.leave(ending)
     if block.run is not None:
         yield from settle(block.run)

@@ -1,4 +1,4 @@
-"""Executing flows: the sync and the async driver around the decisions of `flow_life`."""
+"""Executing flows: the sync and the async driver around the decisions of `flow_lifecycle`."""
 
 from collections.abc import Coroutine, Mapping
 from functools import partial
@@ -17,11 +17,11 @@ from .flow_lifecycle import (
     begin,
     conclude,
     end,
+    end_children_and_providers,
     execution,
     open_run,
     outcome_of,
     settle,
-    wind_up,
 )
 from .steps import blocking_step, perform, perform_async, waiting_step
 
@@ -48,17 +48,17 @@ def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: M
 def _call(run: Run, bound: BoundTarget) -> Any:
     with surroundings(run.handle, None):
         value = bound.call(run.handle)
-        if value is None or not _goes_on(bound, own_kind(value)):
+        if value is None or not _is_coroutine(bound, own_kind(value)):
             return value
         try:
-            outcome = run_in_new_loop(partial(_to_its_end, run, value))
+            outcome = run_in_new_loop(partial(_await_and_close, run, value))
         except BaseException:
             value.close()  # there is no event loop for it
             raise
         return value_unless(outcome.error, outcome.value)
 
 
-def _goes_on(bound: BoundTarget, kind: Kind) -> bool:
+def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:
     """Whether a sync function has returned a coroutine of its own, which is the rest of the flow.
 
     Raises:
@@ -69,7 +69,7 @@ def _goes_on(bound: BoundTarget, kind: Kind) -> bool:
     return kind is Kind.ASYNC
 
 
-async def _to_its_end(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
+async def _await_and_close(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
     """Await what a sync function has returned, and close in this event loop what was opened in it."""
     run.loop = run.surrounding_loop = running_loop()
     return await perform_async(outcome_of(run, waiting_step(partial(_awaited, coroutine))))
@@ -95,7 +95,7 @@ def _start(run: Run, bound: BoundTarget) -> Coroutine[Any, Any, Any]:
     run.surrounding_loop = running_loop()
     with surroundings(run.handle, None):
         value = bound.start(run.handle)
-    if not bound.target.is_async and (value is None or not _goes_on(bound, own_kind(value))):
+    if not bound.target.is_async and (value is None or not _is_coroutine(bound, own_kind(value))):
         return _value(value)
     run.loop = run.surrounding_loop
     return _surrounded(run, value)
@@ -116,7 +116,7 @@ def open_flow(flow: Any, state: FlowState) -> Run:
     try:
         open_run(flow, state, run)
     except BaseException as error:
-        close_flow(state, run, perform(wind_up(run, error)))
+        close_flow(state, run, perform(end_children_and_providers(run, error)))
         raise
     return run
 

@@ -30,20 +30,20 @@ from .steps import Step, Steps
 
 __all__ = [
     "FlowState",
-    "announce",
     "begin",
     "conclude",
     "end",
+    "end_children_and_providers",
+    "ensure_live_run",
     "execution",
     "flow_id_at",
-    "live_or_opened",
     "new_flow_id",
     "new_run",
+    "notify_started",
     "open_run",
     "outcome_of",
     "record_inputs",
     "settle",
-    "wind_up",
 ]
 
 _ID_PREFIX: Final = "flow-"
@@ -76,10 +76,10 @@ class FlowState:
         "executing",
         "field_names",
         "listeners",
+        "pending_block",
         "provided",
         "run",
         "seed",
-        "waiting",
     )
 
     def __init__(self, field_names: tuple[str, ...]) -> None:
@@ -93,7 +93,7 @@ class FlowState:
         """Whether its function is being called."""
         self.blocks: list[Any] = []
         """The `with` blocks on it that are entered: the innermost one last."""
-        self.waiting: BlockHandle | None = None
+        self.pending_block: BlockHandle | None = None
         """The `with` block in which nothing has happened yet, if it is in one: the run opens with the first thing."""
         self.data: dict[str, Any] = {}
         self.seed: Mapping[str, Any] | None = None
@@ -109,7 +109,7 @@ class FlowState:
     @property
     def present_provided(self) -> Mapping[str, Any]:
         """What the next run is given by name."""
-        return self.provided if self.waiting is None else {**self.provided, **self.waiting.provided}
+        return self.provided if self.pending_block is None else {**self.provided, **self.pending_block.provided}
 
     @property
     def given_data(self) -> dict[str, Any]:
@@ -126,10 +126,10 @@ class FlowState:
         return {**fields, **params}
 
 
-def live_or_opened(state: FlowState) -> Run | None:
+def ensure_live_run(state: FlowState) -> Run | None:
     """The present run, which opens for this if a `with` block waits for it."""
-    if state.waiting is not None:
-        state.waiting.opened()
+    if state.pending_block is not None:
+        state.pending_block.ensure_run()
     return state.live_run
 
 
@@ -140,7 +140,7 @@ def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None) -> 
         AlreadyRunningError: The flow is running already.
     """
     given = dict(run_params) if run_params is not None else NOTHING
-    live_or_opened(state)
+    ensure_live_run(state)
     parent_flow_id = flow_id_at(current.get())
     begun = False
     try:
@@ -170,7 +170,7 @@ def _undo(state: FlowState) -> None:
 
 def flow_id_at(scope: Scope | None) -> str | None:
     """The id of the flow that runs at a place."""
-    return None if scope is None or scope.handle.opened() is None else scope.handle.flow_id
+    return None if scope is None or scope.handle.ensure_run() is None else scope.handle.flow_id
 
 
 def record_inputs(flow: Any, state: FlowState, run: Run) -> None:
@@ -209,18 +209,18 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
 
 def open_run(flow: Any, state: FlowState, run: Run) -> None:
     """Announce a run, once, and ask what else it may be given; what this raises is the failure of the run."""
-    if run.announced:
+    if run.start_is_notified:
         return
-    announce(run)
+    notify_started(run)
     hooked = flow.task_dependencies()
     if hooked:
         run.handle.provide({**run.handle.provided, **hooked})
         record_inputs(flow, state, run)
 
 
-def announce(run: Run) -> None:
+def notify_started(run: Run) -> None:
     """Tell that it begins."""
-    run.announced = True
+    run.start_is_notified = True
     for sink in run.sinks:
         sink.run_started(run)
 
@@ -300,9 +300,9 @@ def execution(
             open_run(flow, state, run)
             value = yield body(run)
         except BaseException as error:
-            ending = conclude(run, None, (yield from wind_up(run, error)))
+            ending = conclude(run, None, (yield from end_children_and_providers(run, error)))
         else:
-            ending = conclude(run, value, (yield from wind_up(run, None)))
+            ending = conclude(run, value, (yield from end_children_and_providers(run, None)))
     finally:  # the context before all else: an interrupt must not leave it in a flow that has ended
         try:
             if token is not None:
@@ -322,7 +322,7 @@ def execution(
     return ending
 
 
-def wind_up(run: Run, error: Ending) -> Steps[Ending]:
+def end_children_and_providers(run: Run, error: Ending) -> Steps[Ending]:
     """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
     if run.children is not None:
         error = yield _end_of_children(run.children, error)
@@ -344,9 +344,9 @@ def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
     try:
         value = yield body
     except BaseException as error:
-        ending = yield from wind_up(run, error)
+        ending = yield from end_children_and_providers(run, error)
         return Outcome(None, error if ending is None else ending)
-    return Outcome(value, (yield from wind_up(run, None)))
+    return Outcome(value, (yield from end_children_and_providers(run, None)))
 
 
 def end(state: FlowState, run: Run) -> None:
@@ -356,8 +356,8 @@ def end(state: FlowState, run: Run) -> None:
     try:
         run.log.flush(None)
         if run.config.print_finished_message:
-            told = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
-            run.log.add_entry(logging.INFO, told, None)
+            message = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
+            run.log.add_entry(logging.INFO, message, None)
         abandoned = run.close()
         for sink in run.sinks:
             sink.run_ended(run, abandoned)

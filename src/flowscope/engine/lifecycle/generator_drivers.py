@@ -40,12 +40,12 @@ class GeneratorLifecycle:
         """Close what was opened for the async generator; tell with which error it ends."""
         return error
 
-    def ended(self, value: object) -> None:
-        """It has returned, or its consumer has closed it."""
+    def complete(self, value: object) -> None:
+        """Record that the generator has returned, or that its consumer has closed it."""
 
-    def raised(self, error: BaseException) -> bool:  # noqa: ARG002 - for subclasses
-        """It has raised; tell whether its consumer sees that."""
-        return True
+    def try_tolerate(self, error: BaseException) -> bool:  # noqa: ARG002 - for subclasses
+        """Record an error; return True if the generator ends without raising it."""
+        return False
 
     def surroundings(self) -> AbstractContextManager[object] | None:
         """What surrounds each step; None for nothing."""
@@ -55,10 +55,10 @@ class GeneratorLifecycle:
         """Make a step in its scope."""
         token = enter(self.scope)
         try:
-            around = self.surroundings()
-            if around is None:
+            context_manager = self.surroundings()
+            if context_manager is None:
                 return step(*values)
-            with around:
+            with context_manager:
                 return step(*values)
         finally:
             leave(token, self.scope)
@@ -67,10 +67,10 @@ class GeneratorLifecycle:
         """Make an async step in its scope."""
         token = enter(self.scope)
         try:
-            around = self.surroundings()
-            if around is None:
+            context_manager = self.surroundings()
+            if context_manager is None:
                 return await step(*values)
-            with around:
+            with context_manager:
                 return await step(*values)
         finally:
             leave(token, self.scope)
@@ -79,7 +79,7 @@ class GeneratorLifecycle:
 def drive_generator(
     begin: Callable[[tuple[Any, ...], dict[str, Any]], GeneratorLifecycle],
 ) -> Callable[..., Generator[Any, Any, Any]]:
-    """A generator function whose generators lead such lives; `begin` is called at the first step."""
+    """A generator function whose generators have such lifecycles; `begin` is called at the first step."""
 
     def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         lifecycle = begin(args, kwargs)
@@ -105,10 +105,10 @@ def drive_generator(
                 raise
             result = value_unless(lifecycle.inside(lifecycle.close, None), result)
         except BaseException as error:
-            if lifecycle.raised(error):
+            if not lifecycle.try_tolerate(error):
                 raise
             return None
-        lifecycle.ended(result)
+        lifecycle.complete(result)
         return result
 
     return call
@@ -117,7 +117,7 @@ def drive_generator(
 def drive_async_generator(
     begin: Callable[[tuple[Any, ...], dict[str, Any]], GeneratorLifecycle],
 ) -> Callable[..., AsyncGenerator[Any, Any]]:
-    """An async generator function whose generators lead such lives; `begin` is called at the first step."""
+    """An async generator function whose generators have such lifecycles; `begin` is called at the first step."""
 
     async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         lifecycle = begin(args, kwargs)
@@ -142,9 +142,9 @@ def drive_async_generator(
                 raise
             value_unless(await lifecycle.inside_async(lifecycle.close_async, None), None)
         except BaseException as error:
-            if lifecycle.raised(error):
+            if not lifecycle.try_tolerate(error):
                 raise
             return
-        lifecycle.ended(None)
+        lifecycle.complete(None)
 
     return call

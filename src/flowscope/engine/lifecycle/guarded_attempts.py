@@ -10,7 +10,7 @@ from ..definitions.task_definition import TaskDefinition
 from ..injection.provider_stack import value_unless
 from ..policies.policy import (
     DONE,
-    NOT_ASKED,
+    NO_LOOKUP,
     RUN,
     TOLERATE,
     BeforeAttempt,
@@ -56,11 +56,11 @@ def guarded_async(attempt: AsyncAttempt) -> AsyncAttempt:
 def _attempt_steps(call: Call, body: Step) -> Steps[Outcome]:
     definition: TaskDefinition = call.definition
     for policy in definition.policies:
-        answer = yield from _admission(policy, call)
-        if isinstance(answer, Return):
-            return Outcome(answer.value)
-        if answer is not None:
-            return Outcome(None, answer.error)
+        decision = yield from _admission(policy, call)
+        if isinstance(decision, Return):
+            return Outcome(decision.value)
+        if decision is not None:
+            return Outcome(None, decision.error)
     outcome = Outcome()
     try:
         outcome = Outcome((yield body))
@@ -75,16 +75,16 @@ def _attempt_steps(call: Call, body: Step) -> Steps[Outcome]:
 
 def _admission(policy: CallPolicy, call: Call) -> Steps[Return | Raise | None]:
     """Ask a policy until it lets the attempt run, or answers in its place."""
-    found: object = NOT_ASKED
-    while (answer := policy.before_attempt(call, found)) is not RUN:
-        if isinstance(answer, (Return, Raise)):
-            return answer
-        found = yield _waiting(policy, answer)
+    lookup_result: object = NO_LOOKUP
+    while (decision := policy.before_attempt(call, lookup_result)) is not RUN:
+        if isinstance(decision, (Return, Raise)):
+            return decision
+        lookup_result = yield _waiting(policy, decision)
     return None
 
 
-def _waiting(policy: CallPolicy, answer: BeforeAttempt) -> Step:
-    match answer:
+def _waiting(policy: CallPolicy, decision: BeforeAttempt) -> Step:
+    match decision:
         case Wait(seconds):
             return Step(partial(sleep, seconds), partial(sleep_async, seconds))
         case WaitFor(latch):
@@ -93,20 +93,22 @@ def _waiting(policy: CallPolicy, answer: BeforeAttempt) -> Step:
             outcomes = policy.outcomes
             return Step(partial(outcomes.look_up, key), partial(outcomes.look_up_async, key))
         case _:
-            raise TypeError(f"{answer!r} is no answer of before_attempt")
+            raise TypeError(f"{decision!r} is no decision of before_attempt")
 
 
 def _settlement(policy: CallPolicy, call: Call, outcome: Outcome) -> Steps[BaseException | None]:
     """Ask a policy what follows the attempt; the error that the attempt ends with."""
-    answer = policy.after_attempt(call, outcome)
-    if isinstance(answer, Record):
+    decision = policy.after_attempt(call, outcome)
+    if isinstance(decision, Record):
         outcomes = policy.outcomes
-        yield Step(partial(outcomes.record, call, answer.outcome), partial(outcomes.record_async, call, answer.outcome))
-    elif isinstance(answer, Raise):
-        answer.error.__cause__ = outcome.error
-        return answer.error
-    elif answer is TOLERATE:
+        yield Step(
+            partial(outcomes.record, call, decision.outcome), partial(outcomes.record_async, call, decision.outcome)
+        )
+    elif isinstance(decision, Raise):
+        decision.error.__cause__ = outcome.error
+        return decision.error
+    elif decision is TOLERATE:
         revise(call, "raise_on_error", value=False)
-    elif answer is not DONE:
-        raise TypeError(f"{answer!r} is no answer of after_attempt")
+    elif decision is not DONE:
+        raise TypeError(f"{decision!r} is no decision of after_attempt")
     return outcome.error

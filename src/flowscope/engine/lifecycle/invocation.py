@@ -30,9 +30,9 @@ def invoke(
         case Kind.ASYNC:
             return _await_open(value, providers)
         case Kind.GENERATOR:
-            return drive_generator(lambda _args, _kwargs: _OpenLife(value, providers))()
+            return drive_generator(lambda _args, _kwargs: _InjectedGenerator(value, providers))()
         case Kind.ASYNC_GENERATOR:
-            return drive_async_generator(lambda _args, _kwargs: _OpenLife(value, providers))()
+            return drive_async_generator(lambda _args, _kwargs: _InjectedGenerator(value, providers))()
 
 
 async def invoke_async(
@@ -62,7 +62,7 @@ async def _await_open(coroutine: Any, providers: ProviderStack) -> Any:
     return value_unless(await providers.close_async(None), value)
 
 
-class _OpenLife(GeneratorLifecycle):
+class _InjectedGenerator(GeneratorLifecycle):
     """The lifecycle of a generator that is the rest of a call, with everything that the call has providers."""
 
     __slots__ = ("_generator", "_provider_stack")

@@ -1,4 +1,4 @@
-"""Calling tasks: one short driver for each kind of function around the decisions of `task_life`."""
+"""Calling tasks: one short driver for each kind of function around the decisions of `task_lifecycle`."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ from .executor_hook import executor_hook
 from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
 from .guarded_attempts import guarded, guarded_async
 from .invocation import invoke, invoke_async
-from .task_lifecycle import RAISE, TOLERATE, AttemptDecision, begin, complete, failed, timed_out, waiting_call
+from .task_lifecycle import RAISE, TOLERATE, AttemptDecision, begin, complete, current_call, failed, timed_out
 
 __all__ = [
     "Attempt",
@@ -27,14 +27,14 @@ __all__ = [
     "attempt_here",
     "attempt_here_async",
     "caller_of",
-    "go_on",
+    "continue_call",
+    "submitted_caller",
     "sync_caller",
-    "waiting_caller",
 ]
 
 Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
 """Makes one attempt of a call, and returns its value."""
-GoOn = Callable[[Kind, Call, Any, tuple[Any, ...], dict[str, Any]], Any]
+ContinueCall = Callable[[Kind, Call, Any, tuple[Any, ...], dict[str, Any]], Any]
 """Goes on with a call that has returned the rest of itself, and returns what its caller gets."""
 
 reset = current.reset
@@ -53,7 +53,7 @@ def caller_of(definition: TaskDefinition) -> Callable[..., Any]:
     return makers[definition.kind](definition)
 
 
-def go_on(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def continue_call(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What the caller of a sync task gets that has returned a coroutine or generator of its own: one that is the task.
 
     Raises:
@@ -69,9 +69,9 @@ def go_on(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict
 
         carrying = async_caller(definition, begin=begun, attempt=_attempts_from(rest))(*args, **kwargs)
     elif kind is Kind.GENERATOR:
-        carrying = drive_generator(lambda _args, _kwargs: _RestLife(call, rest))()
+        carrying = drive_generator(lambda _args, _kwargs: _ReturnedGenerator(call, rest))()
     else:
-        carrying = drive_async_generator(lambda _args, _kwargs: _RestLife(call, rest))()
+        carrying = drive_async_generator(lambda _args, _kwargs: _ReturnedGenerator(call, rest))()
     carrying.__name__ = carrying.__qualname__ = definition.name
     return carrying
 
@@ -84,7 +84,7 @@ def sync_caller(
     failed: Callable[[Call, BaseException], AttemptDecision] = failed,
     sleep: Callable[[float], object] = sleep,
     attempt: Attempt | None = None,
-    go_on: GoOn = go_on,
+    continue_call: ContinueCall = continue_call,
 ) -> Callable[..., Any]:
     """Calls a sync task; a submitted call has ways of its own to take these steps."""
     target, plain = definition.target, definition.plain and attempt is None and not definition.policies
@@ -109,7 +109,7 @@ def sync_caller(
                 if shape is coroutine or shape is generator or shape is async_generator:
                     kind = own_kind(value)
                     if kind is not Kind.SYNC:
-                        return go_on(kind, call, value, args, kwargs)
+                        return continue_call(kind, call, value, args, kwargs)
             except BaseException as error:
                 decision = failed(call, error)
                 if decision is RAISE:
@@ -166,11 +166,11 @@ def async_caller(
     return call_task
 
 
-def waiting_caller(definition: TaskDefinition) -> Callable[..., Coroutine[Any, Any, Any]]:
+def submitted_caller(definition: TaskDefinition) -> Callable[..., Coroutine[Any, Any, Any]]:
     """Awaits the call of an async task that waits in the context; made once for each task."""
-    if definition.waiting_caller is None:
-        definition.waiting_caller = async_caller(definition, begin=waiting_call)
-    return definition.waiting_caller
+    if definition.submitted_caller is None:
+        definition.submitted_caller = async_caller(definition, begin=current_call)
+    return definition.submitted_caller
 
 
 def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -223,7 +223,7 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
         value = run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
     except ThreadTimeout as late:
         run: Run | None = call.handle.run
-        if run is not None and run.calls.kept:
+        if run is not None and run.calls.keeps_calls:
             run.abandoned_threads[call.order] = late.thread
         raise timed_out(call, timeout) from None
     if own_kind(value) is Kind.ASYNC:
@@ -263,7 +263,7 @@ def _async_generator_caller(definition: TaskDefinition) -> Callable[..., AsyncGe
     return drive_async_generator(lambda args, kwargs: _TaskGenerator(begin(definition, args, kwargs), args, kwargs))
 
 
-class _TaskLife(GeneratorLifecycle):
+class _TaskLifecycle(GeneratorLifecycle):
     """The lifecycle of a generator of either kind that is a task."""
 
     __slots__ = ("_call",)
@@ -274,14 +274,14 @@ class _TaskLife(GeneratorLifecycle):
     def surroundings(self) -> AbstractContextManager[object] | None:
         return None if self._call.handle.is_bare else surroundings(self._call.handle, self._call)
 
-    def ended(self, value: object) -> None:
+    def complete(self, value: object) -> None:
         complete(self._call, value)
 
-    def raised(self, error: BaseException) -> bool:
-        return failed(self._call, error) is RAISE
+    def try_tolerate(self, error: BaseException) -> bool:
+        return failed(self._call, error) is not RAISE
 
 
-class _RestLife(_TaskLife):
+class _ReturnedGenerator(_TaskLifecycle):
     """The lifecycle of a task that has returned its generator."""
 
     __slots__ = ("_rest",)
@@ -299,7 +299,7 @@ class _RestLife(_TaskLife):
         return generator
 
 
-class _TaskGenerator(_TaskLife):
+class _TaskGenerator(_TaskLifecycle):
     """The lifecycle of a task that is a generator function."""
 
     __slots__ = ("_args", "_kwargs", "_provider_stack")

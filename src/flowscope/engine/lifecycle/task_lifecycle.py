@@ -27,12 +27,12 @@ __all__ = [
     "attempt_failed",
     "begin",
     "complete",
+    "current_call",
     "end_remotely",
     "failed",
     "revise",
     "start",
     "timed_out",
-    "waiting_call",
 ]
 
 _MARK: Final = "_task_id"
@@ -62,7 +62,7 @@ def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, A
         NoActiveFlowError: No flow is running here.
     """
     parent = current.get()
-    if parent is None or ((run := parent.handle.run) is None and (run := parent.handle.opened()) is None):
+    if parent is None or ((run := parent.handle.run) is None and (run := parent.handle.ensure_run()) is None):
         raise no_active_flow(f"task {definition.name!r}", parent)
     call: Call = definition.new_call()
     call.handle = parent.handle
@@ -82,11 +82,11 @@ def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, A
     call.started = tick()
     run.calls.append(call)
     if not waits and (run.is_observed or flow_events.event_listeners):
-        _announce_start(run, call)
+        _notify_started(run, call)
     return call
 
 
-def waiting_call(definition: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
+def current_call(definition: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
     """The call that this context is for, which has been begun and started already."""
     call: Any = current.get()
     return call  # type: ignore[no-any-return] # the submitted call
@@ -98,10 +98,10 @@ def start(call: Call, at: int | None = None) -> None:
     call.status = _RUNNING
     run: Run | None = call.handle.run
     if run is not None and (run.is_observed or flow_events.event_listeners):
-        _announce_start(run, call)
+        _notify_started(run, call)
 
 
-def _announce_start(run: Run, call: Call) -> None:
+def _notify_started(run: Run, call: Call) -> None:
     try:
         for sink in run.sinks:
             sink.task_started(call)
@@ -120,10 +120,10 @@ def complete(call: Call, value: object) -> None:
     if run.keeps_values:
         call.value = value
     call.ended = ended
-    if run.waiting_prints:
+    if run.partial_lines:
         run.log.flush(call)
     if run.is_observed or flow_events.event_listeners:
-        _announce_stop(run, call, None)
+        _notify_ended(run, call, None)
 
 
 def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure | None, at: int) -> None:
@@ -138,7 +138,7 @@ def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure 
         run.failures.keep(call.order, failure)
     call.ended = at
     if run.is_observed or flow_events.event_listeners:
-        _announce_stop(run, call, failure)
+        _notify_ended(run, call, failure)
 
 
 def failed(call: Call, error: BaseException) -> AttemptDecision:
@@ -160,11 +160,11 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
     if run.keeps_failures:
         run.failures.keep(call.order, failure)
     call.ended = ended
-    if run.waiting_prints:
+    if run.partial_lines:
         run.log.flush(call)
     run.log.add_failure(f"task {definition.name!r}", call.status, failure, call)
     if run.is_observed or flow_events.event_listeners:
-        _announce_stop(run, call, failure)
+        _notify_ended(run, call, failure)
     return RAISE if raises else TOLERATE
 
 
@@ -208,8 +208,8 @@ def _retry(run: Run | None, call: Call, error: BaseException) -> float:
     definition: TaskDefinition = call.definition
     pause = definition.retry.delay_after(call.attempt)
     if run is not None:
-        told = f"attempt {call.attempt} of {definition.retry.retries + 1} failed, next in {pause:g} s: {summary_of(error, run.redactor)}"
-        run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {told}", call)
+        message = f"attempt {call.attempt} of {definition.retry.retries + 1} failed, next in {pause:g} s: {summary_of(error, run.redactor)}"
+        run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {message}", call)
         if run.is_observed or flow_events.event_listeners:
             attempt_failed(call, FailedAttempt(call.attempt, pause, Failure(error, run.failures).info()))
     call.attempt += 1
@@ -224,7 +224,7 @@ def attempt_failed(call: Call, failure: FailedAttempt) -> None:
         sink.attempt_failed(call, failure)
 
 
-def _announce_stop(run: Run, call: Call, failure: Failure | None) -> None:
+def _notify_ended(run: Run, call: Call, failure: Failure | None) -> None:
     duration = seconds(call.started, call.ended)
     if run.config.print_finished_message:
         run.log.add_entry(

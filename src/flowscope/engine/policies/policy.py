@@ -13,7 +13,7 @@ from ..scope.call import Call
 
 __all__ = [
     "DONE",
-    "NOT_ASKED",
+    "NO_LOOKUP",
     "RUN",
     "TOLERATE",
     "AfterAttempt",
@@ -30,20 +30,20 @@ __all__ = [
 ]
 
 
-class _Answer(Enum):
+class _Decision(Enum):
     RUN = "run"
     DONE = "done"
     TOLERATE = "tolerate"
-    NOT_ASKED = "not asked"
+    NO_LOOKUP = "no lookup"
 
 
-RUN: Final = _Answer.RUN
+RUN: Final = _Decision.RUN
 """The attempt may be made, as far as this policy is concerned."""
-DONE: Final = _Answer.DONE
+DONE: Final = _Decision.DONE
 """The outcome stands, as far as this policy is concerned."""
-TOLERATE: Final = _Answer.TOLERATE
+TOLERATE: Final = _Decision.TOLERATE
 """The call fails, and its caller gets None."""
-NOT_ASKED: Final = _Answer.NOT_ASKED
+NO_LOOKUP: Final = _Decision.NO_LOOKUP
 """What a policy is told where it has looked nothing up yet."""
 
 
@@ -90,8 +90,8 @@ class Record(NamedTuple):
     outcome: Outcome
 
 
-BeforeAttempt = Literal[_Answer.RUN] | Wait | WaitFor | Lookup | Return | Raise
-AfterAttempt = Literal[_Answer.DONE, _Answer.TOLERATE] | Raise | Record
+BeforeAttempt = Literal[_Decision.RUN] | Wait | WaitFor | Lookup | Return | Raise
+AfterAttempt = Literal[_Decision.DONE, _Decision.TOLERATE] | Raise | Record
 
 
 class OutcomePort(Protocol):
@@ -120,8 +120,8 @@ class CallPolicy:
     outcomes: OutcomePort
     """What answers its `Lookup`, and performs its `Record`."""
 
-    def before_attempt(self, call: Call, found: object) -> BeforeAttempt:  # noqa: ARG002 - for subclasses
-        """What is to be done before an attempt; `found` is what the last `Lookup` found, or `NOT_ASKED`."""
+    def before_attempt(self, call: Call, lookup_result: object) -> BeforeAttempt:  # noqa: ARG002 - for subclasses
+        """What is to be done before an attempt; `lookup_result` is what the last `Lookup` found, or `NO_LOOKUP`."""
         return RUN
 
     def after_attempt(self, call: Call, outcome: Outcome) -> AfterAttempt:  # noqa: ARG002 - for subclasses

@@ -11,7 +11,7 @@ from ...errors import DefinitionError, InjectionError, ParameterError, Serializa
 
 __all__ = ["RetryPolicy"]
 
-_HOPELESS: Final = (ParameterError, InjectionError, SerializationError, DefinitionError)
+_NEVER_RETRIED: Final = (ParameterError, InjectionError, SerializationError, DefinitionError)
 """What would only happen again."""
 
 
@@ -29,7 +29,7 @@ class RetryPolicy:
     """How much of itself, at random, is added to each delay."""
     retry_on: tuple[type[BaseException], ...] = (Exception,)
     """What is worth another attempt."""
-    hopeless: tuple[type[BaseException], ...] = _HOPELESS
+    excluded: tuple[type[BaseException], ...] = _NEVER_RETRIED
     """What is not, although `retry_on` has it."""
 
     def problems(self) -> Iterable[str]:
@@ -50,7 +50,7 @@ class RetryPolicy:
     def retries_after(self, attempt: int, error: BaseException) -> bool:
         """Whether another attempt follows one, counted from 1, that failed with this error."""
         kind = type(error)  # its `__class__` may raise
-        return self.allows_after(attempt) and issubclass(kind, self.retry_on) and not issubclass(kind, self.hopeless)
+        return self.allows_after(attempt) and issubclass(kind, self.retry_on) and not issubclass(kind, self.excluded)
 
     def delay_after(self, attempt: int) -> float:
         """Seconds between a failed attempt, counted from 1, and the next: exponential backoff, proportional jitter."""

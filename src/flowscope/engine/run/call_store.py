@@ -18,7 +18,7 @@ _BATCH: Final = 1_024
 class CallStore(Protocol):
     """Takes the calls of a run, from any thread, until it is closed."""
 
-    kept: ClassVar[bool]
+    keeps_calls: ClassVar[bool]
     """Whether calls are kept."""
 
     def append(self, call: Call, /) -> None:
@@ -51,7 +51,7 @@ class KeptCalls(list[Call]):
 
     __slots__ = ()
 
-    kept: ClassVar[bool] = True
+    keeps_calls: ClassVar[bool] = True
 
     def append_late(self, call: Call) -> None:
         """Take an ended call, although it is closed."""
@@ -85,7 +85,7 @@ class CountedCalls:
 
     __slots__ = ("_calls", "_closed", "_fold_at", "_lock", "_timings")
 
-    kept: ClassVar[bool] = False
+    keeps_calls: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._calls: list[Call] = []

@@ -21,12 +21,12 @@ class ChildTask(Protocol):
         """Ask it to end."""
         ...
 
-    def run_while_waiting(self) -> bool:
+    def try_run_while_waiting(self) -> bool:
         """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
         ...
 
-    def run_while_awaiting(self) -> bool:
-        """Like `run_while_waiting`, in a coroutine."""
+    def try_run_while_awaiting(self) -> bool:
+        """Like `try_run_while_waiting`, in a coroutine."""
         ...
 
 
@@ -52,11 +52,11 @@ class ChildTasks:
         """Note that one has failed; to be said before it is told to whoever waits for it."""
         self._unread[child] = error
 
-    def read(self, child: ChildTask) -> None:
+    def mark_read(self, child: ChildTask) -> None:
         """Note that somebody has asked how it went."""
         self._unread.pop(child, None)
 
-    def settled(self, child: ChildTask) -> None:
+    def remove(self, child: ChildTask) -> None:
         """Let go of one that has ended."""
         idle: Latch | None = None
         with self._lock:
@@ -67,7 +67,7 @@ class ChildTasks:
             idle.set()
 
     @property
-    def are_open(self) -> bool:
+    def has_open(self) -> bool:
         """Whether some have not ended."""
         return bool(self._open)
 
@@ -113,7 +113,7 @@ class ChildTasks:
         try:
             while (latch := self._latch()) is not None:
                 for child in self._all_open():
-                    child.run_while_waiting()
+                    child.try_run_while_waiting()
                 with blocking_section():
                     latch.wait_blocking()
         except BaseException as interrupt:
@@ -124,7 +124,7 @@ class ChildTasks:
         try:
             while (latch := self._latch()) is not None:
                 for child in self._all_open():
-                    child.run_while_awaiting()
+                    child.try_run_while_awaiting()
                 with blocking_section():
                     await latch.wait()
         except BaseException as interrupt:

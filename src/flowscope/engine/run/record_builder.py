@@ -39,7 +39,7 @@ __all__ = [
 def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
     """The whole record, as of now; `tasks` are those that it has, if they are not to be made."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
-    lines, events = run.log.lines, run.dispatcher.kept
+    lines, events = run.log.lines, run.dispatcher.recorded
     record: FlowRun[Any] = FlowRun.model_construct(
         schema_version=1,
         flow_id=handle.flow_id,
@@ -61,7 +61,7 @@ def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
         results=[result_of(run, fact) for fact in run.log.results.items()],
         tags=run.tags,
         dropped=Dropped(
-            tasks=0 if run.calls.kept else run.calls.timings().count,
+            tasks=0 if run.calls.keeps_calls else run.calls.timings().count,
             logs=lines.dropped,
             events=events.dropped if events is not None else 0,
         ),

@@ -45,7 +45,7 @@ class _Tasks:
     def texts(self, calls: list[Call]) -> list[str]:
         """One text for each call, in one loop: what is extras is looked for once."""
         run, now, value_text = self._run, tick(), self._value
-        handle, anchor, root, given = run.handle, run.handle.anchor, run.root, run.handle.given_ids
+        handle, anchor, root, given = run.handle, run.handle.anchor, run.root, run.handle.remote_task_ids
         pending, prefix = RunStatus.PENDING, f'{{"task_id":"task-{handle.token}-'
         has_extras = bool(run.failures or run.placements or run.abandoned_threads)
         texts: list[str] = []

@@ -39,7 +39,6 @@ class Run:
     __slots__ = (
         "abandoned_threads",
         "activation",
-        "announced",
         "calls",
         "children",
         "config",
@@ -58,6 +57,7 @@ class Run:
         "orders",
         "params",
         "parent_flow_id",
+        "partial_lines",
         "placements",
         "proxies",
         "redactor",
@@ -65,12 +65,12 @@ class Run:
         "run_params",
         "shared",
         "sinks",
+        "start_is_notified",
         "started",
         "status",
         "surrounding_loop",
         "tags",
         "value",
-        "waiting_prints",
     )
 
     def __init__(  # noqa: PLR0915 - one line for each part
@@ -120,7 +120,7 @@ class Run:
         self.failures = failures
         """What tasks failed with, by execution order."""
         failures.redactor = self.redactor
-        self.keeps_failures = calls.kept or type(failures) is LatestFailure
+        self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
         self.log = log
         self.dispatcher = dispatcher
         self.sinks = sinks
@@ -131,9 +131,9 @@ class Run:
         """Whether the life of a task is news to somebody besides the listeners of the bus."""
         self.shared: SharedProviders | None = None
         """The values of `scope="flow"` providers, if there are any."""
-        self.waiting_prints = self.log.partial
+        self.partial_lines = self.log.partial
         """Not empty while some task has printed part of a line."""
-        self.announced = False
+        self.start_is_notified = False
         """Whether its FLOW_START has been told."""
         self.started = tick()
         self.ended = 0
@@ -200,10 +200,10 @@ def recorded_run(
 ) -> Run:
     """A run that is kept in memory and told to listeners and to the sinks of integrations."""
     config = start.config
-    kept: Buffer[FlowEvent] | None = None
+    recorded: Buffer[FlowEvent] | None = None
     if config.capture_events:
-        kept = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
-    dispatcher = EventDispatcher(start.handle, listeners, kept)
+        recorded = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
+    dispatcher = EventDispatcher(start.handle, listeners, recorded)
     redactor = redactor_for(config.redact)
     added = new_sinks(start) if sink_factories else ()
     sinks = (EventSink(dispatcher, redactor), *added)

@@ -41,7 +41,7 @@ def _made(factory: SinkFactory, start: RunStart) -> RunSink | None:
     try:
         return factory(start)
     except Exception as error:
-        _complain(factory, error)
+        _log_failure(factory, error)
         return None
 
 
@@ -64,7 +64,7 @@ class GuardedSink(RunSink):
     def _report(self, error: Exception) -> None:
         if type(error) not in self._reported:
             self._reported.add(type(error))
-            _complain(self.sink, error)
+            _log_failure(self.sink, error)
 
     @override
     def run_started(self, run: RunView) -> None:
@@ -129,7 +129,7 @@ class GuardedSink(RunSink):
             return {}
 
 
-def _complain(what: object, error: Exception) -> None:
+def _log_failure(what: object, error: Exception) -> None:
     with outside():
         _log.warning("%s raised %s", class_of(what).__qualname__, class_of(error).__qualname__, exc_info=error)
 
@@ -162,5 +162,5 @@ def received_sink(kind: type[RunSink], carried: Mapping[str, str]) -> RunSink:
     try:
         return GuardedSink(kind.received(carried))
     except Exception as error:
-        _complain(kind, error)
+        _log_failure(kind, error)
         return RunSink()

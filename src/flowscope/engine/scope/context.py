@@ -22,7 +22,17 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 class Handle:
     """What contexts hold of a run: what it is called, for good, and the run itself, while it lasts."""
 
-    __slots__ = ("anchor", "find_flow", "flow_id", "flow_name", "given_ids", "is_bare", "provided", "run", "token")
+    __slots__ = (
+        "anchor",
+        "find_flow",
+        "flow_id",
+        "flow_name",
+        "is_bare",
+        "provided",
+        "remote_task_ids",
+        "run",
+        "token",
+    )
 
     def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], Any]) -> None:
         self.flow_id = clean_text(flow_id)
@@ -33,7 +43,7 @@ class Handle:
         """What turns its ticks into wall time."""
         self.find_flow = find_flow
         """A weak reference to the flow."""
-        self.given_ids: dict[int, str] = {}
+        self.remote_task_ids: dict[int, str] = {}
         """The ids of tasks that got theirs in another process, by execution order."""
         self.run: Any = None
         """The `Run`, while it is running."""
@@ -42,18 +52,18 @@ class Handle:
         self.is_bare = True
         """Whether the bodies of its calls get nothing from the run: no values, and no surroundings."""
 
-    def opened(self) -> Any:
+    def ensure_run(self) -> Any:
         """The run, which opens for this if it is that of a `with` block; None where none is running."""
         return self.run
 
-    def present_flow(self) -> Any:
+    def running_flow(self) -> Any:
         """The flow that is running, also in a `with` block in which nothing has happened; None where none is."""
         return None if self.run is None else self.run.flow
 
     def task_id(self, order: int) -> str | None:
         """The id of a task by its execution order; None for 0, the flow itself."""
-        if order in self.given_ids:
-            return self.given_ids[order]
+        if order in self.remote_task_ids:
+            return self.remote_task_ids[order]
         return f"task-{self.token}-{order}" if order else None
 
     def provide(self, values: Mapping[str, Any]) -> None:
@@ -71,7 +81,7 @@ class Handle:
 class BlockHandle(Handle):
     """What contexts hold of a `with` block: its run opens with the first thing that happens in it.
 
-    Whoever looks at `run` alone sees none until then. Who begins something asks for `opened()`.
+    Whoever looks at `run` alone sees none until then. Who begins something asks for `ensure_run()`.
     """
 
     __slots__ = ("_lock", "_opener", "_waits")
@@ -84,7 +94,7 @@ class BlockHandle(Handle):
         self._lock = threading.RLock()
         """Held while the run is started: others wait for that."""
 
-    def opened(self) -> Any:
+    def ensure_run(self) -> Any:
         """The run, which opens for this; None once the block is over."""
         if self._waits:
             with self._lock:
@@ -96,9 +106,9 @@ class BlockHandle(Handle):
                         self._waits = False
         return self.run
 
-    def present_flow(self) -> Any:
+    def running_flow(self) -> Any:
         """The flow of the block, until that is over."""
-        return self.find_flow() if self._waits else super().present_flow()
+        return self.find_flow() if self._waits else super().running_flow()
 
     def identify(self, flow_id: str, flow_name: str, token: str) -> None:
         """Take over what the flow is called when its run opens."""

@@ -114,7 +114,7 @@ _QUIET: Final = {
 def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
     handle = Handle(request.flow_id, request.flow_name, request.token, anchor(), weakref.ref(flow))
     handle.provide(RemoteProvided(request.provided))
-    handle.given_ids[1] = request.task_id
+    handle.remote_task_ids[1] = request.task_id
     config = request.config.model_copy(update=_QUIET)
     sinks = (relay, *(received_sink(kind, carried) for kind, carried in request.carried))
     run = Run(

@@ -108,7 +108,7 @@ class Replay:
             call = begin(definition, message.args, message.kwargs, waits=True)
         finally:
             leave(token, None)
-        run.handle.given_ids[call.order] = message.task_id
+        run.handle.remote_task_ids[call.order] = message.task_id
         if message.executor != "inline":
             run.placements[call.order] = message.executor
         self._calls[message.order] = call
@@ -125,8 +125,8 @@ class Replay:
 
 def _forget_unless_kept(call: Call) -> None:
     run: Run | None = call.handle.run
-    if run is not None and not run.calls.kept:
-        run.handle.given_ids.pop(call.order, None)
+    if run is not None and not run.calls.keeps_calls:
+        run.handle.remote_task_ids.pop(call.order, None)
         run.placements.pop(call.order, None)
 
 

@@ -81,7 +81,7 @@ class TaskFuture(Generic[T_co]):
         if not self.done():
             self.check_wait()
             if timeout is None:
-                self._submission.run_while_waiting()
+                self._submission.try_run_while_waiting()
             with blocking_section():
                 in_time = self._submission.wait(timeout)
             if not in_time:
@@ -95,7 +95,7 @@ class TaskFuture(Generic[T_co]):
     def turns_async(self) -> bool:
         """Wait until it has ended, or its sync function has returned a coroutine of its own; whether it has."""
         if not self.done():
-            self._submission.run_while_waiting()
+            self._submission.try_run_while_waiting()
             with blocking_section():
                 self._submission.wait_for_kind()
         return self._submission.is_async
@@ -116,7 +116,7 @@ class TaskFuture(Generic[T_co]):
         """Wait for the end, and return the task's value; cancelling the wait cancels the task."""
         submission = self._submission
         while not submission.settled:
-            submission.run_while_awaiting()
+            submission.try_run_while_awaiting()
             waiter = new_waiter()
             submission.when_settled(waker(waiter))
             try:

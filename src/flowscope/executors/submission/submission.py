@@ -20,8 +20,8 @@ from ...concurrency.event_loops import (
 )
 from ...engine.definitions.callables import Kind
 from ...engine.definitions.task_definition import TaskDefinition
-from ...engine.lifecycle.task_drivers import Attempt, go_on, sync_caller, waiting_caller
-from ...engine.lifecycle.task_lifecycle import RAISE, AttemptDecision, begin, complete, failed, start, waiting_call
+from ...engine.lifecycle.task_drivers import Attempt, continue_call, submitted_caller, sync_caller
+from ...engine.lifecycle.task_lifecycle import RAISE, AttemptDecision, begin, complete, current_call, failed, start
 from ...engine.run.child_tasks import ChildTasks
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
@@ -119,12 +119,12 @@ class TaskSubmission(SubmittedCall):
             return
         caller = sync_caller(
             self.call.definition,
-            begin=waiting_call,
+            begin=current_call,
             complete=self._complete,
             failed=self._failed,
             sleep=self._pause,
             attempt=attempt,
-            go_on=self._defer,
+            continue_call=self._defer,
         )
         try:
             value = caller(*self._args, **self._kwargs)
@@ -150,7 +150,7 @@ class TaskSubmission(SubmittedCall):
             self._complete(call, rest)
             return rest
         call.definition.check_submittable(kind)
-        self._rest = go_on(kind, call, rest, args, kwargs), rest
+        self._rest = continue_call(kind, call, rest, args, kwargs), rest
         return None
 
     def _move_on(self, next_executor: Callable[[], Executor]) -> None:
@@ -197,7 +197,7 @@ class TaskSubmission(SubmittedCall):
         try:
             if not self._try_start(task=current_asyncio_task()):
                 return
-            self._settle(await waiting_caller(self.call.definition)(*self._args, **self._kwargs), None)
+            self._settle(await submitted_caller(self.call.definition)(*self._args, **self._kwargs), None)
         except BaseException as error:
             self._settle(None, error)
 
@@ -251,9 +251,9 @@ class TaskSubmission(SubmittedCall):
 
     def read(self) -> None:
         """Note that its outcome was read."""
-        self._children.read(self)
+        self._children.mark_read(self)
 
-    def run_while_waiting(self) -> bool:
+    def try_run_while_waiting(self) -> bool:
         """Run it here, if it waits for a thread of this executor; return whether it has left its queue."""
         if (
             self._state is SubmissionState.WAITING
@@ -263,13 +263,13 @@ class TaskSubmission(SubmittedCall):
             run_nested(self.run)
         return self._state is not SubmissionState.WAITING
 
-    def run_while_awaiting(self) -> bool:
-        """Like `run_while_waiting`, in a coroutine: an async function runs in this event loop, as a submission."""
+    def try_run_while_awaiting(self) -> bool:
+        """Like `try_run_while_waiting`, in a coroutine: an async function runs in this event loop, as a submission."""
         starts_here = self.is_async and self._state is SubmissionState.WAITING and self._executor.owns_current_thread()
         if starts_here:
             spawn(running_loop(), self._run_in_loop, self._context.copy(), self.cancel)
             add_nested(self)
-        return starts_here or self.run_while_waiting()
+        return starts_here or self.try_run_while_waiting()
 
     def _try_take(self) -> bool:
         """Claim it for its only run; False if it runs already, was cancelled, or its flow has ended."""
@@ -347,7 +347,7 @@ class TaskSubmission(SubmittedCall):
     def _end_abandoned(self, error: BaseException) -> None:
         run: Run | None = self.call.handle.run
         if self._thread is not None:
-            if run is not None and run.calls.kept:
+            if run is not None and run.calls.keeps_calls:
                 run.abandoned_threads[self.call.order] = self._thread
             self._executor.abandon(self._thread)
         self._drop_rest()
@@ -371,7 +371,7 @@ class TaskSubmission(SubmittedCall):
         try:
             self._wake_all()
             run: Run | None = self.call.handle.run
-            if run is not None and not run.calls.kept:
+            if run is not None and not run.calls.keeps_calls:
                 run.placements.pop(self.order, None)
         finally:
-            self._children.settled(self)
+            self._children.remove(self)

@@ -8,7 +8,7 @@ from ..._clock import tick
 from ...concurrency.event_loops import cancelled_error
 from ...engine.flow_base import state_of
 from ...engine.lifecycle.flow_drivers import close_flow, open_flow
-from ...engine.lifecycle.flow_lifecycle import wind_up
+from ...engine.lifecycle.flow_lifecycle import end_children_and_providers
 from ...engine.lifecycle.steps import perform
 from ...engine.lifecycle.task_lifecycle import end_remotely
 from ...engine.live import Flow
@@ -38,7 +38,7 @@ class Recording:
     @property
     def has_submitted(self) -> bool:
         """Whether tasks that were submitted in it have not ended."""
-        return self._run.children is not None and self._run.children.are_open
+        return self._run.children is not None and self._run.children.has_open
 
     def cancel_submitted(self) -> None:
         """Ask those to end."""
@@ -48,8 +48,8 @@ class Recording:
     def wind_up(self, error: BaseException | None, *, cancel: bool) -> BaseException | None:
         """Wait for what was submitted, or cancel it; tell what has failed there and was read by nobody."""
         if not cancel:
-            return perform(wind_up(self._run, error))
-        perform(wind_up(self._run, error or cancelled_error()))
+            return perform(end_children_and_providers(self._run, error))
+        perform(end_children_and_providers(self._run, error or cancelled_error()))
         return None
 
     def cancel_calls(self, activations: Collection[Activation]) -> None:

@@ -63,7 +63,7 @@ class ErrorHandler(BaseModel):
         """When another attempt follows a failed one."""
         retries = self.max_retries if self.strategy is ErrorStrategy.RETRY else 0
         return RetryPolicy(
-            retries, self.retry_delay, self.retry_backoff, retry_on=self.retryable_exceptions, hopeless=()
+            retries, self.retry_delay, self.retry_backoff, retry_on=self.retryable_exceptions, excluded=()
         )
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from ...engine.definitions.callables import Definition, Kind, define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
-from ...engine.lifecycle.task_drivers import caller_of, go_on, sync_caller
+from ...engine.lifecycle.task_drivers import caller_of, continue_call, sync_caller
 from ...engine.live import LIVE_TYPES
 from ...engine.scope.call import Call
 from ...errors import DefinitionError, GraphError, InjectionError
@@ -33,7 +33,7 @@ class Receiver:
         self.is_async = definition.kind is Kind.ASYNC
         self._task_name = task_name
         self.call: Callable[..., Any] = (
-            caller_of(task_definition) if self.is_async else sync_caller(task_definition, go_on=self._go_on)
+            caller_of(task_definition) if self.is_async else sync_caller(task_definition, continue_call=self._go_on)
         )
         """Calls the handler as a task; what it returns, if it is not None, may be to be awaited."""
         self.names = tuple(one.name for one in taken)
@@ -93,7 +93,7 @@ class Receiver:
         return self._positions(own) if by_position else (), kwargs
 
     def _go_on(self, kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return self.refuse(rest) if kind.yields else go_on(kind, call, rest, args, kwargs)
+        return self.refuse(rest) if kind.yields else continue_call(kind, call, rest, args, kwargs)
 
     def refuse(self, value: object) -> NoReturn:
         """Refuse a coroutine or generator that a handler has returned, and that nobody runs.

@@ -1,1 +1,1 @@
-"""How a flow runs: context, injection, capture, events, lifecycle, flows and tasks."""
+"""The execution of flows: context, injection, capture, events, lifecycle, flows and tasks."""

@@ -59,7 +59,7 @@ def current_task_or_none() -> Task | None:
 def bind_context(function: Callable[P, R]) -> Callable[P, R]:
     """The function bound to the present flow and task, for threads and callbacks that you start yourself.
 
-    Only the place in the flow is bound, no other context variables. After the flow has ended, the bound function runs
+    Only the scope in the flow is bound, no other context variables. After the flow has ended, the bound function runs
     outside all flows. An async function or generator stays one, also behind a plain wrapper.
     """
     scope = current.get()
@@ -78,7 +78,7 @@ def bind_context(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _bound(scope: Scope | None, kind: Kind, function: Callable[..., Any]) -> Any:
-    """A function of that kind, bound to a place in a flow."""
+    """A function of that kind, bound to a scope."""
 
     async def bound_async(*args: Any, **kwargs: Any) -> Any:
         token = enter(scope)

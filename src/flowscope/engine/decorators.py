@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FlowDecorator(Protocol):
-    """What `@flow(...)` returns."""
+    """The decorator that `@flow(...)` returns."""
 
     @overload
     def __call__(self, target: Callable[P, Coroutine[Any, Any, R]], /) -> Callable[P, Flow[R]]: ...
@@ -36,7 +36,7 @@ class FlowDecorator(Protocol):
 
 
 class TaskDecorator(Protocol):
-    """What `@task(...)` returns."""
+    """The decorator that `@task(...)` returns."""
 
     def __call__(self, target: F, /) -> F:
         """Make a task of a function."""
@@ -44,7 +44,7 @@ class TaskDecorator(Protocol):
 
 
 class TolerantTaskDecorator(Protocol):
-    """What `@task(raise_on_error=False)` returns: the task may return None."""
+    """The decorator that `@task(raise_on_error=False)` returns: the task may return None."""
 
     @overload
     def __call__(
@@ -107,18 +107,18 @@ def flow(
         check_names("flow", definition.name, unknown, options)
         check_types(f"flow {definition.name!r}", options)
         planned = FlowDefinition(definition, LIVE_TYPES, validate=validate)
-        given: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "flow_name": flow_name or planned.name,
             "flow_config": config,
             "tags": tags_of(tags),
             **({} if flow_id is None else {"flow_id": flow_id}),
         }
 
-        Flow[Any](**given)  # what is wrong with them is said here, and not at each call
+        Flow[Any](**fields)  # raises for invalid fields here, and not at each call
 
         def make_flow(*args: Any, **kwargs: Any) -> Flow[Any]:
-            made: Flow[Any] = Flow(**given)
-            return made.setup_planned(planned, args, kwargs)
+            new_flow: Flow[Any] = Flow(**fields)
+            return new_flow.setup_planned(planned, args, kwargs)
 
         return _looks_like(function, make_flow, planned.name)
 
@@ -218,16 +218,16 @@ def task(
 
 
 def _looks_like(function: Callable[..., Any], wrapper: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Give the wrapper the face of the function that it stands for."""
+    """Give the wrapper the name, docs and signature of its function."""
     if inspect.isroutine(function):
         update_wrapper(wrapper, function)
-    else:  # a partial or callable object: its state is its own
+    else:  # a partial or callable object: its attributes are its state
         assigned = tuple(
             attribute for attribute in WRAPPER_ASSIGNMENTS if attribute not in {"__name__", "__qualname__"}
         )
         update_wrapper(wrapper, function, assigned=assigned, updated=())
         wrapper.__name__ = wrapper.__qualname__ = name
         wrapper.__module__ = getattr(unwrap_partial(function), "__module__", wrapper.__module__)
-    with suppress(ValueError):  # a builtin that does not tell
+    with suppress(ValueError):  # a builtin without a signature
         wrapper.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return wrapper

@@ -1,4 +1,4 @@
-"""What a flow is made of, and what can be asked of it at any time."""
+"""The fields of a flow, and its state, record and log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .run.record_json import flow_run_json_of
 __all__ = ["FlowInspection", "R", "state_of"]
 
 R = TypeVar("R", default=Any)
-"""What a flow's function returns. A subclass uses the very same one: with another, Pydantic would build this model."""
+"""The type that a flow's function returns. A subclass uses the very same one: with another, Pydantic would build this model."""
 
 
 class _Stateful(BaseModel):
@@ -46,11 +46,11 @@ class _Stateful(BaseModel):
 _stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
 
 state_of: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_live"].fget
-"""What a flow carries from one execution to the next: for this library, and hidden from users."""
+"""The state of a flow between executions: for this library, and hidden from users."""
 
 
 class FlowInspection(_Stateful, Recordable, Generic[R]):
-    """The fields of a flow, and how it went."""
+    """The fields, state and record of a flow."""
 
     flow_id: str = Field(default_factory=new_flow_id, min_length=1)
     """Unique; every further execution of the same flow gets a new one."""
@@ -73,7 +73,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         return self._with_own_id(super().__deepcopy__(memo))
 
     def __repr_args__(self) -> Iterable[tuple[str, object]]:
-        """What tells it from others; its inputs may be long, or secret."""
+        """The name, id and status; inputs may be long, or secret."""
         known = vars(self)
         return [("flow_name", known.get("flow_name")), ("flow_id", known.get("flow_id")), ("status", str(self.status))]
 
@@ -82,10 +82,10 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
             vars(copied)["flow_id"] = new_flow_id()
         return copied
 
-    if not TYPE_CHECKING:  # a type checker would let every attribute be set
+    if not TYPE_CHECKING:  # a type checker would accept any attribute
 
         def __setattr__(self, name: str, value: object) -> None:
-            """Set a field, unless that would part from the record of the present run.
+            """Set a field, unless the record of the present run has it.
 
             Raises:
                 AlreadyRunningError: It is the id, name or tags of a flow that is running.
@@ -106,7 +106,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
 
     @property
     def return_value(self) -> R:
-        """What the flow's function returned, as the very object.
+        """The value of the flow's function, as the very object.
 
         Raises:
             NotExecutedError: The flow has not ended.
@@ -150,7 +150,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         return record if state.pending_block is None else record.model_copy(update={"status": RunStatus.RUNNING})
 
     def __flow_run__(self) -> FlowRun[R]:
-        """The record, for whoever validates the flow as one.
+        """The record, for a validation of the flow as one.
 
         Raises:
             ValueError: It has not been executed.
@@ -167,7 +167,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         """Refuse to be the response model of a FastAPI route, which would answer with the inputs alone.
 
         Raises:
-            DefinitionError: It is one.
+            DefinitionError: FastAPI makes a response model of it.
         """
         if _is_response_model():
             raise DefinitionError(
@@ -201,12 +201,12 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         return self
 
     def durations(self) -> Durations:
-        """How long the flow took, and its tasks by name; empty before the execution."""
+        """The durations of the flow, and of its tasks by name; empty before the execution."""
         run = self._live.run
         return Durations(flow_name=self.flow_name, flow_status=self.status) if run is None else durations_of(run)
 
     def durations_with_tasks_status(self) -> TaskDurations:
-        """How long the flow took, and each of its tasks; empty before the execution."""
+        """The durations of the flow, and of each of its tasks; empty before the execution."""
         run = self._live.run
         if run is None:
             return TaskDurations(flow_name=self.flow_name, flow_status=self.status)
@@ -219,7 +219,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
 
 
 def _is_response_model() -> bool:
-    """Whether FastAPI, which does not say so to Pydantic, is making the response model of a route."""
+    """Whether FastAPI, which does not tell Pydantic, is making the response model of a route."""
     frame = inspect.currentframe()
     while frame is not None:
         if frame.f_code.co_name == "create_model_field" and frame.f_globals.get("__name__", "").startswith("fastapi."):
@@ -233,6 +233,6 @@ _OWN_FIELDS = frozenset(FlowInspection.model_fields)
 
 
 def _inputs_of(kind: type[BaseModel]) -> tuple[str, ...]:
-    """The fields that a subclass declares; found out for each flow, and few flows have any."""
+    """The fields that a subclass declares."""
     fields = kind.__pydantic_fields__
     return tuple(name for name in fields if name not in _OWN_FIELDS) if len(fields) > len(_OWN_FIELDS) else ()

@@ -1,4 +1,4 @@
-"""What users hold while things run: `Flow` and `Task`. Thin: they delegate to the run and the call behind them."""
+"""`Flow` and `Task`, the live objects of users. They delegate to the run and the call behind them."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Refuse a field that would hide what every flow has, and a `run` that returns something else than `R`.
+        """Refuse a field that hides an attribute of `Flow`, and a `run` whose return annotation contradicts `R`.
 
         Raises:
-            DefinitionError: There is one.
+            DefinitionError: The class has such a field or such a `run`.
         """
         super().__pydantic_init_subclass__(**kwargs)
         for name in cls.__pydantic_fields__.keys() - FlowInspection.__pydantic_fields__.keys():
@@ -60,7 +60,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         return ensure_live_run(self._live)
 
     def setup(self, target: Callable[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> Self:
-        """Choose what runs, and with which arguments.
+        """Set the function of the flow, and its arguments.
 
         Args:
             target: A sync or async function, method, partial or callable object. None: the subclass's `run()`, else
@@ -77,7 +77,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         return self.setup_planned(planned, args, kwargs)
 
     def setup_planned(self, target: FlowDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
-        """Choose what runs, where the function has been planned already, as by `@flow`."""
+        """Set the function of the flow, whose plan exists already, as with `@flow`."""
         state = self._live
         self._name(target.name)
         hooked = type(self).task_dependencies is not Flow.task_dependencies
@@ -90,7 +90,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         return run
 
     def main(self) -> Any:
-        """What runs where nothing else is set up; a subclass may override it, or define `run()`."""
+        """The function of a flow without another one; a subclass may override it, or define `run()`."""
         return None
 
     def provide(self, /, **dependencies: Any) -> Self:
@@ -123,9 +123,9 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         running here, in a new one while this one waits (there, `await` the flow instead).
 
         Raises:
-            Exception: What the flow's function raised, unless `raise_flow_error` is off.
-            NotSetUpError: There is nothing to run.
-            AlreadyRunningError: It is running.
+            Exception: The error of the flow's function, unless `raise_flow_error` is off.
+            NotSetUpError: The flow has no function.
+            AlreadyRunningError: The flow is running already.
         """
         return self.execute_flow()
 
@@ -144,7 +144,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         return self.execute_async().__await__()
 
     def _bound(self) -> BoundTarget:
-        """What to run; a subclass sets itself up."""
+        """The function and its arguments; a subclass sets itself up."""
         state = self._live
         if state.bound is None:
             own = type(self)
@@ -193,7 +193,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
     def flow_data(self) -> dict[str, Any]:
         """The dictionary that the flow and its tasks share; injected as `flow_data`.
 
-        A further execution starts with what was put in before the first one; the values are the same objects.
+        A further execution starts with the data from before the first one; the values are the same objects.
         """
         return self._live.data
 
@@ -234,11 +234,11 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
 
 
 def _refuse_contradiction(kind: type[Flow[Any]], name: str, work: Callable[..., Any]) -> None:
-    wanted = result_type_of(kind, Flow)
-    found = contradiction(work, wanted)
-    if found:
-        shown = inspect.formatannotation(wanted)
-        reason = f"{name}() returns {found}, and the class is a Flow[{shown}]. Let one of them say what the other does."
+    result_type = result_type_of(kind, Flow)
+    return_type = contradiction(work, result_type)
+    if return_type:
+        declared = inspect.formatannotation(result_type)
+        reason = f"{name}() returns {return_type}, and the class is a Flow[{declared}]. Change one of them."
         raise DefinitionError(f"flow class {kind.__name__!r}", reason)
 
 
@@ -271,13 +271,13 @@ class Task(LoggingMethods, Call):
             NoActiveFlowError: No flow is running here.
             AlreadyRunningError: It has been executed.
         """
-        answer = self._caller()(*self.args, **self.kwargs)
-        return run_in_new_loop(lambda: answer) if self.definition.kind is Kind.ASYNC else answer
+        value = self._caller()(*self.args, **self.kwargs)
+        return run_in_new_loop(lambda: value) if self.definition.kind is Kind.ASYNC else value
 
     async def execute_async(self) -> Any:
         """Run in the running flow, and return the function's value; the function may be sync or async."""
-        answer = self._caller()(*self.args, **self.kwargs)
-        return await answer if self.definition.kind is Kind.ASYNC else answer
+        value = self._caller()(*self.args, **self.kwargs)
+        return await value if self.definition.kind is Kind.ASYNC else value
 
     def _caller(self) -> Callable[..., Any]:
         if self.status is not RunStatus.PENDING:
@@ -318,7 +318,7 @@ class Task(LoggingMethods, Call):
         """The flow it belongs to.
 
         Raises:
-            NoActiveFlowError: It belongs to none, or nobody holds its flow any more.
+            NoActiveFlowError: It belongs to no flow, or its flow has been garbage-collected.
         """
         flow: Flow[Any] | None = self.handle.find_flow()
         if flow is None:
@@ -335,12 +335,12 @@ class Task(LoggingMethods, Call):
 
     @property
     def task_return_value(self) -> Any:
-        """What its function returned; None before the end, and where return values are not recorded."""
+        """The value of its function; None before the end, and where return values are not recorded."""
         return self.value
 
     @property
     def task_error(self) -> BaseException | None:
-        """What its function raised, as the very object; None once nobody holds its flow any more."""
+        """The error of its function, as the very object; None after its flow has been garbage-collected."""
         run = self._live_run()
         if run is None:
             flow: Flow[Any] | None = self.handle.find_flow()

@@ -1,4 +1,4 @@
-"""Saying things: the methods that flows and tasks share."""
+"""The logging methods that flows and tasks share."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Where the facts of a run go: the port `RunSink`, and the facts that it receives."""
+"""The port `RunSink` for the facts of a run, and the facts that it receives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LogLine(NamedTuple):
     ticks: int
     level: int
     message: object
-    """Text; or an object whose `str` is the text when somebody reads it."""
+    """Text, or an object whose `str` is the text: it is formatted when it is read."""
     logger: str
     source: LogSource
     order: int
@@ -63,7 +63,7 @@ class ResultFact(NamedTuple):
 
 
 class FailedAttempt(NamedTuple):
-    """An attempt that has failed, and that another one follows."""
+    """A failed attempt that another attempt follows."""
 
     attempt: int
     """1 for the first."""
@@ -73,7 +73,7 @@ class FailedAttempt(NamedTuple):
 
 
 class RunStart(NamedTuple):
-    """What is known of a run before it starts."""
+    """The parts of a run that are known before its start."""
 
     handle: Handle
     config: FlowConfig
@@ -82,7 +82,7 @@ class RunStart(NamedTuple):
 
 
 class TaskCounts(NamedTuple):
-    """How many tasks of a run have ended."""
+    """The numbers of ended tasks of a run."""
 
     total: int
     failed: int
@@ -109,7 +109,7 @@ class RunView(Protocol):
         ...
 
     def task_counts(self) -> TaskCounts:
-        """How many tasks have ended."""
+        """The numbers of ended tasks."""
         ...
 
     def abandon(self, call: Call) -> Call:
@@ -123,14 +123,14 @@ class RunSink:
     Facts arrive as they happen, from any thread, and hold references to live objects: a sink that keeps them reads
     what it needs at once. An `Exception` of a sink is logged and hurts neither the run nor other sinks.
 
-    A sink may also surround the code that it is told about. It then sets `activates`, and gives a context manager for
-    each call in `activate`. This one is entered in the very context of the body: at each attempt, at each step of a
-    generator, and in the worker process, where `received` makes a sink of what `carry` has given here. An exception
-    of the body passes through it unchanged.
+    A sink may also surround the code whose facts it receives. It then sets `activates`, and returns a context manager for
+    each call from `activate`. The drivers enter it in the very context of the body: at each attempt, at each step of a
+    generator, and in the worker process, where `received` makes a sink of the mapping that `carry` returned here. An
+    exception of the body passes through it unchanged.
     """
 
     activates: ClassVar[bool] = False
-    """Whether `activate` is to be called."""
+    """Whether the drivers call `activate`."""
 
     def run_started(self, run: RunView) -> None:
         """The run has started."""
@@ -139,7 +139,7 @@ class RunSink:
         """A call has started."""
 
     def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
-        """An attempt of a call has failed, and another one follows."""
+        """An attempt of a call has failed, and another attempt follows."""
 
     def task_revised(self, call: Call) -> None:
         """A call has another name or error policy than before."""
@@ -160,11 +160,11 @@ class RunSink:
         """The run has ended; `abandoned` are copies of the calls that were open, as the record shows them."""
 
     def activate(self, call: Call | None) -> AbstractContextManager[object]:  # noqa: ARG002 - for subclasses
-        """What surrounds the body of a call, or (None) of the flow itself; entered and left many times."""
+        """The context manager around the body of a call, or (None) of the flow itself; called for each step."""
         return nullcontext()
 
     def carry(self) -> Mapping[str, str]:
-        """What travels with a call to a worker process, for `received`; asked in the context of the call."""
+        """The mapping that travels with a call to a worker process, for `received`; called in the context of the call."""
         return {}
 
     @classmethod
@@ -174,7 +174,7 @@ class RunSink:
 
 
 SinkFactory = Callable[[RunStart], RunSink | None]
-"""Makes the sink of a run that starts; None for a run that it leaves alone."""
+"""Makes the sink of a run that starts; None for a run without such a sink."""
 
 sink_factories: Final[list[SinkFactory]] = []
-"""Those that are asked at the start of each run in this process. Append and remove at any time."""
+"""The factories that each run of this process calls at its start. Append and remove at any time."""

@@ -1,1 +1,1 @@
-"""What is recorded: frozen Pydantic models without behaviour."""
+"""The records: frozen Pydantic models without behaviour."""

@@ -1,4 +1,4 @@
-"""What a flow captures, keeps and prints."""
+"""The configuration of a flow: capture, storage and output."""
 
 from functools import cache
 from typing import Any, Literal, Self
@@ -13,7 +13,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class FlowConfig(BaseModel):
-    """How a flow records; frozen, so that one config may serve many flows.
+    """The configuration of a flow; frozen, so that many flows may share it.
 
     A subclass may change defaults, add fields and define `custom_setup`.
     """
@@ -27,7 +27,7 @@ class FlowConfig(BaseModel):
     log_to_memory: bool = True
     """Keep log entries. False: message events still flow."""
     logging_enabled: bool = True
-    """Log at all. False: nothing is captured and no message is made."""
+    """Log. False: a flow captures nothing and makes no messages."""
     log_level: LogLevel = "DEBUG"
     """The lowest level that is recorded."""
     print_logs: bool = False
@@ -43,17 +43,17 @@ class FlowConfig(BaseModel):
     capture_events: bool = False
     """Keep the flow's events in its record."""
     capture_stdout: bool = True
-    """Record what is written to `sys.stdout` and `sys.stderr`."""
+    """Record the text written to `sys.stdout` and `sys.stderr`."""
     capture_logging: bool = True
-    """Record what is logged through the standard `logging` module."""
+    """Record the records of the standard `logging` module."""
     record_inputs: bool = True
     """Keep the arguments of the flow and of its tasks."""
     record_return_values: bool = True
-    """Keep what the flow and its tasks return in their records."""
+    """Keep the return values of the flow and of its tasks."""
     max_logs: int | None = Field(default=None, ge=0)
-    """Keep only so many of the newest log entries; None keeps all."""
+    """The number of newest log entries to keep; None keeps all."""
     max_events: int | None = Field(default=None, ge=0)
-    """Keep only so many of the newest events; None keeps all."""
+    """The number of newest events to keep; None keeps all."""
     redact: tuple[str, ...] = DEFAULT_REDACTED
     """The words that make the name of an argument, mapping key or model field one of a secret, which records mask.
 
@@ -63,7 +63,7 @@ class FlowConfig(BaseModel):
     @classmethod
     @cache
     def default(cls) -> Self:
-        """The config with all defaults, one object for all."""
+        """The config with all defaults, the same object at each call."""
         return cls()
 
     @field_validator("log_level", mode="before")
@@ -72,4 +72,4 @@ class FlowConfig(BaseModel):
         return value.upper() if isinstance(value, str) else value
 
     def custom_setup(self, flow: Any) -> None:
-        """A hook for subclasses, called at the end of `flow.setup()`. What it raises, `setup` raises."""
+        """A hook for subclasses, called at the end of `flow.setup()`. `setup` raises its errors."""

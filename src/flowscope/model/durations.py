@@ -1,4 +1,4 @@
-"""How long a flow and its tasks took."""
+"""The durations of a flow and its tasks."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -13,7 +13,7 @@ class TaskTiming(BaseModel, frozen=True):
     model_config = ConfigDict(defer_build=True)
 
     count: int
-    """How many calls have ended."""
+    """The number of ended calls."""
     total: float
     min: float
     max: float
@@ -21,7 +21,7 @@ class TaskTiming(BaseModel, frozen=True):
 
 
 class Durations(BaseModel, frozen=True):
-    """How long a flow took, and its tasks by name, in seconds."""
+    """The durations of a flow, and of its tasks by name, in seconds."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -47,7 +47,7 @@ class TaskDuration(BaseModel, frozen=True):
 
 
 class TaskDurations(BaseModel, frozen=True):
-    """How long a flow took, and each of its tasks, in seconds."""
+    """The durations of a flow, and of each of its tasks, in seconds."""
 
     model_config = ConfigDict(defer_build=True)
 

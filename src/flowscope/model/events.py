@@ -1,4 +1,4 @@
-"""What listeners receive."""
+"""The events that listeners receive."""
 
 import copy
 from datetime import datetime
@@ -15,7 +15,7 @@ __all__ = ["VALUES", "EventData", "EventType", "FlowEvent"]
 
 
 class EventType(StrEnum):
-    """What happened. Kinds are added in later versions, none is removed."""
+    """The kind of an event. Later versions add kinds and remove none."""
 
     FLOW_START = "flow_start"
     FLOW_STOP = "flow_stop"
@@ -28,13 +28,13 @@ class EventType(StrEnum):
 
 
 _ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.TASK_RETRY})
-"""What may tell an error."""
+"""The kinds of events whose payload may have an error."""
 VALUES: Final = frozenset({EventType.NEW_ARTIFACT, EventType.NEW_RESULT})
-"""What tells of values that the user's code holds, too."""
+"""The kinds of events whose payload may share values with the user's code."""
 
 
 class EventData(BaseModel, frozen=True):
-    """Where an event comes from, and its payload."""
+    """The source of an event, and its payload."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -53,7 +53,7 @@ class EventData(BaseModel, frozen=True):
 
 
 class FlowEvent(BaseModel, frozen=True):
-    """Something that happened in a run."""
+    """One event of a run."""
 
     model_config = ConfigDict(defer_build=True)
 
@@ -83,7 +83,7 @@ class FlowEvent(BaseModel, frozen=True):
 
 
 def _copied(value: Any) -> Any:
-    """A copy of what payloads are made of beside values of users."""
+    """A copy of the dictionaries and errors of a payload; other values stay the same objects."""
     if isinstance(value, ErrorInfo):
         return value.model_copy(deep=True)
     if not isinstance(value, dict):

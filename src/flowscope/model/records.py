@@ -1,4 +1,4 @@
-"""The run record: what `flow.flow_run` returns and frontends read as JSON."""
+"""The record of a run, which `flow.flow_run` returns and frontends read as JSON."""
 
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, cast
@@ -34,7 +34,7 @@ LogSource = Literal["log", "stdout", "stderr", "logging"]
 
 
 class _AsText:
-    """Annotates an enumeration of texts: it is written as the text that it is, without asking it for its value."""
+    """Annotates an enumeration of texts: it is written as its own text, without an access to `value`."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema: Any = dict(handler(source))
@@ -48,7 +48,7 @@ _LATE = ConfigDict(defer_build=True)
 
 
 class LogEntry(BaseModel, frozen=True):
-    """One line that was logged or printed."""
+    """One logged or printed entry."""
 
     model_config = _LATE
 
@@ -64,11 +64,11 @@ class LogEntry(BaseModel, frozen=True):
     """The name of the logger; "flowscope" for the flow's own log."""
     source: LogSource
     task_id: str | None = None
-    """The task that was running; None outside tasks."""
+    """The running task; None outside tasks."""
 
 
 class Artifact(BaseModel, frozen=True):
-    """Something worth keeping that a run made."""
+    """An artifact of a run."""
 
     model_config = _LATE
 
@@ -79,11 +79,11 @@ class Artifact(BaseModel, frozen=True):
     timestamp: datetime
     """Aware, in UTC."""
     task_id: str | None = None
-    """The task that was running; None outside tasks."""
+    """The running task; None outside tasks."""
 
 
 class Result(BaseModel, frozen=True):
-    """A named outcome of a run."""
+    """A named result of a run."""
 
     model_config = _LATE
 
@@ -93,7 +93,7 @@ class Result(BaseModel, frozen=True):
     timestamp: datetime
     """Aware, in UTC."""
     task_id: str | None = None
-    """The task that was running; None outside tasks."""
+    """The running task; None outside tasks."""
 
 
 class TaskRun(BaseModel, frozen=True):
@@ -104,18 +104,18 @@ class TaskRun(BaseModel, frozen=True):
     task_id: str
     task_name: str
     parent_task_id: str | None = None
-    """The task that called it; None if the flow did."""
+    """The task that called it; None for a call of the flow's own function."""
     execution_order: int
     """1 for the first task that was called or submitted in the flow."""
     status: Annotated[RunStatus, _AS_TEXT]
     start_time: datetime
-    """Aware, in UTC; while a submitted task waits, when it was submitted."""
+    """Aware, in UTC. A submitted task that waits has the time of its submission."""
     end_time: datetime | None = None
     """Aware, in UTC; None while running."""
     duration: float
     """In seconds of the monotonic clock; until now, while running."""
     attempts: int = 1
-    """How many times its function was called."""
+    """The number of its attempts."""
     input_args: Annotated[list[Any], RECORDED] = []
     """The positional arguments, without `self` and without injected values."""
     input_kwargs: Annotated[dict[str, Any], RECORDED] = {}
@@ -123,14 +123,14 @@ class TaskRun(BaseModel, frozen=True):
     return_value: Annotated[Any, RECORDED] = None
     error: ErrorInfo | None = None
     executor: str = "inline"
-    """Where it ran: `inline` for a direct call, else the name of an executor, such as `asyncio`, `thread`, `process`."""
+    """`inline` for a direct call, else the name of its executor, such as `asyncio`, `thread`, `process`."""
     abandoned_thread: str | None = None
-    """The thread that was left behind at the deadline, or when the task was cancelled, while it still runs."""
+    """The thread that was abandoned at the deadline or at a cancellation, while it still runs."""
     tags: tuple[str, ...] = ()
 
 
 class Dropped(BaseModel, frozen=True):
-    """How many records were not kept, because of `add_task_to_self`, `max_logs` and `max_events`."""
+    """The number of dropped records, because of `add_task_to_self`, `max_logs` and `max_events`."""
 
     model_config = _LATE
 
@@ -168,7 +168,7 @@ _CONFIG_WRITER = WrapSerializer(lambda config, handler: _write_config(config, ha
 
 
 class Recordable:
-    """Something live that is validated as its record."""
+    """A live object that Pydantic validates as its record."""
 
     __slots__ = ()
 
@@ -176,7 +176,7 @@ class Recordable:
         """The record.
 
         Raises:
-            ValueError: There is none worth the name yet.
+            ValueError: The flow has not been executed.
         """
         raise NotImplementedError
 
@@ -211,7 +211,7 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     params: Annotated[dict[str, Any], RECORDED] = {}
     """The flow function's arguments by name, or the fields of a subclass of `Flow`."""
     run_params: Annotated[dict[str, Any], RECORDED] = {}
-    """What was given to `execute_flow`."""
+    """The parameters of `execute_flow`."""
     return_value: Annotated[R | None, RECORDED] = None
     error: ErrorInfo | None = None
     tasks: list[TaskRun] = []
@@ -226,7 +226,7 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Take a flow for its record, where Python objects are validated; JSON has none."""
+        """Validate a flow as its record, in Python mode alone."""
         schema: Any = dict(handler.resolve_ref_schema(handler(source)))
         ref = schema.pop("ref", None)
         python_schema = core_schema.no_info_before_validator_function(_record_of, schema)

@@ -24,7 +24,7 @@ class RunStatus(StrEnum):
     ABANDONED = "abandoned"
     """Still open when its flow ended."""
     SKIPPED = "skipped"
-    """Not run, because something it needs was not there."""
+    """Not run, because a requirement was missing."""
 
 
 FAILED: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})

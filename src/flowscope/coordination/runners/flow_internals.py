@@ -30,7 +30,7 @@ def clone_for_retry(flow: Flow[Any]) -> Flow[Any]:
     vars(twin)["flow_id"] = new_flow_id()
     ours, theirs = state_of(flow), state_of(twin)
     theirs.provided, theirs.listeners = ours.provided, ours.listeners
-    theirs.data = ours.given_data
+    theirs.data = ours.initial_data
     target = definition_of(flow).target
     if getattr(target, "__self__", None) is not flow:
         theirs.bound = ours.bound

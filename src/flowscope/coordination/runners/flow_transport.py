@@ -62,7 +62,7 @@ def _request_for(flow: Flow[Any]) -> _FlowRequest:
         args=() if bound is None else bound.args,
         kwargs={} if bound is None else bound.kwargs,
         provided=dict(state.provided),
-        data=state.given_data,
+        data=state.initial_data,
     )
 
 

@@ -1,4 +1,4 @@
-"""Keeping what a debugger shows apart from what the code prints that it has stopped."""
+"""Separates the output of a debugger from the prints of the flow."""
 
 import functools
 import sys
@@ -11,9 +11,9 @@ __all__ = ["hook_debugger", "reads_for_debugger"]
 
 
 def hook_debugger(bypass: Callable[[], AbstractContextManager[None]]) -> None:
-    """Let `pdb`, and the debuggers that are made of it, talk to the user in a `bypass()` block. Idempotent.
+    """Run the interaction of `pdb` and its subclasses in a `bypass()` block. Idempotent.
 
-    Nothing is imported: a program that has not imported `pdb` is not being debugged with it.
+    It imports nothing: a program without `pdb` in `sys.modules` does not use it.
     """
     kind: Any = getattr(sys.modules.get("pdb"), "Pdb", None)
     interaction = getattr(kind, "interaction", None)
@@ -30,7 +30,7 @@ def hook_debugger(bypass: Callable[[], AbstractContextManager[None]]) -> None:
 
 
 def reads_for_debugger(frame: FrameType) -> bool:
-    """Whether a frame looks up `sys.stdout` as the output of a debugger that is being made."""
+    """Whether a frame looks up `sys.stdout` for the constructor of a debugger."""
     if frame.f_globals.get("__name__") != "cmd":
         return False
     debugger: Any = getattr(sys.modules.get("bdb"), "Bdb", None)

@@ -1,7 +1,7 @@
 """Capturing standard logging of the code that runs inside flows, whatever class its loggers have.
 
-A record is seen where it has passed its logger's level and filters, before it goes up to the handlers: in `callHandlers` of
-its logger's class, or, if an overriding `handle` of that class passes that by, where the first handler gets it.
+The hook records a log record after its logger's level and filters, before the handlers: in `callHandlers` of its logger's
+class, or, if an overriding `handle` of that class does not call that, where the first handler gets the record.
 """
 
 import functools
@@ -21,16 +21,16 @@ __all__ = ["handling", "hook_logging"]
 
 
 class _Handling(threading.local):
-    """The record that this thread is handing to logging handlers: what they write is no print of the flow."""
+    """The record that this thread passes to logging handlers: their output is no print of the flow."""
 
     handle: Handle | None = None
-    """The flow whose code writes past it."""
+    """The flow that does not record the writes of this thread."""
     record: logging.LogRecord | None = None
-    """What handlers are given."""
+    """The record that the handlers get."""
     pending_record: logging.LogRecord | None = None
-    """What an overriding `handle` was given, as long as it runs."""
+    """The record of an overriding `handle`, while that runs."""
     has_arrived = False
-    """Whether that has been given to a handler, or to all of them."""
+    """Whether a handler has got that record."""
 
 
 handling: Final = _Handling()
@@ -38,11 +38,11 @@ handling: Final = _Handling()
 _STANDARD: Final = logging.__name__
 _hooks: Final[WeakSet[Callable[..., Any]]] = WeakSet()
 _known_methods: Final[list[object]] = []
-"""The methods of `logging.Logger` as they were left."""
+"""The methods of `logging.Logger` after the last hook."""
 
 
 def hook_logging() -> None:
-    """Hook into all classes of loggers. Idempotent: a hook that somebody has taken out since is put back.
+    """Hook into all classes of loggers. Idempotent: a removed hook is put back.
 
     `logging` may have been reloaded, which makes new classes, or a test may have swapped a method for a while.
     """
@@ -82,7 +82,7 @@ def _hook(kind: Any) -> None:
 
 
 def _is_hookable(method: Any) -> bool:
-    """Whether it is a function that has no hook; a mock is not one, and says more for itself as it is."""
+    """Whether it is a function that has no hook; a mock is none."""
     return type(method) is FunctionType and method not in _hooks
 
 
@@ -102,14 +102,14 @@ def _hooked(method: Callable[..., Any], hook: Callable[..., Any]) -> Callable[..
 def _dispatch(
     method: Callable[..., Any], logger: logging.Logger, record: logging.LogRecord, scope: Scope, run: Run
 ) -> Any:
-    """What `callHandlers` does inside a flow."""
+    """`callHandlers` inside a flow."""
     if handling.pending_record is not None and _is_same(record, handling.pending_record):
         if handling.has_arrived:
             return method(logger, record)
         handling.has_arrived = True
     _record(record, scope, run)
     if record.levelno >= run.log.threshold and method.__module__ == _STANDARD and not logger.hasHandlers():
-        return None  # the log of the flow has it: this is no case for the last resort
+        return None  # the log of the flow has the record: the last resort would double it
     outer = handling.record, handling.handle
     handling.record, handling.handle = record, scope.handle
     try:
@@ -125,7 +125,7 @@ def _handle(
     scope: Scope,
     run: Run,  # noqa: ARG001 - of the port
 ) -> Any:
-    """What an overriding `handle` does inside a flow."""
+    """An overriding `handle` inside a flow."""
     if _is_handed_on(record) or handling.pending_record is record:
         return method(logger, record)
     outer = handling.pending_record, handling.has_arrived, handling.handle
@@ -139,7 +139,7 @@ def _handle(
 def _handle_in_handler(
     method: Callable[..., Any], handler: logging.Handler, record: logging.LogRecord, scope: Scope, run: Run
 ) -> Any:
-    """What `Handler.handle` does inside a flow, where some class overrides `Logger.handle`."""
+    """`Handler.handle` inside a flow, where a class overrides `Logger.handle`."""
     if handling.pending_record is not None and not handling.has_arrived and _is_same(record, handling.pending_record):
         handling.has_arrived = True
         _record(record, scope, run)
@@ -152,7 +152,7 @@ def _record(record: logging.LogRecord, scope: Scope, run: Run) -> None:
 
 
 def _is_handed_on(record: logging.LogRecord) -> bool:
-    """Whether a handler is passing the record, or a copy, that it was given to another logger."""
+    """Whether a handler passes its record, or a copy, to another logger."""
     return handling.record is not None and _is_same(record, handling.record)
 
 

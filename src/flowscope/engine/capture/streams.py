@@ -1,7 +1,7 @@
 """Capturing prints and standard logging of the code that runs inside flows.
 
-Both ask the ContextVar, so that concurrent flows in tasks and threads never mix. `sys.stdout` and `sys.stderr` are
-replaced while flows run, also after somebody has taken them away and put them back.
+Both read the ContextVar, so that concurrent flows in tasks and threads never mix. `sys.stdout` and `sys.stderr` are
+replaced while flows run, also after a test tool has swapped them out and back.
 """
 
 import sys
@@ -26,17 +26,17 @@ _NAMES: Final[tuple[StreamName, ...]] = ("stdout", "stderr")
 
 @final
 class StreamProxy:
-    """Stands in for a standard stream: what a flow writes is recorded, everything else goes through.
+    """Replaces a standard stream: it records the text of a flow, and passes other text to the stream.
 
-    It outlives its installation where somebody kept it, and then only passes on.
+    A program may hold it after its installation; it then only passes text to the stream.
     """
 
     def __init__(self, name: StreamName, real: TextIO) -> None:
         self._name: StreamName = name
         self.real = real
-        """What it stands in for."""
+        """The stream that it replaces."""
         self.flows = 0
-        """How many running flows have it installed."""
+        """The number of running flows that use it."""
 
     def write(self, text: str) -> int:
         """Record the text in the running flow, or write it to the real stream."""
@@ -58,7 +58,7 @@ class StreamProxy:
             self.write(line)
 
     def _target(self) -> TextIO:
-        """The real stream, or, if that was closed behind our back, the one in use now."""
+        """The real stream, or, if other code has closed that, the present one."""
         if not getattr(self.real, "closed", False):
             return self.real
         present = SYS.get(self._name)
@@ -83,12 +83,12 @@ class StreamProxy:
 
 
 def begin_capture(run: Run) -> tuple[StreamProxy, ...]:
-    """Install what is not installed, for a flow that starts; return what stands in for the streams it prints to."""
+    """Install the missing hooks and proxies for a flow that starts; return the proxies of its streams."""
     return _begin(captures_logging=run.log.captures_logging, captures_prints=run.config.capture_stdout)
 
 
 def begin_capture_of_block() -> tuple[StreamProxy, ...]:
-    """Install everything, for a `with` block: the config that its run will have is not settled."""
+    """Install all hooks and proxies, for a `with` block: the config of its run is not final."""
     return _begin(captures_logging=True, captures_prints=True)
 
 
@@ -106,7 +106,7 @@ def _begin(*, captures_logging: bool, captures_prints: bool) -> tuple[StreamProx
 
 
 def end_capture(proxies: tuple[StreamProxy, ...]) -> None:
-    """Restore the streams that no other flow prints to; one that the user has put in their place stays."""
+    """Restore the streams that no other flow uses; a stream that the user has assigned stays."""
     with LOCKS.installing:
         for proxy in proxies:
             proxy.flows -= 1
@@ -119,13 +119,13 @@ def end_capture(proxies: tuple[StreamProxy, ...]) -> None:
 _proxies: Final[dict[StreamName, tuple[StreamProxy, ...]]] = dict.fromkeys(_NAMES, ())
 """The proxies of running flows, and the latest one, which is the same from flow to flow.
 
-That one is never let go between flows: `print` looks up `sys.stdout` without holding it, so that a print of another
-thread would write to what is no more.
+The latest one stays between flows: `print` looks up `sys.stdout` without a reference to it, so that a print of another
+thread would write to a freed object.
 """
 
 
 def _installed(name: StreamName) -> StreamProxy | None:
-    """The proxy in the place of a standard stream; None if there is no such stream."""
+    """The installed proxy of a standard stream; None if the stream does not exist."""
     stream = SYS.get(name)
     if stream is None:
         return None
@@ -140,7 +140,7 @@ def _installed(name: StreamName) -> StreamProxy | None:
 
 
 def _known_proxy(name: StreamName, stream: Any) -> StreamProxy | None:
-    """The proxy that is this stream, or stands in for it."""
+    """The proxy that is this stream, or replaces it."""
     for proxy in _proxies[name]:
         if proxy.real is stream or proxy is stream:
             return proxy
@@ -154,14 +154,14 @@ def _uninstall(proxy: StreamProxy) -> None:
 
 
 def _assign(name: StreamName, stream: Any) -> None:
-    """Carry out an assignment to `sys.stdout`: the stream that a proxy stands in for comes back as that proxy."""
+    """Carry out an assignment to `sys.stdout`: a stream with an active proxy is assigned as that proxy."""
     with LOCKS.installing:
         proxy = _known_proxy(name, stream)
         SYS[name] = proxy if proxy is not None and proxy.flows else stream
 
 
 def _stream_for(stream: Any, frame: FrameType) -> Any:
-    """What a frame gets that looks up `sys.stdout`: a debugger that is being made talks past the flow."""
+    """The stream for a frame that looks up `sys.stdout`: the constructor of a debugger gets the real one."""
     if type(stream) is not StreamProxy or not reads_for_debugger(frame):
         return stream
     hook_debugger(_write_past_flow)
@@ -173,7 +173,7 @@ _watch: Final = StreamWatch(_stream_for, _assign)
 
 @contextmanager
 def _write_past_flow() -> Generator[None]:
-    """A block in which the code that runs writes past its flow."""
+    """A block in which the flow does not record the writes of this thread."""
     scope, outer = current.get(), handling.handle
     handling.handle = None if scope is None else scope.handle
     try:
@@ -183,7 +183,7 @@ def _write_past_flow() -> Generator[None]:
 
 
 def write_console(text: str, source: LogSource) -> None:
-    """Write to the real standard stream, past any flow. A console that refuses does not hurt the run."""
+    """Write to the real standard stream, past any flow. An error of the console does not reach the run."""
     stream = SYS.get("stderr" if source == "stderr" else "stdout")
     real: Any = stream.real if type(stream) is StreamProxy else stream
     try:
@@ -197,7 +197,7 @@ def write_console(text: str, source: LogSource) -> None:
 
 @call_in_forked_children
 def _forget_in_child() -> None:
-    """In a forked process no flow is running."""
+    """Restore the streams in a forked process, where no flow is running."""
     for name in _NAMES:
         stream = SYS.get(name)
         if type(stream) is StreamProxy:

@@ -1,7 +1,7 @@
-"""The places of the standard streams in `sys`, watched while flows run.
+"""The standard streams in `sys`, watched while flows run.
 
-A test tool takes `sys.stdout` away for a moment and puts back the stream that it knows: the one from before the flow. Python
-tells nobody of an assignment to `sys.stdout`, but to the class of `sys`. `print` looks past that class, and costs the same.
+A test tool swaps `sys.stdout` out for a moment and assigns the stream from before the flow again. Only the class of `sys`
+can react to an assignment to `sys.stdout`. `print` does not use that class, and costs the same.
 """
 
 import sys
@@ -14,12 +14,12 @@ __all__ = ["SYS", "StreamName", "StreamWatch"]
 StreamName = Literal["stdout", "stderr"]
 
 SYS: Final[Any] = vars(sys)
-"""The namespace of `sys`: streams are looked up and put in place here, past the watch; one may have been deleted."""
+"""The namespace of `sys`: this library reads and writes streams here, past the watch; a stream may be missing."""
 
 
 @final
 class _StreamAttribute:
-    """`sys.stdout` or `sys.stderr`, for Python code that names it."""
+    """The attribute `sys.stdout` or `sys.stderr`, for Python code that names it."""
 
     def __init__(
         self, name: StreamName, read: Callable[[Any, FrameType], Any], write: Callable[[StreamName, Any], None]
@@ -54,7 +54,7 @@ class _WatchedSys(ModuleType):
     """The class of `sys` while flows run."""
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        """Pickled by name, by those who pickle modules."""
+        """Pickle by name, for picklers of modules."""
         return __import__, ("sys",)
 
 
@@ -63,11 +63,11 @@ _MODULE: Final[Any] = sys
 
 @final
 class StreamWatch:
-    """Watches the standard streams while it has users, unless `sys` has a class of somebody else.
+    """Watches the standard streams while it has users, unless another library has replaced the class of `sys`.
 
     Args:
-        read: Given the stream that is in place and the frame that looks it up; returns what that frame gets.
-        write: Called for an assignment, to put the stream, or another one, there.
+        read: Gets the present stream and the frame that looks it up; returns the stream for that frame.
+        write: Called for an assignment; stores the stream, or another one.
     """
 
     def __init__(self, read: Callable[[Any, FrameType], Any], write: Callable[[StreamName, Any], None]) -> None:

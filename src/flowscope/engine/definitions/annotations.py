@@ -1,4 +1,4 @@
-"""The annotations of a function, resolved where it was written: with local names, closures and type parameters."""
+"""The annotations of a function, resolved in its own scope: with local names, closures and type parameters."""
 
 import inspect
 import re
@@ -54,7 +54,7 @@ class Annotations:
         return {**own_class, **_closure_of(written), **self._local_names, **parameters}
 
     def _resolvable(self) -> Mapping[str, Any]:
-        """All at once, or one by one: a name that is not defined spoils its own parameter alone."""
+        """All at once, or one by one: an undefined name affects its own parameter alone."""
         try:
             return self._evaluated(self._function)
         except Exception:
@@ -83,11 +83,11 @@ def _annotations_of(function: Callable[..., Any]) -> Mapping[str, Any]:
 
 def _closure_of(function: Any) -> dict[str, Any]:
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for name, cell in zip(names, getattr(function, "__closure__", None) or (), strict=False):
-        with suppress(ValueError):  # it is not defined yet
-            found[name] = cell.cell_contents
-    return found
+        with suppress(ValueError):  # the variable is not defined yet
+            variables[name] = cell.cell_contents
+    return variables
 
 
 def _own_class(written: Any, owner: object) -> dict[str, Any]:
@@ -124,13 +124,13 @@ def _local_names_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 def _names_of_class(qualname: str, around: Mapping[str, Any]) -> Mapping[str, Any]:
     """The names in the class of a method, once the class is there."""
-    found: Any = None
+    owner: Any = None
     for part in qualname.rpartition("<locals>.")[2].split(".")[:-1]:
-        found = around.get(part)
-        if not isinstance(found, type):
+        owner = around.get(part)
+        if not isinstance(owner, type):
             return {}
-        around = vars(found)
-    return {} if found is None else vars(found)
+        around = vars(owner)
+    return {} if owner is None else vars(owner)
 
 
 def _scopes_around(code: CodeType, global_names: Mapping[str, Any]) -> list[FrameType]:

@@ -1,4 +1,4 @@
-"""From an annotation to a validator that also tells whether a validator of the user has replaced anything."""
+"""Makes validators of annotations that also report whether a validator of the user has replaced a part of the value."""
 
 import inspect
 import threading
@@ -18,7 +18,7 @@ __all__ = ["Validate", "argument_validator"]
 _CONFIG: Final = ConfigDict(arbitrary_types_allowed=True)
 
 Validate = Callable[[Any], tuple[Any, bool]]
-"""Gives what a value is coerced to, and whether a validator of the user has replaced any part of it."""
+"""Returns the coerced value, and whether a validator of the user has replaced a part of it."""
 
 
 class _Watch(threading.local):
@@ -31,14 +31,14 @@ _watch: Final = _Watch()
 
 
 def argument_validator(hint: Any, namespace: Mapping[str, Any]) -> Validate | None:
-    """What checks values; None for an annotation that says nothing at run time.
+    """The validator of an annotation; None for an annotation without a check at run time.
 
     Args:
         hint: The annotation, resolved.
         namespace: Names that local classes in it may mention in their own annotations.
 
     Raises:
-        Exception: Pydantic makes nothing of it.
+        Exception: Pydantic cannot build a schema.
     """
     hint = checkable(hint, namespace)
     if hint is Any or hint is object:
@@ -60,8 +60,8 @@ def _watched(validator: Any, value: Any) -> tuple[Any, bool]:
 
 
 def _built(hint: Any, namespace: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The core schema and the validator, in which classes that Pydantic knows nothing of are only told by `isinstance`."""
-    with warnings.catch_warnings(action="ignore"):  # of metadata that means nothing for an argument
+    """The core schema and the validator, in which `isinstance` checks classes that Pydantic does not know."""
+    with warnings.catch_warnings(action="ignore"):  # about metadata without a meaning for an argument
         try:
             adapter = _complete(TypeAdapter(hint, config=_CONFIG), namespace)
         except PydanticUserError as error:
@@ -88,12 +88,12 @@ def _schema_validator(schema: Any) -> Any:
     build: Any = SchemaValidator
     try:
         return build(schema, None, _use_prebuilt=False)  # else the validators of models would stay as they are
-    except TypeError:  # a Pydantic that does not know of it
+    except TypeError:  # a Pydantic without this parameter
         return build(schema)
 
 
 class _Rewriting:
-    """Makes a core schema that notes what validators replace, and that leaves alone what is lazy."""
+    """Rewrites a core schema so that it notes replacements by validators and leaves lazy iterables alone."""
 
     def __init__(self) -> None:
         self.changed = False
@@ -108,16 +108,16 @@ class _Rewriting:
         kind = known.get("type")
         if not isinstance(kind, str):  # schemas by the names of fields, of which one may be "type"
             return {key: self.of(value) for key, value in known.items()}
-        made = {key: value if key in _OPAQUE else self.of(value) for key, value in known.items()}
+        rewritten = {key: value if key in _OPAQUE else self.of(value) for key, value in known.items()}
         if kind in _NOTED and isinstance(known.get("function"), dict):
-            made["function"] = self._noted(kind, known["function"])
+            rewritten["function"] = self._noted(kind, known["function"])
         elif kind == "generator":
             self.changed = True
-            return _items_of(made)
+            return _items_of(rewritten)
         elif kind == "union" and any(map(_takes_streams, known["choices"])):
             self.changed = True
-            return _wrapped(_unless_stream, made)
-        return made
+            return _wrapped(_unless_stream, rewritten)
+        return rewritten
 
     def _noted(self, kind: str, function: Any) -> Any:
         original = function["function"]
@@ -128,7 +128,7 @@ class _Rewriting:
 
 
 _OPAQUE: Final = frozenset({"cls", "default", "expected", "function", "metadata", "serialization", "config"})
-"""The parts of a core schema that are values, or of no importance for checks."""
+"""The parts of a core schema that are values, or without a meaning for checks."""
 
 
 def _is_pydantics(function: Any) -> bool:
@@ -139,33 +139,33 @@ def _is_pydantics(function: Any) -> bool:
 
 
 def _noting(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Notes whether a validator returns something else than it was given."""
+    """Notes whether a validator returns another object than its argument."""
 
     def validator(value: Any, *info: Any) -> Any:
-        made = function(value, *info)
-        if made is not value:
+        result = function(value, *info)
+        if result is not value:
             _watch.replaced = True
-        return made
+        return result
 
     return update_wrapper(validator, function, assigned=("__name__", "__qualname__"), updated=())
 
 
 def _noting_around(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Notes whether a wrap validator returns something else than it was given, or than what is inside has made."""
+    """Notes whether a wrap validator returns another object than its argument and than the inner result."""
 
     def validator(value: Any, handler: Callable[..., Any], *info: Any) -> Any:
-        inside: list[Any] = []
+        inner_results: list[Any] = []
 
-        def handle(*given: Any) -> Any:
-            if given[:1] and given[0] is not value:
+        def handle(*args: Any) -> Any:
+            if args[:1] and args[0] is not value:
                 _watch.replaced = True
-            inside[:] = [handler(*given)]
-            return inside[0]
+            inner_results[:] = [handler(*args)]
+            return inner_results[0]
 
-        made = function(value, handle, *info)
-        if made is not value and not (inside and made is inside[0]):
+        result = function(value, handle, *info)
+        if result is not value and not (inner_results and result is inner_results[0]):
             _watch.replaced = True
-        return made
+        return result
 
     return update_wrapper(validator, function, assigned=("__name__", "__qualname__"), updated=())
 
@@ -183,7 +183,7 @@ def _wrapped(function: Callable[..., Any], schema: Any) -> Any:
 
 
 def _takes_streams(choice: Any) -> bool:
-    """Whether one choice of a union says no more of an iterable than its items."""
+    """Whether a choice of a union accepts any iterable."""
     schema: Any = choice[0] if isinstance(choice, _LABELLED) else choice
     return schema["type"] in {"generator", "any"} or schema.get("cls") is Iterator
 
@@ -196,7 +196,7 @@ def _unless_stream(value: Any, handler: Callable[[Any], Any]) -> Any:
 
 
 def _items_of(schema: Any) -> Any:
-    """A schema that checks the items of an iterable that are all there."""
+    """A schema that checks the items of an iterable that holds them all."""
     names = {"items_schema", "min_length", "max_length", "ref"} & schema.keys()
     inner = {"type": "list", **{name: schema[name] for name in names}}
     return _wrapped(_check_items, inner)
@@ -207,9 +207,9 @@ def _check_items(value: Any, handler: Callable[[Any], Any]) -> Any:
         return value
     if not isinstance(value, _ITERABLE):
         raise PydanticKnownError("iterable_type")
-    given = list(value)
-    items = handler(given)
-    unchanged = not _watch.replaced and len(given) == len(items) and all(map(alike, given, items))
+    originals = list(value)
+    items = handler(originals)
+    unchanged = not _watch.replaced and len(originals) == len(items) and all(map(alike, originals, items))
     return value if unchanged else items
 
 

@@ -17,7 +17,7 @@ __all__ = ["ArgumentValidator"]
 
 
 class ArgumentValidator:
-    """The parameters of one function, as its callers meet them."""
+    """Binds and checks the arguments of one function."""
 
     def __init__(self, definition: Definition, injectable: Set[str]) -> None:
         self._definition = definition
@@ -25,7 +25,7 @@ class ArgumentValidator:
         self._injectable = injectable
         simple = all(parameter.kind is parameter.POSITIONAL_OR_KEYWORD for parameter in definition.parameters)
         self._simple = len(definition.parameters) if simple else -1
-        """How many positional arguments fill all parameters, if that is all there is to it."""
+        """The number of positional arguments that fill all parameters; -1 for other signatures."""
         self._checkers: dict[str, _Checker | None] = {}
         self._fields = fields = definition.fields
         self._names: dict[str, str] = {}
@@ -45,15 +45,15 @@ class ArgumentValidator:
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], provided: Set[str] | None = frozenset()
     ) -> inspect.BoundArguments:
-        """Give each argument to its parameter.
+        """Bind each argument to its parameter.
 
         Args:
             args: The positional arguments.
             kwargs: The keyword arguments.
-            provided: The names that something else will fill in; None if nobody knows yet.
+            provided: The names that `provide()` fills; None if they are not known yet.
 
         Raises:
-            TypeError: An argument is missing that nobody injects, or one is unexpected.
+            TypeError: An argument that is not injected is missing, or an argument is unexpected.
         """
         if len(args) == self._simple and not kwargs:
             names = self._signature.parameters
@@ -83,7 +83,7 @@ class ArgumentValidator:
         return renamed
 
     def check_default(self, function: str, name: str, value: Any) -> Any:
-        """What arrives of the default of a field that wants its default to be checked.
+        """The default of a field, checked if the field has `validate_default`.
 
         Raises:
             ParameterError: The default does not fit its parameter.
@@ -91,8 +91,8 @@ class ArgumentValidator:
         checker = self._checker_of(name, function) if self._fields[name].validate_default else None
         return value if checker is None else checker.check(value, function)
 
-    def check(self, bound: inspect.BoundArguments, function: str) -> bool:
-        """Replace what has to be coerced, in place; tell whether anything was. `function` is its name in errors.
+    def try_coerce(self, bound: inspect.BoundArguments, function: str) -> bool:
+        """Replace coerced arguments in place; return whether one was replaced. `function` is its name in errors.
 
         Raises:
             ParameterError: A value does not fit its parameter.
@@ -113,26 +113,26 @@ class ArgumentValidator:
     def inputs(
         self, bound: inspect.BoundArguments, defaults: Mapping[str, Any], *, without: Set[str]
     ) -> dict[str, Any]:
-        """What a record shows: the arguments by name with defaults, but neither `self` nor what is injected.
+        """The inputs in a record: the arguments by name with defaults, without `self` and injected values.
 
         Args:
             bound: The arguments.
             defaults: Those of fields.
             without: The parameters that are injected.
         """
-        known = {
+        inputs = {
             each.name: each.default
             for each in self._definition.named
             if each.default is not each.empty and each.name not in without and each.name not in self._fields
         }
-        known |= {**defaults, **bound.arguments}
-        shown = {each.name: known[each.name] for each in self._definition.parameters if each.name in known}
+        inputs |= {**defaults, **bound.arguments}
+        ordered = {each.name: inputs[each.name] for each in self._definition.parameters if each.name in inputs}
         if self._definition.binds_self:
-            shown.pop(self._definition.parameters[0].name, None)
-        return shown
+            ordered.pop(self._definition.parameters[0].name, None)
+        return ordered
 
     def _checker_of(self, name: str, function: str, owner: object = None) -> "_Checker | None":
-        """Built at the first argument, when the names that annotations mention are all defined."""
+        """The checker of a parameter; made at the first argument, when all names in annotations are defined."""
         try:
             return self._checkers[name]
         except KeyError:
@@ -150,7 +150,7 @@ class _Checker:
         self._validate = validate
 
     def check(self, value: Any, function: str) -> Any:
-        """The value itself if it is valid as it is, else what it is coerced to."""
+        """The value itself if it is valid as it is, else its coerced form."""
         try:
             checked, replaced = self._validate(value)
         except ValidationError as error:
@@ -167,7 +167,7 @@ class _Checker:
 
 
 class _PositionalChecker(_Checker):
-    """Checks what `*args` collects, item by item."""
+    """Checks the items of `*args`."""
 
     def check(self, value: Any, function: str) -> Any:
         """The collection itself if all items are valid as they are."""
@@ -177,7 +177,7 @@ class _PositionalChecker(_Checker):
 
 
 class _KeywordChecker(_Checker):
-    """Checks what `**kwargs` collects, item by item."""
+    """Checks the items of `**kwargs`."""
 
     def check(self, value: Any, function: str) -> Any:
         """The collection itself if all items are valid as they are."""
@@ -193,7 +193,7 @@ _CHECKERS: Final[Mapping[Any, type[_Checker]]] = {
 
 
 def _checker(definition: Definition, parameter: inspect.Parameter, function: str, owner: object) -> _Checker | None:
-    """What checks a parameter; None for one whose annotation says nothing at run time."""
+    """The checker of a parameter; None for a parameter without a checkable annotation."""
     name = parameter.name
     field = definition.fields.get(name)
     if parameter.annotation is parameter.empty and field is None:
@@ -207,8 +207,8 @@ def _checker(definition: Definition, parameter: inspect.Parameter, function: str
             hint if field is None else Annotated[hint, field], definition.annotations.namespace(owner)
         )
     except Exception as error:
-        shown = inspect.formatannotation(parameter.annotation)
-        reason = f"parameter {name!r} is annotated {shown}, which cannot be checked: {_problem(error)}"
+        annotation = inspect.formatannotation(parameter.annotation)
+        reason = f"parameter {name!r} is annotated {annotation}, which cannot be checked: {_problem(error)}"
         raise DefinitionError(f"{function}()", reason) from None
     if validate is None:
         return None
@@ -220,5 +220,5 @@ def _problem(error: Exception) -> str:
     otherwise = "annotate the parameter as Any, or decorate with validate=False."
     if isinstance(error, NameError):
         return f"{error}. Import or define it where the code runs, and not for type checkers alone; else {otherwise}"
-    what = str(error).partition("\n")[0].rstrip(".")
-    return f"{what or type(error).__name__}. Correct the annotation, or {otherwise}"
+    message = str(error).partition("\n")[0].rstrip(".")
+    return f"{message or type(error).__name__}. Correct the annotation, or {otherwise}"

@@ -1,4 +1,4 @@
-"""What a function looks like from outside: found out once, when it is decorated or set up."""
+"""The name, kind and parameters of a function, read once, when it is decorated or set up."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ VARIADIC: Final = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter
 
 
 class Kind(Enum):
-    """How a function is called to its end."""
+    """The kind of a function: sync or async, plain or generator."""
 
     SYNC = "sync"
     ASYNC = "async"
@@ -72,26 +72,26 @@ class Definition:
         return inspect.Signature(self.parameters)
 
 
-def _advice(target: object, what: str) -> str:
-    """What to do instead with something that is no function."""
+def _advice(target: object, role: str) -> str:
+    """The next step after the refusal of an object that is no function."""
     if isinstance(target, _WRAPPED_METHODS):
         return f"Put @{type(target).__name__} above the decorator."
     if isinstance(target, type):
-        return "Give a function that makes an object of it." if what == "provider" else "Give one of its methods."
-    if isinstance(target, str) and what in {"flow", "task"}:
-        return f"Options are given by keyword, such as {what}_name={target!r}."
+        return "Give a function that makes an object of it." if role == "provider" else "Give one of its methods."
+    if isinstance(target, str) and role in {"flow", "task"}:
+        return f"Options are given by keyword, such as {role}_name={target!r}."
     return "Give the function itself, not what a call of it returns."
 
 
-def define(target: Callable[..., Any], what: str) -> Definition:
-    """Describe a callable; `what` ("flow", "task") is for the error.
+def define(target: Callable[..., Any], role: str) -> Definition:
+    """Describe a callable; the error names its `role` ("flow", "task").
 
     Raises:
         DefinitionError: `target` is a class or cannot be called.
     """
     if isinstance(target, (type, *_WRAPPED_METHODS)) or not callable(target):
         raise DefinitionError(
-            f"{what} {target!r}", f"wanted a function, found {type(target).__name__}. {_advice(target, what)}"
+            f"{role} {target!r}", f"wanted a function, found {type(target).__name__}. {_advice(target, role)}"
         )
     function = _function_of(target)
     return Definition(
@@ -110,7 +110,7 @@ _PARTIAL: Any = partial
 
 
 def unwrap_partial(target: Callable[..., Any]) -> Callable[..., Any]:
-    """What is inside of partials."""
+    """The function inside partials."""
     inner: Any = target
     while isinstance(inner, _PARTIAL):
         inner = inner.func
@@ -141,7 +141,7 @@ def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def kind_of(target: Callable[..., Any]) -> Kind:
-    """How a callable is called to its end."""
+    """The kind of a callable."""
     function = _function_of(target)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(target):
         return Kind.ASYNC
@@ -155,13 +155,13 @@ def kind_of(target: Callable[..., Any]) -> Kind:
 def _parameters_of(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:
     try:
         return tuple(inspect.signature(target).parameters.values())
-    except (TypeError, ValueError):  # a builtin that does not tell
+    except (TypeError, ValueError):  # a builtin without a signature
         kinds = (("args", inspect.Parameter.VAR_POSITIONAL), ("kwargs", inspect.Parameter.VAR_KEYWORD))
         return tuple(inspect.Parameter(name, kind) for name, kind in kinds)
 
 
 def _annotated(target: Callable[..., Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that has the annotations: of an object that wraps one in C, such as a cache, the one inside."""
+    """The function that has the annotations: for a wrapper in C, such as a cache, the function inside."""
     return function if hasattr(function, "__annotations__") else inspect.unwrap(unwrap_partial(target))
 
 

@@ -1,4 +1,4 @@
-"""Annotations as Pydantic can check them: without what is for type checkers alone, and with typed dicts that it takes."""
+"""Annotations in the form that Pydantic can check: without parts for type checkers alone, and with its own typed dicts."""
 
 import sys
 import typing
@@ -31,17 +31,17 @@ from typing_extensions import TypeAliasType, TypedDict, Unpack
 __all__ = ["checkable", "is_unpacked", "unpacked"]
 
 _SILENT: Final[frozenset[Any]] = frozenset({IO, TextIO, BinaryIO, Self, typing_extensions.Self, Never, NoReturn})
-"""Annotations that say nothing of the class that a value has."""
+"""Annotations without a class to check."""
 _SILENT_KINDS: Any = (ParamSpecArgs, ParamSpecKwargs, TypeVarTuple, typing_extensions.TypeVarTuple)
 _UNIONS: Final[frozenset[Any]] = frozenset({Union, type(int | str)})
 _NEVER_TYPES: Any = (BuiltinFunctionType, FunctionType, ModuleType)
 _VALUES: Any = (int, float, complex, str, bytes, list, tuple, dict, set)
 _WHOLE: Final[frozenset[Any]] = frozenset({Literal, typing_extensions.Literal, typing.get_origin(Callable[[], Any])})
-"""Annotations without types inside that values are checked against."""
+"""Annotations whose arguments are not checked as types."""
 
 
 class _Sample(typing.TypedDict):
-    """A typed dict to know others by."""
+    """A typed dict, for its class."""
 
 
 _TYPED_DICT: Any = type(_Sample)
@@ -54,7 +54,7 @@ def is_unpacked(hint: Any) -> bool:
 
 
 def unpacked(hint: Any) -> Any:
-    """What is inside of `Unpack[...]` or `*`."""
+    """The argument of `Unpack[...]` or `*`."""
     if get_origin(hint) in {Unpack, typing.Unpack}:
         return get_args(hint)[0]
     return get_origin(hint)[get_args(hint)]
@@ -68,7 +68,7 @@ def checkable(hint: Any, namespace: Mapping[str, Any]) -> Any:
         namespace: Names that local typed dicts may mention in their own annotations.
 
     Raises:
-        TypeError: It, or a part of it, is a function, a module or another value.
+        TypeError: The annotation, or a part of it, is a function, a module or another value.
     """
     if isinstance(hint, _VALUES):
         raise TypeError("it is no type")
@@ -78,8 +78,8 @@ def checkable(hint: Any, namespace: Mapping[str, Any]) -> Any:
 class _Checkable:
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self._namespace = namespace
-        self._made: dict[Any, Any] = {}
-        """Typed dicts, and aliases, that have been replaced or are being looked at: they may be recursive."""
+        self._replacements: dict[Any, Any] = {}
+        """Replaced typed dicts and visited aliases: they may be recursive."""
 
     def of(self, hint: Any) -> Any:
         """The annotation, with all that it contains."""
@@ -99,34 +99,34 @@ class _Checkable:
         if kind is Annotated:
             inside = self.of(args[0])
             return hint if inside is args[0] else Annotated[(inside, *hint.__metadata__)]
-        made = tuple(map(self.of, args))
-        if all(new is old for new, old in zip(made, args, strict=True)):
+        checked_args = tuple(map(self.of, args))
+        if all(new is old for new, old in zip(checked_args, args, strict=True)):
             return hint
         if kind in _UNIONS:
-            return Union[made]  # noqa: UP007 - its choices are known at run time only
-        return hint.copy_with(made) if hasattr(hint, "copy_with") else kind[made]
+            return Union[checked_args]  # noqa: UP007 - its choices are known at run time only
+        return hint.copy_with(checked_args) if hasattr(hint, "copy_with") else kind[checked_args]
 
     def _alias(self, alias: Any) -> Any:
-        if alias in self._made:
+        if alias in self._replacements:
             return alias
-        self._made[alias] = alias
+        self._replacements[alias] = alias
         value = self.of(alias.__value__)
         return alias if value is alias.__value__ else value
 
     def _typed_dict(self, hint: Any, kind: Any) -> Any:
         """The same typed dict, as `typing_extensions` would make it."""
-        if hint in self._made:
-            return self._made[hint]
+        if hint in self._replacements:
+            return self._replacements[hint]
         make: Any = TypedDict
-        made = self._made[hint] = make(kind.__name__, {}, total=kind.__total__)
-        given = dict(zip(getattr(kind, "__parameters__", ()), get_args(hint), strict=False))
+        replacement = self._replacements[hint] = make(kind.__name__, {}, total=kind.__total__)
+        type_args = dict(zip(getattr(kind, "__parameters__", ()), get_args(hint), strict=False))
         fields = get_type_hints(kind, localns={**self._namespace}, include_extras=True)
-        made.__annotations__ = {name: self.of(_substituted(field, given)) for name, field in fields.items()}
+        replacement.__annotations__ = {name: self.of(_substituted(field, type_args)) for name, field in fields.items()}
         for name in ("__required_keys__", "__optional_keys__", "__module__", "__qualname__", "__doc__"):
-            setattr(made, name, getattr(kind, name))
+            setattr(replacement, name, getattr(kind, name))
         if hasattr(kind, "__pydantic_config__"):
-            made.__pydantic_config__ = kind.__pydantic_config__
-        return made
+            replacement.__pydantic_config__ = kind.__pydantic_config__
+        return replacement
 
 
 def _is_silent(kind: Any) -> bool:
@@ -136,12 +136,12 @@ def _is_silent(kind: Any) -> bool:
         return kind in _SILENT or (
             getattr(kind, "_is_protocol", False) and not getattr(kind, "_is_runtime_protocol", False)
         )
-    except TypeError:  # what cannot be hashed, and is no type
+    except TypeError:  # an unhashable object, which is no type
         return False
 
 
-def _substituted(hint: Any, given: Mapping[Any, Any]) -> Any:
-    if hint in given:
-        return given[hint]
+def _substituted(hint: Any, type_args: Mapping[Any, Any]) -> Any:
+    if hint in type_args:
+        return type_args[hint]
     parameters = getattr(hint, "__parameters__", ())
-    return hint[tuple(given.get(each, each) for each in parameters)] if given and parameters else hint
+    return hint[tuple(type_args.get(each, each) for each in parameters)] if type_args and parameters else hint

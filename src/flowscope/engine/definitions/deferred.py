@@ -1,7 +1,7 @@
-"""What a sync function returns before its work is done: a coroutine or generator of its own.
+"""Sync functions that return a coroutine or generator of their own, which is the rest of the call.
 
-A wrapper that knows nothing of coroutines, a lambda or a mock is a sync function, and what it returns is the rest of the
-call. One that has begun, that an argument holds, or that anybody else holds, is a value like any other.
+A plain wrapper, a lambda or a mock is such a function. A coroutine or generator that has begun, or that an argument or
+other code holds, is a value like any other.
 """
 
 import inspect
@@ -21,9 +21,9 @@ ASYNC_GENERATOR: Final[Any] = AsyncGeneratorType
 
 
 def own_kind(value: Any) -> Kind:
-    """How a call goes on that has returned this; `Kind.SYNC` if it is a value, and the call is over.
+    """The kind of the rest of a call that has returned this; `Kind.SYNC` if it is a value, and the call has ended.
 
-    It counts who holds the value: the caller has it in one local variable, and nowhere else.
+    The function counts the references: the caller must hold the value in one local variable, and nowhere else.
     """
     if sys.getrefcount(value) > _LONE:
         return Kind.SYNC
@@ -44,7 +44,7 @@ def _is_created(generator: Any) -> bool:
         return False
     if sys.version_info >= (3, 12):
         return not generator.ag_suspended
-    return bool(frame.f_code.co_code[frame.f_lasti] == opmap["RETURN_GENERATOR"])  # it does not tell otherwise
+    return bool(frame.f_code.co_code[frame.f_lasti] == opmap["RETURN_GENERATOR"])  # Python 3.11 has no attribute for it
 
 
 def _holders_of(value: object) -> int:
@@ -52,7 +52,7 @@ def _holders_of(value: object) -> int:
 
 
 def _count_lone() -> int:
-    """What `own_kind` counts for a value that its caller alone holds, in this version of Python."""
+    """The count of `own_kind` for a value that its caller alone holds, in this version of Python."""
     value: Iterator[int] = (number for number in range(0))
     return _holders_of(value)
 

@@ -1,4 +1,4 @@
-"""Defaults of parameters that are a Pydantic `Field(...)`: the default that they hold, and their other names."""
+"""Defaults of parameters that are a Pydantic `Field(...)`: their default values and aliases."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,13 +12,13 @@ __all__ = ["FieldInfo", "aliases_of", "default_of"]
 
 
 def aliases_of(name: str, field: FieldInfo, function: str) -> tuple[str, ...]:
-    """The further names that a keyword argument for a parameter may have.
+    """The aliases of a parameter.
 
     Raises:
         DefinitionError: The alias is a path into a value, which no argument has.
     """
-    given: Any = field.validation_alias if field.validation_alias is not None else field.alias
-    choices: list[Any] = given.choices if isinstance(given, AliasChoices) else [] if given is None else [given]
+    alias: Any = field.validation_alias if field.validation_alias is not None else field.alias
+    choices: list[Any] = alias.choices if isinstance(alias, AliasChoices) else [] if alias is None else [alias]
     for choice in choices:
         if not isinstance(choice, str):
             reason = f"the alias of parameter {name!r} is {choice!r}, wanted a text. Give the argument by a name."
@@ -27,7 +27,7 @@ def aliases_of(name: str, field: FieldInfo, function: str) -> tuple[str, ...]:
 
 
 def default_of(field: FieldInfo, earlier: Mapping[str, Any]) -> Any:
-    """The default that a field holds: a new one from its factory, else a copy where it could be changed.
+    """The default of a field: a new value from its factory, else a copy of a mutable value.
 
     Args:
         field: A field that is not required.

@@ -1,6 +1,6 @@
-"""Dependency injection: which parameters are filled by whom, planned once per function.
+"""Dependency injection: the source of each parameter, planned once per function.
 
-A parameter that the caller leaves out is filled, in this order, by what the flow was given with `provide()` or
+A parameter that the caller leaves out is filled, in this order, by the values of `provide()` or
 `task_dependencies()`, by its `Inject` marker, by its name (`this_flow`, …) or by its type (`Flow`, `Task`).
 """
 
@@ -54,12 +54,12 @@ class Resolver(Protocol):
 
     @property
     def provided(self) -> Mapping[str, Any]:
-        """What the flow provides by name."""
+        """The values that the flow provides, by name."""
         ...
 
     @property
     def loop(self) -> object:
-        """The event loop that lasts as long as the flow; None if there is none."""
+        """The event loop that lasts as long as the flow; None without one."""
         ...
 
     def named(self, name: str) -> object:
@@ -67,12 +67,12 @@ class Resolver(Protocol):
         ...
 
     def report(self, message: str, error: BaseException) -> None:
-        """Log an error that is not the call's own."""
+        """Log an error that does not end the call."""
         ...
 
 
 class Provider:
-    """What `Inject(provider)` leaves as the default of a parameter."""
+    """The default of a parameter that `Inject(provider)` makes."""
 
     __slots__ = ("definition", "function", "plan", "shared")
 
@@ -100,17 +100,17 @@ def Inject(provider: Callable[..., Iterator[T]], /, *, scope: Lifetime = "call")
 def Inject(provider: Callable[..., Coroutine[Any, Any, T]], /, *, scope: Lifetime = "call") -> T: ...
 @overload
 def Inject(provider: Callable[..., T], /, *, scope: Lifetime = "call") -> T: ...
-def Inject(provider: Callable[..., Any], /, *, scope: Lifetime = "call") -> Any:  # noqa: N802 - it stands where a value does
+def Inject(provider: Callable[..., Any], /, *, scope: Lifetime = "call") -> Any:  # noqa: N802 - a marker in the place of a value
     """A default that a provider makes for each call, or once for the whole run.
 
     Args:
-        provider: A sync or async function, or a generator of either kind that yields the value once; what follows its
+        provider: A sync or async function, or a generator of either kind that yields the value once; the code after its
             `yield` runs when the call, or the flow, has ended, the last opened first, with the exception of a failed
             call raised at the `yield`. Its own parameters are injected likewise.
         scope: "call" makes a value for each attempt of a call, "flow" one for the whole run.
 
     Raises:
-        DefinitionError: `provider` cannot be called.
+        DefinitionError: `provider` is not callable.
         InjectionError: `scope` is neither "call" nor "flow".
     """
     if scope not in {"call", "flow"}:
@@ -158,17 +158,17 @@ class Plan:
     ) -> None:
         self.function = definition.name
         self.parameters = frozenset(injection.parameter for injection in injections)
-        """What this plan fills."""
+        """The parameters that this plan fills."""
         self.providers = tuple(
             (injection.parameter, injection.provider) for injection in injections if injection.provider is not None
         )
         self.fields = definition.fields
         """The Pydantic fields that are defaults, by parameter."""
         self.check_default: Callable[[str, Any], Any] = _unchecked
-        """Gives what arrives of the default of a field."""
+        """Checks the default of a field."""
         self._injections = tuple(injection for injection in injections if injection.provider is None)
         self.unsettled = unsettled
-        """Parameters whose annotations mention what is not defined yet, and which may be of a type that is injected."""
+        """Parameters whose annotations have undefined names, and whose types may be injected."""
         self._settle = settle
         self._binds_self = definition.binds_self
         fillable = definition.named
@@ -181,11 +181,11 @@ class Plan:
         ]
         self._defaults = {parameter.name: parameter.default for parameter in fillable}
         self.names = frozenset(parameter.name for parameter in fillable if _is_open(definition, parameter))
-        """What `provide()` may fill."""
+        """The parameters that `provide()` may fill."""
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything is filled where nothing is provided."""
+        """Whether a call without provided values needs the plan."""
         return bool(self.parameters or self.fields or self.unsettled)
 
     def absent(self, parameter: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -193,10 +193,10 @@ class Plan:
         return parameter not in kwargs and self._positions[parameter] >= len(args)
 
     def values(self, resolver: Resolver, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """Everything that is injected and needs no provider, by parameter.
+        """The injected values that need no provider, by parameter.
 
         Raises:
-            InjectionError: A marked parameter has nobody to fill it, or a `Flow` of another class is wanted.
+            InjectionError: A marked parameter has no source, or its annotation names another class of `Flow`.
         """
         if self.unsettled:
             self._settle_all(args[0] if args and self._binds_self else None)
@@ -212,21 +212,21 @@ class Plan:
         return values
 
     def _settle_all(self, owner: object) -> None:
-        """Find out what fills the parameters whose annotations are resolved at the first call."""
+        """Plan the parameters whose annotations are resolved at the first call."""
         settled = [injection for name in self.unsettled if (injection := self._settle(name, owner)) is not None]
         names = {injection.parameter for injection in settled}
         self._injections = (*(each for each in self._injections if each.parameter not in names), *settled)
         self.unsettled = ()
 
     def field_values(self, known: Mapping[str, Any], *, complete: bool = True) -> dict[str, Any]:
-        """The defaults of the fields that have got no argument, by parameter.
+        """The defaults of the fields without an argument, by parameter.
 
         Args:
             known: The arguments and injected values.
-            complete: Whether nobody else gives what is required.
+            complete: Whether a missing required argument is an error.
 
         Raises:
-            TypeError: A required one is missing.
+            TypeError: A required argument is missing.
         """
         values: dict[str, Any] = {}
         for name, field in self.fields.items():
@@ -277,7 +277,7 @@ def plan_injection(definition: Definition, names: frozenset[str], live_types: Ma
         live_types: Built-in name to the class that also selects it by annotation.
 
     Raises:
-        InjectionError: The wiring cannot work.
+        InjectionError: A provider or an annotation cannot be injected.
     """
     hints = definition.hints
     candidates = {each.name: each for each in definition.named if _is_open(definition, each)}
@@ -300,13 +300,13 @@ def plan_injection(definition: Definition, names: frozenset[str], live_types: Ma
 
 
 def _is_unsettled(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> bool:
-    """Whether it is known only later if its type is injected; one without default is given by the caller."""
+    """Whether only the first call can resolve its type; the caller passes a parameter without default."""
     has_hint = parameter.annotation is parameter.empty or parameter.name in hints
     return not has_hint and parameter.default is not parameter.empty
 
 
 def _is_open(definition: Definition, parameter: inspect.Parameter) -> bool:
-    """Whether something may be injected: not where a partial has given a value."""
+    """Whether a value may be injected: not where a partial has bound one."""
     return parameter.name not in definition.bound or is_marker(parameter.default)
 
 
@@ -354,7 +354,7 @@ def _without_none(hint: Any) -> Any:
 def _check_provider(
     definition: Definition, parameter: inspect.Parameter, provider: Provider, live_types: Mapping[str, type]
 ) -> None:
-    """Refuse what could never work, deep down as well."""
+    """Refuse a provider that can never work, and its own providers."""
     if provider.definition.kind.awaits and not definition.kind.awaits:
         reason = (
             f"{provider.definition.name}() is async and {definition.name}() is not. Make {definition.name}() async."

@@ -29,23 +29,23 @@ _OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
         "timeout_seconds": "timeout",
     },
 }
-"""What people call options who come from elsewhere."""
+"""The names of options in other libraries."""
 
 
 def check_names(decorator: str, function: str, unknown: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse options that there are not.
+    """Refuse unknown options.
 
     Args:
         decorator: "flow" or "task".
         function: The name of the function that is decorated.
-        unknown: The names of the options that nobody knows.
-        known: The names that there are.
+        unknown: The names of the unknown options.
+        known: The names of all options.
 
     Raises:
-        DefinitionError: There is an unknown one.
+        DefinitionError: An option is unknown.
     """
     for name in unknown:
-        from difflib import get_close_matches  # noqa: PLC0415 - nobody needs it who knows the names
+        from difflib import get_close_matches  # noqa: PLC0415 - only an error needs it
 
         options = sorted(known)
         meant = _OTHER_NAMES[decorator].get(name) or next(iter(get_close_matches(name, options, 1)), None)
@@ -53,31 +53,31 @@ def check_names(decorator: str, function: str, unknown: Iterable[str], known: It
         raise DefinitionError(f"{decorator} {function!r}", f"@{decorator} has no option {name!r}; {advice}.")
 
 
-def check_types(what: str, options: Mapping[str, object]) -> None:
+def check_types(owner: str, options: Mapping[str, object]) -> None:
     """Refuse options of a type that cannot work.
 
     Raises:
-        DefinitionError: There is one; `what` says whose it is.
+        DefinitionError: An option has such a type; the error names the `owner`.
     """
     for name, value in options.items():
-        fits, wanted = _WANTED[name]
-        if not fits(value):
-            raise DefinitionError(what, f"{name} is {safe_repr(value)}, wanted {wanted}.")
+        is_valid, expectation = _EXPECTED[name]
+        if not is_valid(value):
+            raise DefinitionError(owner, f"{name} is {safe_repr(value)}, wanted {expectation}.")
 
 
 def tags_of(tags: object) -> tuple[str, ...]:
-    """Tags as they are kept: a text is one tag.
+    """The tags as a tuple: a text is one tag.
 
     Raises:
-        TypeError: It is neither a text nor an iterable of texts.
+        TypeError: The value is neither a text nor an iterable of texts.
     """
     if isinstance(tags, str):
         return (tags,)
-    given: Any = tags
-    made = tuple(given)
-    if not all(isinstance(tag, str) for tag in made):
+    iterable: Any = tags
+    texts = tuple(iterable)
+    if not all(isinstance(tag, str) for tag in texts):
         raise TypeError("a tag is no text")
-    return made
+    return texts
 
 
 def _is_text(value: object) -> bool:
@@ -103,7 +103,7 @@ def _are_tags(value: object) -> bool:
 _REAL: Any = Real
 _NAME: Final = (_is_text, "a text, or None")
 _YES_OR_NO: Final = (_is_bool, "True or False")
-_WANTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
+_EXPECTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "flow_name": _NAME,
     "task_name": _NAME,
     "flow_id": (lambda value: _is_text(value) and value != "", "a text that is not empty, or None"),

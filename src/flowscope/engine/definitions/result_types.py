@@ -13,21 +13,21 @@ __all__ = ["contradiction", "result_type_of"]
 _UNKNOWN: Final = Any
 _UNIONS: Any = (Union, UnionType)
 _WIDER: Final[Mapping[type, tuple[type, ...]]] = {float: (int,), complex: (int, float)}
-"""The types that type checkers take for another one."""
+"""The types that type checkers accept in place of another one."""
 
 
 def result_type_of(kind: type[BaseModel], root: type[BaseModel]) -> Any:
-    """What the flows of a class return, as its bases say; `Any` if they do not."""
-    given: dict[Any, Any] = {}
+    """The result type of the flows of a class, from its bases; `Any` without one."""
+    type_args: dict[Any, Any] = {}
     for part in kind.__mro__:
         generic: Mapping[str, Any] = vars(part).get("__pydantic_generic_metadata__") or {}
         origin, args = generic.get("origin"), generic.get("args", ())
         if origin is None:
             continue
-        args = tuple(given.get(each, each) for each in args)
+        args = tuple(type_args.get(each, each) for each in args)
         if origin is root:
             return args[0]
-        given |= zip(origin.__pydantic_generic_metadata__["parameters"], args, strict=False)
+        type_args |= zip(origin.__pydantic_generic_metadata__["parameters"], args, strict=False)
     return _UNKNOWN
 
 
@@ -43,7 +43,7 @@ def contradiction(function: Callable[..., Any], result_type: Any) -> str:
 
 
 def _fits(hint: Any, wanted: Any) -> bool:
-    """Whether a type may be used where another is wanted; what cannot be told may."""
+    """Whether a type may be used where another is wanted; True if that cannot be known."""
     if hint == wanted:
         return True
     origins = get_origin(hint), get_origin(wanted)
@@ -63,7 +63,7 @@ def _bare(hint: Any) -> Any:
 
 
 def _class_of(hint: Any) -> type | None:
-    """The class that values have; None for what is no plain class, such as a type variable or a typed dict."""
+    """The class that values have; None for another hint, such as a type variable or a typed dict."""
     kind = NoneType if hint is None else get_origin(hint) or getattr(hint, "__supertype__", hint)
     plain = isinstance(kind, type) and not getattr(kind, "_is_protocol", False) and not hasattr(kind, "__total__")
     return kind if plain and kind is not Any else None
@@ -74,7 +74,7 @@ def _classes_fit(kind: type | None, wanted: type | None) -> bool:
         return True
     try:
         return issubclass(kind, (wanted, *_WIDER.get(wanted, ())))
-    except TypeError:  # a class that does not tell
+    except TypeError:  # a class that does not support issubclass
         return True
 
 

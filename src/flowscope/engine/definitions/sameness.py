@@ -1,4 +1,4 @@
-"""Whether a check has changed a value, and which values are used up by looking at them."""
+"""Compares values before and after a check, and recognises values that iteration exhausts."""
 
 from collections import deque
 from collections.abc import (
@@ -22,11 +22,11 @@ _SEQUENCE: Any = (Sequence, deque)
 _TEXT: Any = (str, bytes, bytearray)
 _UNIONS: Any = (Union, UnionType)
 _HELD: Any = (list, tuple, set, frozenset, dict, deque, KeysView, ValuesView, ItemsView, *_TEXT)
-"""Iterables whose items are all there, so that looking at them changes nothing."""
+"""Iterables that hold all their items, so that iteration changes nothing."""
 
 
 def is_stream(value: object) -> bool:
-    """Whether to look at the items of an iterable may use them up, or never end: a generator, a cursor, a response."""
+    """Whether iteration may exhaust an iterable, or never end: a generator, a cursor, a response."""
     kind = type(value)
     return issubclass(kind, Iterable) and not issubclass(kind, _HELD)
 

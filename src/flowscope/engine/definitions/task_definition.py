@@ -22,7 +22,7 @@ __all__ = ["TaskDefinition", "remember_definition", "task_definition_of"]
 
 
 class TaskDefinition:
-    """What `@task` found out about a function, and how its calls are to be made."""
+    """The function and the options of a task."""
 
     __slots__ = (
         "_other_kinds",
@@ -83,9 +83,9 @@ class TaskDefinition:
         self.name = clean_text(task_name or definition.name)
         self.kind = definition.kind
         self._other_kinds: tuple[TaskDefinition, dict[Kind, TaskDefinition]] = (self, {})
-        """The same task by the kinds that its calls have turned out to be; a copy of this finds that of the original."""
+        """The definition for each other kind of its calls, with the definition that owns the mapping: a copy makes its own."""
         self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
-        """Makes the object that a call lives in."""
+        """Makes the object of a call."""
         self.plan: Plan = plan_injection(definition, TASK_NAMES, live_types)
         self._validator = ArgumentValidator(definition, self.plan.names)
         if validate:
@@ -97,20 +97,20 @@ class TaskDefinition:
         kinds = retry_on if isinstance(retry_on, tuple) else (retry_on,)
         self.retry = RetryPolicy(retries, retry_delay, retry_backoff, retry_jitter, kinds)
         self.policies = policies
-        """What decides about its attempts besides, in the order in which it is asked before one."""
+        """The policies of its attempts, in the order before an attempt."""
         self.extras: CallExtras | None = None
-        """What the `task_data` of a task made by hand is part of."""
+        """The extras with the `task_data` of a task made by hand."""
         self.timeout = timeout
         self.validate = validate
         self.tags = tuple(map(clean_text, tags_of(tags)))
         self.plain = not (validate or self.plan.is_needed or timeout is not None)
-        """Whether calling it takes nothing but calling its function."""
+        """Whether a call needs neither validation, injection nor a timeout."""
         self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
-        """A weak reference to the task function that stands for it, if it was decorated."""
+        """A weak reference to the decorated function; returns None for a task made by hand."""
         self.submitted_caller: Callable[..., Any] | None = None
-        """Awaits submitted calls, once there have been any."""
+        """Awaits submitted calls; None before the first."""
         self.executor = executor
-        """Where its calls run: None, a name or an `Executor`."""
+        """The executor of its calls: None, a name or an `Executor`."""
         self._check()
 
     def _check(self) -> None:
@@ -124,7 +124,7 @@ class TaskDefinition:
         """Refuse options that this kind of call cannot have.
 
         Raises:
-            DefinitionError: There is one.
+            DefinitionError: The task has such an option.
         """
         if kind.yields and (self.retry.retries or self.timeout is not None):
             self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
@@ -135,7 +135,7 @@ class TaskDefinition:
         """Refuse to run this kind of call elsewhere.
 
         Raises:
-            DefinitionError: It is a generator.
+            DefinitionError: The kind is a generator.
         """
         if kind.yields:
             self._refuse(
@@ -143,10 +143,10 @@ class TaskDefinition:
             )
 
     def of_kind(self, kind: Kind) -> "TaskDefinition":
-        """The same task as one of the kind that a call of it has turned out to be.
+        """The definition of the same task for a call of another kind.
 
         Raises:
-            DefinitionError: It has options that this kind cannot have.
+            DefinitionError: The task has options that this kind cannot have.
         """
         if self.kind is kind:
             return self
@@ -176,7 +176,7 @@ class TaskDefinition:
         if not self.validate:
             return args, kwargs
         bound = self._validator.bind(args, kwargs)
-        return (bound.args, bound.kwargs) if self._validator.check(bound, self.name) else (args, kwargs)
+        return (bound.args, bound.kwargs) if self._validator.try_coerce(bound, self.name) else (args, kwargs)
 
 
 def _no_function() -> None:
@@ -187,12 +187,12 @@ _definitions: "weakref.WeakKeyDictionary[Callable[..., Any], TaskDefinition]" = 
 
 
 def remember_definition(function: Callable[..., Any], definition: TaskDefinition) -> Callable[..., Any]:
-    """Note that a function stands for a task."""
+    """Register the function of a task."""
     _definitions[function] = definition
     definition.find_function = weakref.ref(function)
     return function
 
 
 def task_definition_of(function: Callable[..., Any]) -> TaskDefinition | None:
-    """The task that a function stands for, if it does."""
+    """The definition of a task function; None for another function."""
     return _definitions.get(function) if inspect.isfunction(function) else None

@@ -1,7 +1,7 @@
-"""Who listens: listeners, their subscriptions, and the process-wide bus.
+"""Listeners, their subscriptions, and the process-wide bus.
 
-A listener is a callable that receives every `FlowEvent`. It runs outside the flow it observes: what it prints goes to
-the real standard output, and a flow that it executes is nobody's child.
+A listener is a callable that receives every `FlowEvent`. It runs outside the flow that it observes: its prints go to
+the real standard output, and a flow that it executes has no parent.
 """
 
 import logging
@@ -40,19 +40,19 @@ class Subscription(Selective):
             raise DefinitionError("listener", f"{safe_repr(listener)} cannot be called. Pass a function of one event.")
         self._listeners = listeners
         self.listener = listener
-        """Who is called."""
+        """The callable that receives the events."""
         self._event_types = frozenset(map(EventType, event_types))
         self._flow_name = flow_name
         listeners.append(self)
 
     def wants(self, event: FlowEvent) -> bool:
-        """Whether an event is of the kind that is wanted."""
+        """Whether the subscription selects an event."""
         if self._event_types and event.event_type not in self._event_types:
             return False
         return self._flow_name is None or event.event_data.flow_name == self._flow_name
 
     def __call__(self, event: FlowEvent) -> object:
-        """Pass an event on, if it is of the kind that is wanted."""
+        """Pass on an event that the subscription selects."""
         return self.listener(event) if self.wants(event) else None
 
     def close(self) -> None:
@@ -83,8 +83,8 @@ class EventBus:
         "flowscope", WARNING) once per type of error, and hurts neither the run nor other listeners.
 
         Raises:
-            DefinitionError: `listener` cannot be called.
-            ValueError: There is no such type of event.
+            DefinitionError: `listener` is not callable.
+            ValueError: A type of event is unknown.
         """
         return Subscription(self.event_listeners, listener, event_types, flow_name)
 
@@ -109,12 +109,12 @@ _logged_failures: Final[deque[tuple[Callable[[], object], type[BaseException]]]]
 def notify(
     event: FlowEvent, listeners: Iterable[Listener], *, is_recorded: bool
 ) -> list[tuple[Listener, Awaitable[object]]]:
-    """Call the listeners, each with a payload of its own; return what async ones want awaited.
+    """Call the listeners, each with a payload of its own; return the awaitables of async listeners.
 
     Args:
-        event: What happened.
-        listeners: Those of this flow and of the bus.
-        is_recorded: Whether the record holds the event, so that nobody else may be given it.
+        event: The event.
+        listeners: The listeners of this flow and of the bus.
+        is_recorded: Whether the record holds the event, so that listeners get copies.
     """
     awaited: list[tuple[Listener, Awaitable[object]]] = []
     interested = [listener for listener in listeners if _is_interested(listener, event)]
@@ -138,7 +138,7 @@ def _is_interested(listener: object, event: FlowEvent) -> bool:
 
 
 def log_listener_failure(listener: Listener, error: BaseException) -> None:
-    """Log what a listener raised, once per listener and type of error."""
+    """Log the error of a listener, once per listener and type of error."""
     if isinstance(listener, Subscription):
         listener = listener.listener
     kind = type(error)

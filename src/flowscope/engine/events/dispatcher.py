@@ -1,8 +1,8 @@
-"""One run's events: built only if somebody listens, numbered, and delivered in order.
+"""The events of one run: built only for listeners, numbered, and delivered in order.
 
-Whoever posts an event delivers it, unless somebody is delivering already, who then delivers this one too: another
-thread, or, further up the stack, the listener that caused it. So every listener sees the sequence 1, 2, 3, …, and
-nobody ever waits to post: not a listener, not a finaliser that the garbage collector runs at any moment.
+The thread that posts an event delivers it, unless a delivery is in progress, which then includes this event: in another
+thread, or, further up the stack, in the code that called the listener. So every listener gets the sequence 1, 2, 3, …,
+and no thread ever waits to post: not a listener, not a finaliser that the garbage collector runs at any moment.
 """
 
 import logging
@@ -24,7 +24,7 @@ __all__ = ["EventDispatcher", "FinalEvents", "PendingEvent"]
 
 
 class PendingEvent(NamedTuple):
-    """An event on its way: it gets its number when it is delivered."""
+    """An event before its delivery, which gives it its number."""
 
     ticks: int
     kind: EventType
@@ -35,25 +35,25 @@ class PendingEvent(NamedTuple):
 
 
 FinalEvents = Callable[[Mapping[int, Call]], Iterable[PendingEvent]]
-"""What is told at the end of a run, given the calls, by execution order, whose start was told and whose end was not."""
+"""Makes the last events of a run from the calls, by execution order, with a start event and no end event."""
 
 
 class EventDispatcher:
-    """The way from one run to its listeners and into its record."""
+    """Passes the events of one run to its listeners and into its record."""
 
     __slots__ = ("_delivery", "_handle", "listeners", "recorded")
 
     def __init__(self, handle: Handle, listeners: list[Listener], recorded: Buffer[FlowEvent] | None) -> None:
         self.listeners = listeners
-        """Those of this flow; those of the bus come after them."""
+        """The listeners of this flow; the bus's own come after them."""
         self.recorded = recorded
-        """The events that go into the record."""
+        """The events of the record; None if it has none."""
         self._handle = handle
         self._delivery: _Delivery | None = None
 
     @property
     def has_listeners(self) -> bool:
-        """Whether anybody wants events."""
+        """Whether a listener or the record receives events."""
         return bool(flow_events.event_listeners or self.listeners or self.recorded is not None)
 
     def emit(
@@ -65,7 +65,7 @@ class EventDispatcher:
         source: str | None = None,
         level: int = logging.INFO,
     ) -> None:
-        """Tell whoever listens, until the run has ended."""
+        """Pass an event to the listeners, until the run has ended."""
         self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level))
 
     def pending_event(
@@ -83,12 +83,12 @@ class EventDispatcher:
         return PendingEvent(tick(), kind, data, call, source, level)
 
     def finish(self, final_events: FinalEvents) -> None:
-        """Tell the end of the run, after everything else, and nothing after it."""
+        """Deliver the last events of the run, after all others; later events are dropped."""
         if self.has_listeners:
             self._deliverer().post(final_events)
 
     def _deliverer(self) -> "_Delivery":
-        """Made for the first event: a run that nobody listens to has none."""
+        """The delivery; made for the first event."""
         if self._delivery is None:
             delivery = _Delivery(self._build, self.listeners, is_recorded=self.recorded is not None)
             with LOCKS.making:
@@ -119,12 +119,12 @@ class EventDispatcher:
 
     @property
     def settled(self) -> bool:
-        """Whether every listener is through with every event."""
+        """Whether every listener has handled every event."""
         return self._delivery is None or self._delivery.settled
 
     @property
     def awaits(self) -> bool:
-        """Whether async listeners have to be awaited."""
+        """Whether awaitables of async listeners are open."""
         return self._delivery is not None and bool(self._delivery.awaited)
 
     @property
@@ -133,12 +133,12 @@ class EventDispatcher:
         return self._delivery is not None and self._delivery.is_delivering_in_other_thread
 
     def wait_delivered(self) -> None:
-        """Wait until the thread that is delivering has delivered all."""
+        """Wait until the delivering thread has delivered all events."""
         if self._delivery is not None:
             self._delivery.wait()
 
     async def wait_awaited(self) -> None:
-        """Await what async listeners returned, in order."""
+        """Await the awaitables of async listeners, in order."""
         if self._delivery is not None:
             await self._delivery.wait_awaited()
 
@@ -167,7 +167,7 @@ class _Delivery:
         self._listeners = listeners
         self._queue: deque[PendingEvent | FinalEvents] = deque()
         self._busy = threading.Lock()
-        """Held by whoever delivers; nobody waits for it but the end of the run."""
+        """Held by the delivering thread; only the end of the run waits for it."""
         self._owner = 0
         self._sequence = 0
         self._open: dict[int, Call] = {}
@@ -175,7 +175,7 @@ class _Delivery:
         self.awaited: deque[tuple[Listener, Awaitable[object]]] = deque()
 
     def post(self, item: PendingEvent | FinalEvents) -> None:
-        """Deliver it, and whatever is posted meanwhile; or leave it to whoever is delivering."""
+        """Deliver the item and those that are posted meanwhile; or leave it to the delivering thread."""
         self._queue.append(item)
         while self._queue and self._busy.acquire(blocking=False):
             self._deliver_as_owner()
@@ -214,22 +214,22 @@ class _Delivery:
 
     @property
     def is_delivering_in_other_thread(self) -> bool:
-        """Whether another thread is delivering, or has yet to."""
+        """Whether another thread is delivering, or has events to deliver."""
         return self._owner != threading.get_ident() and bool(self._queue or self._busy.locked())
 
     @property
     def settled(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no event and no awaitable is open."""
         return not self._queue and not self._busy.locked() and not self.awaited
 
     def wait(self) -> None:
-        """Wait until the thread that is delivering is through, and deliver what it left."""
+        """Wait for the delivering thread, and deliver the events that it left."""
         while self.is_delivering_in_other_thread:
             self._busy.acquire()
             self._deliver_as_owner()
 
     async def wait_awaited(self) -> None:
-        """Await what async listeners returned, in order; if the wait is cancelled, the rest is closed."""
+        """Await the awaitables of async listeners, in order; a cancelled wait closes the rest."""
         try:
             await self._await_all()
         finally:

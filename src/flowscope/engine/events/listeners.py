@@ -12,17 +12,17 @@ Listener = Callable[[FlowEvent], object]
 
 
 class Selective(ABC):
-    """A listener that says beforehand which events it wants."""
+    """A listener that selects its events."""
 
     __slots__ = ()
 
     @abstractmethod
     def wants(self, event: FlowEvent) -> bool:
-        """Whether it is to be called for this event."""
+        """Whether it receives this event."""
 
 
 def remove(listener: Listener, listeners: list[Listener]) -> None:
-    """Take out that very object, if it is there; its neighbours are not even compared with it."""
+    """Remove a listener by identity, if the list has it; `==` of listeners is not called."""
     with LOCKS.removing:
         for index, present in enumerate(listeners):
             if present is listener:

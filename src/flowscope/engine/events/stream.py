@@ -19,14 +19,14 @@ class EventStream:
     """A bounded queue between runs, in any thread, and one consumer.
 
     It is subscribed when iteration starts, and unsubscribed by `aclose()`, at the end of its `async with` block, after
-    the FLOW_STOP of the flow that it follows, or when nobody holds it any more.
+    the FLOW_STOP of the flow that it follows, or when it is garbage-collected.
     """
 
     def __init__(self, listeners: list[Listener], flow_id: str | None, max_pending: int) -> None:
         if max_pending < 1:
             raise ValueError(f"max_pending is {max_pending!r}, wanted at least 1")
         self.dropped = 0
-        """How many events were dropped because the consumer was too slow."""
+        """The number of events that were dropped because the consumer was too slow."""
         self._listeners = listeners
         self._flow_id = flow_id
         self._max_pending = max_pending
@@ -41,7 +41,7 @@ class EventStream:
         return self
 
     async def __anext__(self) -> FlowEvent:
-        """The next event, as soon as there is one."""
+        """The next event; waits for one."""
         self._subscribe()
         while True:
             with self._lock:
@@ -58,7 +58,7 @@ class EventStream:
         return event
 
     async def aclose(self) -> None:
-        """End the subscription; events that were not consumed are gone. Idempotent."""
+        """End the subscription; events that were not consumed are dropped. Idempotent."""
         with self._lock:
             self._closed = True
             self._pending.clear()
@@ -82,7 +82,7 @@ class EventStream:
         return self._flow_id is None or event.event_data.flow_run_id == self._flow_id
 
     def put(self, event: FlowEvent) -> None:
-        """Take in an event that it wants; called by runs, in any thread."""
+        """Add a selected event; runs call this, in any thread."""
         with self._lock:
             if self._closed:
                 return
@@ -100,7 +100,7 @@ class EventStream:
 
 
 class _StreamListener(Selective):
-    """The listener on behalf of a stream; it does not keep the stream alive."""
+    """The listener of a stream; it holds the stream weakly."""
 
     __slots__ = ("_listeners", "_stream")
 

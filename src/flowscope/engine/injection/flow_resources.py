@@ -1,7 +1,7 @@
 """The values of `scope="flow"` providers: each is opened and closed in one context, an async one by one asyncio task.
 
-What a provider sets in ContextVars stays in that context, and what belongs to an asyncio task, such as a cancel scope,
-is left by the task that entered it, whichever call asked for the value first.
+The ContextVars that a provider sets stay in that context, and an object of an asyncio task, such as a cancel scope, is
+left by the task that entered it, whichever call requested the value first.
 """
 
 import threading
@@ -22,7 +22,7 @@ __all__ = ["SharedProviders"]
 
 
 class SharedProviders:
-    """The values of a run's `scope="flow"` providers: each is made once, however many calls ask at the same time."""
+    """The values of a run's `scope="flow"` providers: each is made once, however many calls request it at the same time."""
 
     __slots__ = ("_closed", "_lock", "_loop_thread", "_open", "_open_lock", "_opening", "_resolver", "_values")
 
@@ -30,15 +30,15 @@ class SharedProviders:
         self._resolver = resolver
         self._values: dict[Callable[..., Any], Any] = {}
         self._open: list[_Resource | _AsyncResource] = []
-        """What is to be closed at the end of the run, in the order of their opening."""
+        """The open resources, in the order of their opening."""
         self._opening: dict[Callable[..., Any], _AsyncResource] = {}
         self._closed = False
-        """Whether all has been closed that was open when the run ended."""
+        """Whether the resources that were open at the end of the run are closed."""
         self._loop_thread: LoopThread | None = None
         self._lock = threading.RLock()
-        """Held for a moment."""
+        """Held briefly."""
         self._open_lock = threading.RLock()
-        """Held while a sync provider opens, by the thread that asked."""
+        """Held while a sync provider opens, by the thread that opens it."""
 
     def get(self, provider: Provider) -> Any:
         """The value of a sync provider."""
@@ -54,7 +54,7 @@ class SharedProviders:
             return self._values[provider.function]
 
     def _try_pop_late(self, resource: "_Resource | _AsyncResource") -> bool:
-        """Whether it has opened after the end of the run, so that nobody else closes it."""
+        """Remove a resource that has opened after the end of the run; return whether it has."""
         if not self._closed or resource not in self._open:
             return False
         self._open.remove(resource)
@@ -64,7 +64,7 @@ class SharedProviders:
         return no_active_flow(f"provider {provider.definition.name!r}", current.get())
 
     async def get_async(self, provider: Provider) -> Any:
-        """The value of a provider of any kind; those who ask for an async one may be in different event loops."""
+        """The value of a provider of any kind; the calls that wait for an async one may be in different event loops."""
         if not provider.definition.kind.awaits:
             return self.get(provider)
         while provider.function not in self._values:
@@ -86,7 +86,7 @@ class SharedProviders:
         return self._values[provider.function]
 
     def _settle(self, provider: Provider, resource: "_AsyncResource") -> None:
-        """Take one that has opened, or, if that has failed, let the next call try."""
+        """Store a resource that has opened; after a failure the next call tries again."""
         with self._lock:
             del self._opening[provider.function]
             if resource.failure is None:
@@ -97,7 +97,7 @@ class SharedProviders:
                     self._values[provider.function] = resource.value
 
     def _loop(self) -> object:
-        """The event loop of the flow, if that is where the value is asked for, else one that lasts as long."""
+        """The event loop of the flow, if the call runs in it, else a loop thread that lasts as long."""
         here = running_loop()
         if here is self._resolver.loop:
             return here
@@ -107,7 +107,7 @@ class SharedProviders:
             return self._loop_thread.loop
 
     def close(self, error: BaseException | None) -> BaseException | None:
-        """Close all, the last opened first; tell with which error the flow ends."""
+        """Close all, the last opened first; return the error with which the flow ends."""
         for resource in list(self._opening.values()):
             resource.cancel()
         while self._open or not self._closed:
@@ -119,7 +119,7 @@ class SharedProviders:
         return error
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
-        """Like `close`; a coroutine that is being closed can wait for nothing."""
+        """Like `close`; a coroutine that is being closed cannot wait."""
         if issubclass(type(error), GeneratorExit):
             return self.close(error)
         for resource in list(self._opening.values()):
@@ -140,7 +140,7 @@ class SharedProviders:
 
 
 class _Resource:
-    """What a sync provider has opened."""
+    """The open providers of a sync value."""
 
     __slots__ = ("_context", "_provider_stack")
 
@@ -149,7 +149,7 @@ class _Resource:
         self._context = copy_context()
 
     def open(self, provider: Provider) -> Any:
-        """The value; what is opened for a provider that fails is closed at once."""
+        """The value; after a failure the providers are closed at once."""
         try:
             return self._context.run(self._provider_stack.open, provider)
         except BaseException as error:
@@ -157,7 +157,7 @@ class _Resource:
             raise
 
     def close(self, error: BaseException | None) -> BaseException | None:
-        """Close it where it was opened; tell with which error the flow ends."""
+        """Close the providers in their context; return the error with which the flow ends."""
         return self._context.run(self._close_at, current.get(), error)
 
     def _close_at(self, scope: Any, error: BaseException | None) -> BaseException | None:
@@ -170,7 +170,7 @@ class _Resource:
 
 
 class _AsyncResource:
-    """What an async provider has opened: one asyncio task opens it, waits, and closes it."""
+    """The open providers of an async value: one asyncio task opens them, waits, and closes them."""
 
     __slots__ = (
         "_cancelled",
@@ -198,11 +198,11 @@ class _AsyncResource:
         self._context = copy_context()
         self._lock = threading.Lock()
         self._waiting_calls = 0
-        """How many calls wait for the value."""
+        """The number of calls that wait for the value."""
         self._cancelled = False
         self._ready, self._closing, self._ended = Latch(), Latch(), Latch()
         self._scope = current.get()
-        """The place in the flow from which it is closed."""
+        """The scope in which it is closed."""
         self._error: BaseException | None = None
         """The error with which the flow ends so far."""
         self._was_cancelled = False
@@ -212,10 +212,10 @@ class _AsyncResource:
         self._task: Any = None
         self.value: Any = None
         self.failure: BaseException | None = None
-        """What kept it from opening."""
+        """The error of the opening."""
 
     def start(self, loop: object, settle: Callable[[], None]) -> None:
-        """Begin to open it in a task of the loop; `settle` is called when it has opened or failed."""
+        """Start a task of the loop that opens it; the task calls `settle` after the opening or its failure."""
         self._loop = loop
         begin = partial(self._begin, settle)
         if running_loop() is loop:
@@ -251,14 +251,14 @@ class _AsyncResource:
         return failure is None
 
     def pop_failure(self) -> BaseException | None:
-        """What kept it from opening, which it lets go of."""
+        """Remove and return the error of the opening."""
         failure, self.failure = self.failure, None
         return failure
 
     async def _close_at_end(self) -> None:
         try:
             await self._closing.wait()
-        except GeneratorExit:  # its event loop is gone: whoever ends the flow closes it
+        except GeneratorExit:  # its event loop is gone: the end of the flow closes it
             raise
         except BaseException as thrown:  # by a cancel scope that the provider holds open, or by the end of the loop
             self._was_cancelled = True
@@ -274,7 +274,7 @@ class _AsyncResource:
             cancel_task(self._task)
 
     async def wait_open(self) -> None:
-        """Wait until it has opened or failed; the last call that is cancelled meanwhile cancels the opening."""
+        """Wait for the opening or its failure; if all waiting calls are cancelled, the opening is cancelled."""
         with self._lock:
             self._waiting_calls += 1
         try:
@@ -290,7 +290,7 @@ class _AsyncResource:
             raise
 
     async def wait_ended(self) -> None:
-        """Wait until its task is through; being cancelled meanwhile cancels that task."""
+        """Wait for the end of its task; a cancelled wait cancels that task."""
         while not self._ended.is_set:
             try:
                 await self._ended.wait()
@@ -300,7 +300,7 @@ class _AsyncResource:
                 self.cancel()
 
     def close(self, error: BaseException | None) -> BaseException | None:
-        """Close it, and block this thread until that is done; tell with which error the flow ends."""
+        """Close it, and block this thread until then; return the error with which the flow ends."""
         self._error, self._scope = error, current.get()
         if not self._loop.is_running() or running_loop() is self._loop:
             return self._close_elsewhere(error)
@@ -317,14 +317,14 @@ class _AsyncResource:
         if self._ended.is_set:
             return self._error_after(error)
         if self._task is not None:
-            self._task._log_destroy_pending = False  # noqa: SLF001 - it may never run again, and has nothing to do
+            self._task._log_destroy_pending = False  # noqa: SLF001 - the task may never run again
         self._context.run(enter, self._scope)
         error = run_in_new_loop(lambda: self._provider_stack.close_async(error), self._context)
         self._closing.set()
         return error
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
-        """Close it; tell with which error the flow ends."""
+        """Close it; return the error with which the flow ends."""
         if not self._loop.is_running():
             return self.close(error)
         self._error, self._scope = error, current.get()

@@ -1,4 +1,4 @@
-"""Opening and closing the values that `Inject` providers make for one attempt of a call, or for one provider of a whole run."""
+"""Opens and closes the values of `Inject` providers for one attempt of a call, or for one provider of a whole run."""
 
 import sys
 from collections.abc import AsyncGenerator, Generator
@@ -16,7 +16,7 @@ _MISSING: Final = object()
 
 
 def value_unless(error: BaseException | None, value: T) -> T:
-    """The value, unless closing failed."""
+    """The value; raises the error of the closing."""
     if error is not None:
         raise error
     return value
@@ -35,9 +35,9 @@ class Shared(Protocol):
 
 
 class ProviderStack:
-    """What one call has providers, to be closed in reverse order.
+    """The open providers of one call, closed in reverse order.
 
-    Closing never hides the error of the call: what a provider raises while it is closed after a failure is reported.
+    Closing never hides the error of the call: an error of a provider that closes after a failure is reported.
     """
 
     __slots__ = ("_generators", "_resolver", "_shared")
@@ -108,7 +108,7 @@ class ProviderStack:
         self._generators.append((name, generator))
 
     def close(self, error: BaseException | None) -> BaseException | None:
-        """Close all, and tell with which error the call ends."""
+        """Close all; return the error with which the call ends."""
         while self._generators:
             name, generator = self._generators.pop()
             if isinstance(generator, Generator):
@@ -116,7 +116,7 @@ class ProviderStack:
         return error
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
-        """Close all, and tell with which error the call ends."""
+        """Close all; return the error with which the call ends."""
         while self._generators:
             name, generator = self._generators.pop()
             if isinstance(generator, Generator):
@@ -127,7 +127,7 @@ class ProviderStack:
         return error
 
     async def abort_async(self, thrown: BaseException) -> BaseException | None:
-        """Close all because of an exception that is none of the call's; tell what else is raised meanwhile."""
+        """Close all because of an exception that is not the call's; return another error of the closing."""
         error: BaseException | None = None
         while self._generators:
             name, generator = self._generators.pop()
@@ -139,7 +139,7 @@ class ProviderStack:
         return error
 
     def outcome(self, name: str, error: BaseException | None, raised: BaseException | None) -> BaseException | None:
-        """The error of the call, or else what is raised while one is closed."""
+        """The error of the call, or else the error of a provider that closes."""
         if error is None:
             return raised
         if raised is not None and raised is not error:
@@ -182,7 +182,7 @@ async def _close_async(
 
 
 async def _first(generator: AsyncGenerator[Any, Any]) -> Any:
-    """The first value; the generator may outlive this event loop, which therefore does not get to know it."""
+    """The first value; the generator may outlive this event loop, whose hooks are therefore not set."""
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
     try:

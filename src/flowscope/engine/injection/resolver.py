@@ -1,4 +1,4 @@
-"""Where parameters are injected: a call of a task, or the flow's own function."""
+"""Resolves injected parameters: of a call of a task, or of the flow's own function."""
 
 import logging
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ __all__ = ["CallResolver", "task_data"]
 
 
 class CallResolver:
-    """Knows what is injected into one call."""
+    """The sources of injected values of one call."""
 
     __slots__ = ("_call", "_handle")
 
@@ -23,12 +23,12 @@ class CallResolver:
 
     @property
     def provided(self) -> Mapping[str, Any]:
-        """What the flow provides by name."""
+        """The values that the flow provides, by name."""
         return self._handle.provided
 
     @property
     def loop(self) -> object:
-        """The event loop that lasts as long as the flow; None if there is none."""
+        """The event loop that lasts as long as the flow; None without one."""
         run = self._handle.run
         return None if run is None else run.loop or run.surrounding_loop
 
@@ -44,7 +44,7 @@ class CallResolver:
         return flow if name == "this_flow" else flow.flow_data
 
     def report(self, message: str, error: BaseException) -> None:
-        """Log an error that is not the call's own."""
+        """Log an error that does not end the call."""
         run = self._handle.run
         if run is not None:
             run.log.add_entry(logging.ERROR, f"{message}: {summary_of(error, run.redactor)}", self._call)

@@ -1,4 +1,4 @@
-"""The one thing that the engine leaves to a higher layer: calls that run elsewhere, as `@task(executor=…)` says."""
+"""The hook for calls that run in an executor, as `@task(executor=…)` says; a higher layer implements it."""
 
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
@@ -9,7 +9,7 @@ __all__ = ["ExecutorChoice", "ExecutorHook", "executor_hook", "install_executor_
 
 
 class AnyExecutor(Protocol):
-    """An executor, as far as `@task` needs to know."""
+    """The part of an executor that `@task` needs."""
 
     name: str
 
@@ -17,17 +17,17 @@ class AnyExecutor(Protocol):
 
 
 ExecutorChoice = Literal["asyncio", "thread", "process"] | AnyExecutor
-"""What says where calls run."""
+"""The choice of an executor: a name, or the executor."""
 
 
 class ExecutorHook(Protocol):
-    """Knows the executors."""
+    """The port to the executors."""
 
     def caller_of(self, definition: TaskDefinition) -> Callable[..., Any]:
         """The function that stands for a task that has an executor.
 
         Raises:
-            DefinitionError: There is no such executor, or it cannot run this kind of function.
+            DefinitionError: No executor has this name, or it cannot run this kind of function.
         """
         ...
 
@@ -36,10 +36,10 @@ _installed: list[ExecutorHook] = []
 
 
 def install_executor_hook(implementation: ExecutorHook) -> None:
-    """Let the layer above say where calls run."""
+    """Install the hook of the executors."""
     _installed[:] = [implementation]
 
 
 def executor_hook() -> ExecutorHook:
-    """What the layer above has installed."""
+    """The installed hook."""
     return _installed[0]

@@ -1,4 +1,4 @@
-"""`with flow:` and `async with flow:`: the block is the run, which opens with the first thing that happens in it."""
+"""`with flow:` and `async with flow:`: the block is the run, which starts with the first task, message or print in it."""
 
 import weakref
 from collections.abc import Mapping
@@ -54,18 +54,18 @@ class Block:
         """The event loop of an `async with` block."""
         self._surrounding_loop = running_loop()
         self.started = tick()
-        """When it was entered, in ticks."""
+        """The tick of its entry."""
         self._hooked: Mapping[str, Any] = NOTHING
         self._proxies: Any = ()
         self._surroundings = ExitStack()
-        """What the sinks of its run put around the rest of the block."""
+        """The context managers of sinks around the rest of the block."""
         self.run: Run | None = None
-        """Its run, once that is open; none ever in a block on a flow that has ended."""
+        """Its run, after the start; None for good in a block on a flow that has ended."""
         self.root = Scope()
         self.token: Token[Scope | None]
 
     def enter(self) -> None:
-        """Let this context be in the block.
+        """Enter the scope of the block in this context.
 
         Raises:
             AlreadyRunningError: The flow is running already.
@@ -83,7 +83,7 @@ class Block:
         self.token = enter(self.root)
 
     def ask_for_dependencies(self) -> None:
-        """Ask the flow, once, what else its tasks may be given."""
+        """Call the flow's `task_dependencies`, once, and provide the values."""
         if isinstance(self.root.handle, BlockHandle):
             self._hooked = self._flow.task_dependencies()
             if self._hooked and self.run is not None:
@@ -115,7 +115,7 @@ class Block:
         record_inputs(self._flow, self._state, run)
 
     def ensure_run(self, error: BaseException | None) -> BaseException | None:
-        """Open the run before it ends, if nothing has happened; tell with which error it ends."""
+        """Start the run, if it has not started; return the error with which it ends."""
         try:
             self.root.handle.ensure_run()
         except BaseException as interrupt:  # of a listener
@@ -128,7 +128,7 @@ class Block:
         return None if self.run is None or self.run.ended else self.run
 
     def leave(self, outcome: BaseException | None) -> None:
-        """Lead this context back, and end the run with the block's error, or else that of what it had started."""
+        """Leave the scope of the block, and end the run with the error of the block or of its children."""
         self._surroundings.close()
         leave(self.token, self.root)
         run = self.live_run
@@ -140,7 +140,7 @@ class Block:
 def enter_block(flow: Any, state: FlowState, loop: object) -> None:
     """Enter a block that is the run of a flow; `loop` is the event loop of an `async with` block.
 
-    On a flow that has ended it is no run: the record of the flow stays as it is, and no flow is running in it.
+    A block on a flow that has ended is no run: the record of the flow stays as it is, and no flow runs in the block.
     """
     block = Block(flow, state, loop)
     block.enter()
@@ -166,7 +166,7 @@ async def exit_block_async(state: FlowState, error: BaseException | None) -> Non
 
 
 def _exit(block: Block, error: BaseException | None) -> Steps[BaseException | None]:
-    """End a block, which has raised an error or none; the error with which its run ends."""
+    """End a block, with or without an error; return the error with which its run ends."""
     ending = block.ensure_run(error)
     if block.live_run is not None:
         ending = yield from end_children_and_providers(block.live_run, ending)
@@ -177,14 +177,14 @@ def _exit(block: Block, error: BaseException | None) -> Steps[BaseException | No
 
 
 def _raise_other(ending: BaseException | None, error: BaseException | None) -> None:
-    """Raise the error with which a run ends; that of the block propagates by itself."""
+    """Raise the error with which a run ends; the error of the block propagates by itself."""
     if ending is not error and ending is not None:
         raise ending
 
 
 def _left_block(state: FlowState) -> Block:
-    """The block that this context is in: several contexts may be in blocks on one flow that has ended."""
+    """Remove and return the block of this context: several contexts may be in blocks on one flow that has ended."""
     scope = current.get()
-    found = next((block for block in reversed(state.blocks) if block.root is scope), state.blocks[-1])
-    state.blocks.remove(found)
-    return found  # type: ignore[no-any-return] # the state keeps nothing else there
+    block = next((block for block in reversed(state.blocks) if block.root is scope), state.blocks[-1])
+    state.blocks.remove(block)
+    return block  # type: ignore[no-any-return] # the state keeps nothing else there

@@ -1,4 +1,4 @@
-"""What a flow runs: a function with its arguments, bound and checked when the flow is set up."""
+"""The function of a flow with its arguments, bound and checked when the flow is set up."""
 
 from collections.abc import Mapping, Set
 from functools import partial
@@ -16,7 +16,7 @@ __all__ = ["BoundTarget", "FlowDefinition"]
 
 
 class FlowDefinition:
-    """A function that can be a flow's; planned once."""
+    """The function of a flow and its injection plan, made once."""
 
     __slots__ = ("_hidden", "_plain", "_plan", "_validate", "_validator", "definition", "name")
 
@@ -41,14 +41,14 @@ class FlowDefinition:
 
     @property
     def is_async(self) -> bool:
-        """Whether it has to be awaited."""
+        """Whether the caller has to await it."""
         return self.definition.kind is Kind.ASYNC
 
     def check_kind(self, kind: Kind) -> None:
         """Refuse a generator.
 
         Raises:
-            DefinitionError: It is one.
+            DefinitionError: The function is a generator.
         """
         if kind.yields:
             reason = "a generator cannot be a flow. Make it a task, and iterate over it in a flow."
@@ -57,7 +57,7 @@ class FlowDefinition:
     def bind(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], provided: Set[str] | None, flow_name: str
     ) -> "BoundTarget":
-        """Give it its arguments.
+        """Bind arguments to the function.
 
         Raises:
             ParameterError: A value does not fit its parameter.
@@ -65,7 +65,7 @@ class FlowDefinition:
             TypeError: An argument is missing or unexpected.
         """
         bound = self._validator.bind(args, kwargs, provided)
-        if (self._validate and self._validator.check(bound, flow_name)) or self._plan.fields:
+        if (self._validate and self._validator.try_coerce(bound, flow_name)) or self._plan.fields:
             args, kwargs = bound.args, bound.kwargs
         defaults = self._plan.field_values(bound.arguments, complete=False)
         params = self._validator.inputs(bound, defaults, without=self._hidden)
@@ -74,7 +74,7 @@ class FlowDefinition:
     def completed(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], defaults: Mapping[str, Any], provided: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments with the defaults of fields, or with what is provided in their place."""
+        """The arguments with the defaults of fields, or with the provided values in their place."""
         return self._plan.merged(args, kwargs, {name: provided.get(name, defaults[name]) for name in defaults})
 
     def call(self, handle: Handle, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -115,7 +115,7 @@ class BoundTarget:
         self._defaults = defaults
 
     def params(self, provided: Set[str]) -> Mapping[str, Any]:
-        """What a record shows of the arguments: no default in the place of what is provided."""
+        """The arguments in the record: no default in the place of a provided value."""
         if not provided:
             return self._params
         filled = (self.target.fillable & provided) - self._given

@@ -59,10 +59,10 @@ def _call(run: Run, bound: BoundTarget) -> Any:
 
 
 def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:
-    """Whether a sync function has returned a coroutine of its own, which is the rest of the flow.
+    """Whether the value of a sync function is a coroutine of its own, which is the rest of the flow.
 
     Raises:
-        DefinitionError: It has returned a generator of its own.
+        DefinitionError: The value is a generator of its own.
     """
     if kind is not Kind.SYNC:
         bound.target.check_kind(kind)
@@ -70,7 +70,7 @@ def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:
 
 
 async def _await_and_close(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
-    """Await what a sync function has returned, and close in this event loop what was opened in it."""
+    """Await the coroutine of a sync function, and close its providers in this event loop."""
     run.loop = run.surrounding_loop = running_loop()
     return await perform_async(outcome_of(run, waiting_step(partial(_awaited, coroutine))))
 
@@ -111,7 +111,7 @@ async def _surrounded(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
 
 
 def open_flow(flow: Any, state: FlowState) -> Run:
-    """Start a run that is no call and no block: `close_flow` ends it, from whatever thread."""
+    """Start a run that is no call and no block; `close_flow` ends it, from any thread."""
     run = begin(flow, state, None)
     try:
         open_run(flow, state, run)
@@ -122,7 +122,7 @@ def open_flow(flow: Any, state: FlowState) -> Run:
 
 
 def close_flow(state: FlowState, run: Run, error: BaseException | None, status: RunStatus | None = None) -> None:
-    """End such a run, which has been wound up; `status` is that of the record, if the error does not tell."""
+    """End such a run, after its children and providers; `status` replaces the status that follows from the error."""
     try:
         conclude(run, None, error)
         if status is not None:

@@ -1,4 +1,4 @@
-"""The lifecycle of a run: what is decided and recorded at its start, at its outcome and at its end."""
+"""The lifecycle of a run: the decisions and facts at its start, at its outcome and at its end."""
 
 import logging
 import weakref
@@ -51,7 +51,7 @@ _ID_PREFIX: Final = "flow-"
 reset: Final = current.reset
 
 Ending = BaseException | None
-"""The error with which a run ends, if it does not complete."""
+"""The error with which a run ends; None for a run that completes."""
 
 
 class Outcome(NamedTuple):
@@ -62,12 +62,12 @@ class Outcome(NamedTuple):
 
 
 def new_flow_id() -> str:
-    """An id that no other flow has."""
+    """A unique id of a flow."""
     return _ID_PREFIX + new_token()
 
 
 class FlowState:
-    """What a `Flow` carries from one execution to the next."""
+    """The state that a `Flow` has from one execution to the next."""
 
     __slots__ = (
         "blocks",
@@ -86,18 +86,18 @@ class FlowState:
         self.field_names = field_names
         """The inputs that a subclass declares."""
         self.bound: BoundTarget | None = None
-        """What it runs, once it is set up."""
+        """Its function and arguments; None before `setup`."""
         self.run: Run | None = None
         """The present or the latest run."""
         self.executing = False
         """Whether its function is being called."""
         self.blocks: list[Any] = []
-        """The `with` blocks on it that are entered: the innermost one last."""
+        """Its entered `with` blocks: the innermost one last."""
         self.pending_block: BlockHandle | None = None
-        """The `with` block in which nothing has happened yet, if it is in one: the run opens with the first thing."""
+        """The entered `with` block whose run has not started; the first task, message or print starts it."""
         self.data: dict[str, Any] = {}
         self.seed: Mapping[str, Any] | None = None
-        """What the user had put into the data before the first run."""
+        """The data as the user set it before the first run; None until then."""
         self.provided: Mapping[str, Any] = NOTHING
         self.listeners: list[Listener] = []
 
@@ -108,16 +108,16 @@ class FlowState:
 
     @property
     def present_provided(self) -> Mapping[str, Any]:
-        """What the next run is given by name."""
+        """The values that the next run provides, by name."""
         return self.provided if self.pending_block is None else {**self.provided, **self.pending_block.provided}
 
     @property
-    def given_data(self) -> dict[str, Any]:
-        """A copy of the data as the user has put it in, without what runs have made of it."""
+    def initial_data(self) -> dict[str, Any]:
+        """A copy of the data as the user set it, without the changes of runs."""
         return dict(self.data if self.seed is None else self.seed)
 
     def params_of(self, flow: Any, provided: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a record shows as the flow's inputs, beside what it is provided with."""
+        """The flow's inputs in the record, without provided values."""
         params = NOTHING if self.bound is None else self.bound.params(provided.keys())
         if not self.field_names:
             return params
@@ -127,49 +127,49 @@ class FlowState:
 
 
 def ensure_live_run(state: FlowState) -> Run | None:
-    """The present run, which opens for this if a `with` block waits for it."""
+    """The present run; a `with` block whose run has not started starts it for this."""
     if state.pending_block is not None:
         state.pending_block.ensure_run()
     return state.live_run
 
 
 def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None) -> Run:
-    """Start a run, or let the run of the `with` block around it be the one.
+    """Start a run, or take the run of the `with` block around the execution.
 
     Raises:
         AlreadyRunningError: The flow is running already.
     """
-    given = dict(run_params) if run_params is not None else NOTHING
+    params = dict(run_params) if run_params is not None else NOTHING
     ensure_live_run(state)
     parent_flow_id = flow_id_at(current.get())
-    begun = False
+    has_begun = False
     try:
         with LOCKS.starting:
             if state.executing:
                 raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)  # noqa: TRY301 - undone below
-            begun = state.executing = True
+            has_begun = state.executing = True
             run = state.live_run
             if run is None:
                 run = new_run(flow, state, parent_flow_id)
                 run.handle.run = run
-        run.run_params = given
+        run.run_params = params
         record_inputs(flow, state, run)
     except BaseException:
-        if begun:
+        if has_begun:
             _undo(state)
         raise
     return run
 
 
 def _undo(state: FlowState) -> None:
-    """End what has begun of an execution that was interrupted before its first step."""
+    """End an execution that was interrupted before its first step."""
     state.executing = False
     if state.live_run is not None:
         end(state, state.live_run)
 
 
 def flow_id_at(scope: Scope | None) -> str | None:
-    """The id of the flow that runs at a place."""
+    """The id of the flow that runs in a scope."""
     return None if scope is None or scope.handle.ensure_run() is None else scope.handle.flow_id
 
 
@@ -180,7 +180,7 @@ def record_inputs(flow: Any, state: FlowState, run: Run) -> None:
 
 
 def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: BlockHandle | None = None) -> Run:
-    """A run that no context leads to yet."""
+    """A run that no context refers to yet."""
     if state.seed is None:
         state.seed = dict(state.data)
     else:
@@ -208,7 +208,7 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
 
 
 def open_run(flow: Any, state: FlowState, run: Run) -> None:
-    """Announce a run, once, and ask what else it may be given; what this raises is the failure of the run."""
+    """Notify the sinks of the start, once, and provide the values of `task_dependencies`; an error here fails the run."""
     if run.start_is_notified:
         return
     notify_started(run)
@@ -219,14 +219,14 @@ def open_run(flow: Any, state: FlowState, run: Run) -> None:
 
 
 def notify_started(run: Run) -> None:
-    """Tell that it begins."""
+    """Notify the sinks that the run has started."""
     run.start_is_notified = True
     for sink in run.sinks:
         sink.run_started(run)
 
 
 def conclude(run: Run, value: object, error: BaseException | None) -> BaseException | None:
-    """Decide how a run ends; tell what is raised to whoever executed the flow."""
+    """Decide the outcome of a run; return the error that the caller of the flow gets."""
     if error is None:
         _complete(run, value)
         return None
@@ -246,7 +246,7 @@ def _complete(run: Run, value: object) -> None:
 
 
 class _ReturnValueText:
-    """A log message that is only written when somebody reads it."""
+    """A log message that is formatted when it is read."""
 
     __slots__ = ("_redactor", "_value")
 
@@ -277,16 +277,16 @@ def _fail(run: Run, error: BaseException) -> None:
 def execution(
     flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, body: Callable[[Run], Step]
 ) -> Steps[Ending]:
-    """The life of a run: begin and open it, call its function, wind it up, end its record, deliver its events.
+    """The steps of a run: begin and open it, call its function, end its children and providers, end its record, deliver its events.
 
     Args:
         flow: The flow.
         state: Its state.
         run_params: The parameters of this run.
-        body: Makes the step that calls the function; it gives the value.
+        body: Makes the step that calls the function and results in its value.
 
     Returns:
-        What is raised to the code that executes the flow.
+        The error that the caller of the flow gets; None for none.
 
     Raises:
         AlreadyRunningError: The flow is running already.
@@ -323,7 +323,7 @@ def execution(
 
 
 def end_children_and_providers(run: Run, error: Ending) -> Steps[Ending]:
-    """End what was submitted and close the flow-wide providers; the error with which the flow ends."""
+    """End the submitted calls and close the flow-scoped providers; return the error with which the flow ends."""
     if run.children is not None:
         error = yield _end_of_children(run.children, error)
     if run.shared is None:
@@ -331,7 +331,7 @@ def end_children_and_providers(run: Run, error: Ending) -> Steps[Ending]:
     error = yield Step(partial(run.shared.close, error), partial(run.shared.close_async, error))
     if run.children is None:
         return error
-    error = yield _end_of_children(run.children, error)  # of what providers submit while they are closed
+    error = yield _end_of_children(run.children, error)  # those that providers submit while they close
     return error
 
 
@@ -340,7 +340,7 @@ def _end_of_children(children: ChildTasks, error: Ending) -> Step:
 
 
 def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
-    """The outcome of a body that is not the whole run, after all that it has started has ended."""
+    """The outcome of a body that is not the whole run, after its children and providers have ended."""
     try:
         value = yield body
     except BaseException as error:
@@ -350,7 +350,7 @@ def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
 
 
 def end(state: FlowState, run: Run) -> None:
-    """End the record: nothing that outlives the flow changes it."""
+    """End the record: no thread or asyncio task that outlives the flow changes it."""
     if run.status is RunStatus.RUNNING:  # an interrupt kept it from being concluded
         run.status = RunStatus.CANCELLED
     try:
@@ -371,7 +371,7 @@ def end(state: FlowState, run: Run) -> None:
 
 
 def settle(run: Run) -> Steps[None]:
-    """Wait until every listener is through."""
+    """Wait until every listener has handled every event."""
     dispatcher = run.dispatcher
     if not dispatcher.settled:
         yield Step(partial(_settle_here, dispatcher), partial(_settle_async, dispatcher))

@@ -1,7 +1,7 @@
 """Generators inside a flow, step by step.
 
-Each step runs in the generator's own place in the flow, and between the steps the consumer is where it was: so a
-context never leaks through a `yield`.
+Each step runs in the generator's own scope, and between the steps the consumer has its own scope: so a context never
+leaks through a `yield`.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
@@ -17,12 +17,12 @@ T = TypeVar("T")
 
 
 class GeneratorLifecycle:
-    """One generator from its first step to its exhaustion or close: where it runs, and what surrounds it."""
+    """One generator from its first step to its exhaustion or close: its scope, and the context manager around its steps."""
 
     __slots__ = ("scope",)
 
     scope: Scope | None
-    """Its place in the flow."""
+    """The scope of its steps."""
 
     def start(self) -> Generator[Any, Any, Any]:
         """Make the generator."""
@@ -33,11 +33,11 @@ class GeneratorLifecycle:
         raise NotImplementedError
 
     def close(self, error: BaseException | None) -> BaseException | None:
-        """Close what was opened for the generator; tell with which error it ends."""
+        """Close the providers of the generator; return the error with which it ends."""
         return error
 
     async def close_async(self, error: BaseException | None) -> BaseException | None:
-        """Close what was opened for the async generator; tell with which error it ends."""
+        """Close the providers of the async generator; return the error with which it ends."""
         return error
 
     def complete(self, value: object) -> None:
@@ -48,7 +48,7 @@ class GeneratorLifecycle:
         return False
 
     def surroundings(self) -> AbstractContextManager[object] | None:
-        """What surrounds each step; None for nothing."""
+        """The context manager around each step; None for none."""
         return None
 
     def inside(self, step: Callable[..., T], *values: Any) -> T:

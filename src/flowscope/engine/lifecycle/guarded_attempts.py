@@ -1,4 +1,4 @@
-"""Attempts of tasks that have policies: the answers of the policies, performed around the attempt."""
+"""Attempts of tasks that have policies: the decisions of the policies, performed around the attempt."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -97,7 +97,7 @@ def _waiting(policy: CallPolicy, decision: BeforeAttempt) -> Step:
 
 
 def _settlement(policy: CallPolicy, call: Call, outcome: Outcome) -> Steps[BaseException | None]:
-    """Ask a policy what follows the attempt; the error that the attempt ends with."""
+    """Perform the decision of a policy after the attempt; return the error that the attempt ends with."""
     decision = policy.after_attempt(call, outcome)
     if isinstance(decision, Record):
         outcomes = policy.outcomes

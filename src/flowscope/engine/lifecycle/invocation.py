@@ -1,4 +1,4 @@
-"""One call of a function with everything injected, and everything closed again."""
+"""One call of a function: injected, called, and its providers closed."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = ["invoke", "invoke_async", "value_unless"]
 def invoke(
     function: Callable[..., Any], plan: Plan, providers: ProviderStack, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Call a sync function; if it returns the rest of the call, all stays open until that has ended."""
+    """Call a sync function; if it returns a coroutine or generator of its own, the providers stay open until that ends."""
     try:
         args, kwargs = providers.inject(plan, args, kwargs)
         value = function(*args, **kwargs)
@@ -53,7 +53,7 @@ async def invoke_async(
 
 
 async def _await_open(coroutine: Any, providers: ProviderStack) -> Any:
-    """Await the rest of a call, and close everything."""
+    """Await the rest of a call, and close its providers."""
     try:
         value = await coroutine
     except BaseException as error:
@@ -63,7 +63,7 @@ async def _await_open(coroutine: Any, providers: ProviderStack) -> Any:
 
 
 class _InjectedGenerator(GeneratorLifecycle):
-    """The lifecycle of a generator that is the rest of a call, with everything that the call has providers."""
+    """The lifecycle of a generator that is the rest of a call; its end closes the providers of the call."""
 
     __slots__ = ("_generator", "_provider_stack")
 

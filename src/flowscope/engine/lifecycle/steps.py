@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class Step(NamedTuple):
-    """A part of a lifecycle that takes its time."""
+    """A part of a lifecycle that may block or wait."""
 
     block: Callable[[], Any]
-    """Performs it in this thread."""
+    """Performs the step in this thread."""
     wait: Callable[[], Coroutine[Any, Any, Any]]
-    """Performs it in a coroutine."""
+    """Performs the step in a coroutine."""
 
 
 def blocking_step(block: Callable[[], Any]) -> Step:
@@ -35,7 +35,7 @@ def _wrong_driver() -> Any:
 Steps = Generator[Step, Any, T]
 """A lifecycle: it yields steps, gets their results, or the exceptions that they raise, and returns its own result.
 
-What it raises must not be an exception of the user: a `StopIteration` would be lost.
+It must not raise an exception of the user: a `StopIteration` would be lost.
 """
 
 

@@ -35,7 +35,7 @@ __all__ = [
 Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
 """Makes one attempt of a call, and returns its value."""
 ContinueCall = Callable[[Kind, Call, Any, tuple[Any, ...], dict[str, Any]], Any]
-"""Goes on with a call that has returned the rest of itself, and returns what its caller gets."""
+"""Continues a call that has returned the rest of itself, and returns the value that its caller gets."""
 
 reset = current.reset
 
@@ -54,26 +54,26 @@ def caller_of(definition: TaskDefinition) -> Callable[..., Any]:
 
 
 def continue_call(kind: Kind, call: Call, rest: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """What the caller of a sync task gets that has returned a coroutine or generator of its own: one that is the task.
+    """The coroutine or generator that continues a sync task that has returned one of its own.
 
     Raises:
-        DefinitionError: It is a generator, and the task has options that a generator cannot have.
+        DefinitionError: The rest is a generator, and the task has options that a generator cannot have.
     """
     definition: TaskDefinition = call.definition
     call.definition = definition.of_kind(kind)
-    carrying: Any
+    continuation: Any
     if kind is Kind.ASYNC:
 
-        def begun(*_: object) -> Call:
+        def present_call(*_: object) -> Call:
             return call
 
-        carrying = async_caller(definition, begin=begun, attempt=_attempts_from(rest))(*args, **kwargs)
+        continuation = async_caller(definition, begin=present_call, attempt=_attempts_from(rest))(*args, **kwargs)
     elif kind is Kind.GENERATOR:
-        carrying = drive_generator(lambda _args, _kwargs: _ReturnedGenerator(call, rest))()
+        continuation = drive_generator(lambda _args, _kwargs: _ReturnedGenerator(call, rest))()
     else:
-        carrying = drive_async_generator(lambda _args, _kwargs: _ReturnedGenerator(call, rest))()
-    carrying.__name__ = carrying.__qualname__ = definition.name
-    return carrying
+        continuation = drive_async_generator(lambda _args, _kwargs: _ReturnedGenerator(call, rest))()
+    continuation.__name__ = continuation.__qualname__ = definition.name
+    return continuation
 
 
 def sync_caller(
@@ -86,7 +86,7 @@ def sync_caller(
     attempt: Attempt | None = None,
     continue_call: ContinueCall = continue_call,
 ) -> Callable[..., Any]:
-    """Calls a sync task; a submitted call has ways of its own to take these steps."""
+    """Calls a sync task; a submitted call replaces some of the steps."""
     target, plain = definition.target, definition.plain and attempt is None and not definition.policies
     attempt = attempt or attempt_here
     if definition.policies:
@@ -132,7 +132,7 @@ def async_caller(
     begin: Callable[[TaskDefinition, tuple[Any, ...], dict[str, Any]], Call] = begin,
     attempt: Attempt | None = None,
 ) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Awaits an async task; a submitted call, and the rest of a call, have been begun already."""
+    """Awaits an async task; `begin` returns the existing call for a submitted call and for the rest of a call."""
     target, plain = definition.target, definition.plain and attempt is None and not definition.policies
     attempt = attempt or attempt_here_async
     if definition.policies:
@@ -167,14 +167,14 @@ def async_caller(
 
 
 def submitted_caller(definition: TaskDefinition) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """Awaits the call of an async task that waits in the context; made once for each task."""
+    """Awaits the submitted call of an async task that is in the context; made once for each task."""
     if definition.submitted_caller is None:
         definition.submitted_caller = async_caller(definition, begin=current_call)
     return definition.submitted_caller
 
 
 def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """One attempt of a sync function, with all that its definition asks for."""
+    """One attempt of a sync function, with the validation, timeout and injection of its definition."""
     definition: TaskDefinition = call.definition
     args, kwargs = definition.checked(args, kwargs)
     function = definition.target if definition.timeout is None else partial(_in_time, call, definition.timeout)
@@ -183,7 +183,7 @@ def attempt_here(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
 
 
 async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """One attempt of an async function, with all that its definition asks for."""
+    """One attempt of an async function, with the validation, timeout and injection of its definition."""
     definition: TaskDefinition = call.definition
     args, kwargs = definition.checked(args, kwargs)
     function = definition.target if definition.timeout is None else partial(_in_time_async, call, definition.timeout)
@@ -192,7 +192,7 @@ async def attempt_here_async(call: Call, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _attempts_from(rest: Awaitable[Any]) -> Attempt:
-    """Attempts to be awaited of a sync function; the first one has been called, and has returned the rest of itself."""
+    """Async attempts of a sync function, whose first call has returned the coroutine `rest`."""
     first = [rest]
 
     async def attempt(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -215,7 +215,7 @@ def _provider_stack(call: Call) -> ProviderStack:
 
 
 def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
-    """Call in a thread, which is left behind at the deadline."""
+    """Call in a thread, which is abandoned at the deadline."""
     function = partial(_surrounded, call, *args, **kwargs)
     started = tick()
     call.deadline = ticks_after(timeout, started)
@@ -232,7 +232,7 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def _surrounded(call: Call, /, *args: Any, **kwargs: Any) -> Any:
-    """Call in another thread, which has surroundings of its own."""
+    """Call in another thread, inside the context managers of the sinks."""
     with surroundings(call.handle, call):
         return call.definition.target(*args, **kwargs)
 
@@ -242,10 +242,10 @@ async def _in_time_async(call: Call, timeout: float, /, *args: Any, **kwargs: An
     return await _await_in_time(call, timeout, call.definition.target(*args, **kwargs), timeout)
 
 
-async def _await_in_time(call: Call, timeout: float, rest: Awaitable[Any], left: float) -> Any:  # noqa: ASYNC109 - it is the task's
-    """Await, and cancel when what is left of the time is over."""
-    call.deadline = ticks_after(left)
-    limit = deadline_in(left)
+async def _await_in_time(call: Call, timeout: float, rest: Awaitable[Any], remaining_seconds: float) -> Any:  # noqa: ASYNC109 - it is the task's
+    """Await, and cancel after the remaining seconds."""
+    call.deadline = ticks_after(remaining_seconds)
+    limit = deadline_in(remaining_seconds)
     try:
         async with limit:
             return await rest

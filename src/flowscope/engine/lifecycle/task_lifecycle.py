@@ -1,4 +1,4 @@
-"""The lifecycle of a call: what is decided and recorded at its start, at each failure and at its end.
+"""The lifecycle of a call: the decisions and facts at its start, at each failure and at its end.
 
 The drivers only call functions and wait; every decision is here, once for sync, async and generators.
 """
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 _MARK: Final = "_task_id"
-"""The attribute of a `TaskTimeoutError` that tells whose deadline it was."""
+"""The attribute of a `TaskTimeoutError` that names the task of the deadline."""
 _PENDING: Final = RunStatus.PENDING
 _RUNNING: Final = RunStatus.RUNNING
 _COMPLETED: Final = RunStatus.COMPLETED
@@ -52,14 +52,14 @@ RAISE: Final = _AttemptDecision.RAISE
 TOLERATE: Final = _AttemptDecision.TOLERATE
 """The call returns None."""
 AttemptDecision = float | Literal[_AttemptDecision.RAISE, _AttemptDecision.TOLERATE]
-"""What follows a failed attempt; a number is the seconds to wait before the next one."""
+"""The decision after a failed attempt; a number is the seconds to wait before the next one."""
 
 
 def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any], *, waits: bool = False) -> Call:
-    """Start a call in the running flow; one that `waits` is only recorded as pending, until its `start`.
+    """Start a call in the running flow; a call that `waits` is pending until its `start`.
 
     Raises:
-        NoActiveFlowError: No flow is running here.
+        NoActiveFlowError: No flow is running in this context.
     """
     parent = current.get()
     if parent is None or ((run := parent.handle.run) is None and (run := parent.handle.ensure_run()) is None):
@@ -86,14 +86,14 @@ def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, A
     return call
 
 
-def current_call(definition: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - it has been told them
-    """The call that this context is for, which has been begun and started already."""
+def current_call(definition: object, args: object, kwargs: object) -> Call:  # noqa: ARG001 - the call has them already
+    """The call of this context, which has started already."""
     call: Any = current.get()
     return call  # type: ignore[no-any-return] # the submitted call
 
 
 def start(call: Call, at: int | None = None) -> None:
-    """Start a call that waited; `at` is the tick at which it started elsewhere."""
+    """Start a pending call; `at` is the tick of its start in another process."""
     call.started = at or tick()
     call.status = _RUNNING
     run: Run | None = call.handle.run
@@ -127,7 +127,7 @@ def complete(call: Call, value: object) -> None:
 
 
 def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure | None, at: int) -> None:
-    """Record the end of a call in another process, where it has been decided and logged."""
+    """Record the end of a call that another process has decided and logged."""
     run: Run | None = call.handle.run
     if run is None:
         return
@@ -142,7 +142,7 @@ def end_remotely(call: Call, status: RunStatus, value: object, failure: Failure 
 
 
 def failed(call: Call, error: BaseException) -> AttemptDecision:
-    """Decide and record what follows an exception."""
+    """Record an exception, and decide whether the call is retried, raises or returns None."""
     ended = tick()
     definition: TaskDefinition = call.definition
     run: Run | None = call.handle.run
@@ -169,7 +169,7 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
 
 
 def revise(call: Call, option: Literal["task_name", "raise_on_error"], value: object) -> None:
-    """Change an option of one call, which shares its definition with the other calls of its task.
+    """Change an option of one call; the definition of the other calls of its task stays.
 
     Raises:
         AlreadyRunningError: The call has ended: its record does not change.
@@ -192,7 +192,7 @@ def revise(call: Call, option: Literal["task_name", "raise_on_error"], value: ob
 
 
 def timed_out(call: Call, timeout: float) -> TaskTimeoutError:
-    """The error of an attempt that has passed its deadline: only for this call does it mean that."""
+    """The error of an attempt that has passed its deadline; for other calls it is an error like any other."""
     error = TaskTimeoutError(call.definition.name, timeout)
     vars(error)[_MARK] = call.handle.task_id(call.order)
     return error
@@ -218,7 +218,7 @@ def _retry(run: Run | None, call: Call, error: BaseException) -> float:
 
 
 def attempt_failed(call: Call, failure: FailedAttempt) -> None:
-    """Tell that an attempt, here or in another process, has failed, and that another one follows."""
+    """Notify the sinks that an attempt, here or in another process, has failed, and that another attempt follows."""
     run: Run | None = call.handle.run
     for sink in () if run is None else run.sinks:
         sink.attempt_failed(call, failure)

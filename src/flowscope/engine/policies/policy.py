@@ -1,7 +1,7 @@
 """The port `CallPolicy`: decisions before and after each attempt of a call.
 
-A policy is pure: it gets data, and answers with a decision. The drivers of `lifecycle` perform the decisions, with waits
-that block a thread or an asyncio task. A task without policies asks nobody.
+A policy is pure: it gets data, and returns a decision. The drivers of `lifecycle` perform the decisions, with waits
+that block a thread or an asyncio task. A task without policies calls none.
 """
 
 from collections.abc import Hashable
@@ -44,23 +44,23 @@ DONE: Final = _Decision.DONE
 TOLERATE: Final = _Decision.TOLERATE
 """The call fails, and its caller gets None."""
 NO_LOOKUP: Final = _Decision.NO_LOOKUP
-"""What a policy is told where it has looked nothing up yet."""
+"""The lookup result of a policy that has looked nothing up yet."""
 
 
 class Wait(NamedTuple):
-    """The policy is asked again after so many seconds."""
+    """The driver calls the policy again after so many seconds."""
 
     seconds: float
 
 
 class WaitFor(NamedTuple):
-    """The policy is asked again when the latch is set."""
+    """The driver calls the policy again when the latch is set."""
 
     latch: Latch
 
 
 class Lookup(NamedTuple):
-    """The policy is asked again with what its `outcomes` have under the key."""
+    """The driver calls the policy again with the entry of its `outcomes` under the key."""
 
     key: Hashable
 
@@ -78,14 +78,14 @@ class Raise(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How an attempt went: a value, or an error."""
+    """The outcome of an attempt: a value, or an error."""
 
     value: object = None
     error: BaseException | None = None
 
 
 class Record(NamedTuple):
-    """The policy's `outcomes` record this, before the caller of the task sees how it went."""
+    """The policy's `outcomes` record this before the caller of the task gets the outcome."""
 
     outcome: Outcome
 
@@ -95,35 +95,35 @@ AfterAttempt = Literal[_Decision.DONE, _Decision.TOLERATE] | Raise | Record
 
 
 class OutcomePort(Protocol):
-    """Where outcomes are recorded and found again; each method has a form that blocks and one to be awaited."""
+    """A store of outcomes; each method has a blocking and an async form."""
 
     def look_up(self, key: Hashable) -> object:
-        """What is there under a key, as the policy expects it."""
+        """The entry under a key, in the form that the policy expects."""
         ...
 
     async def look_up_async(self, key: Hashable) -> object:
-        """What is there under a key, as the policy expects it."""
+        """The entry under a key, in the form that the policy expects."""
         ...
 
     def record(self, call: Call, outcome: Outcome) -> None:
-        """Record how the last attempt of a call went."""
+        """Record the outcome of the last attempt of a call."""
         ...
 
     async def record_async(self, call: Call, outcome: Outcome) -> None:
-        """Record how the last attempt of a call went."""
+        """Record the outcome of the last attempt of a call."""
         ...
 
 
 class CallPolicy:
-    """Decides about the attempts of a call; asked in the order of the task's policies, and afterwards in reverse."""
+    """Decides about the attempts of a call. Drivers call the policies of a task in order before an attempt, in reverse after it."""
 
     outcomes: OutcomePort
-    """What answers its `Lookup`, and performs its `Record`."""
+    """The store that performs its `Lookup` and its `Record`."""
 
     def before_attempt(self, call: Call, lookup_result: object) -> BeforeAttempt:  # noqa: ARG002 - for subclasses
-        """What is to be done before an attempt; `lookup_result` is what the last `Lookup` found, or `NO_LOOKUP`."""
+        """The decision before an attempt; `lookup_result` is the entry of the last `Lookup`, or `NO_LOOKUP`."""
         return RUN
 
     def after_attempt(self, call: Call, outcome: Outcome) -> AfterAttempt:  # noqa: ARG002 - for subclasses
-        """What follows an attempt that no other one follows."""
+        """The decision after an attempt that no retry follows."""
         return DONE

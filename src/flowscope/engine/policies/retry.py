@@ -1,4 +1,4 @@
-"""When another attempt follows a failed one, and after how long: one rule for tasks, flows and routines."""
+"""The retry policy: one rule for tasks, flows and routines."""
 
 import random
 from collections.abc import Iterable
@@ -12,28 +12,28 @@ from ...errors import DefinitionError, InjectionError, ParameterError, Serializa
 __all__ = ["RetryPolicy"]
 
 _NEVER_RETRIED: Final = (ParameterError, InjectionError, SerializationError, DefinitionError)
-"""What would only happen again."""
+"""Errors that another attempt would only repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and when an attempt that failed is made again; pure, and shared by all calls that it is for."""
+    """The number and the delays of extra attempts; pure, and shared by all calls of its owner."""
 
     retries: int = 0
-    """How many extra attempts there are at most."""
+    """The largest number of extra attempts."""
     delay: float = 0.0
     """Seconds before the first extra attempt."""
     backoff: float = 1.0
     """The factor by which the delay grows from one extra attempt to the next."""
     jitter: float = 0.0
-    """How much of itself, at random, is added to each delay."""
+    """The largest part of a delay that is added to it at random."""
     retry_on: tuple[type[BaseException], ...] = (Exception,)
-    """What is worth another attempt."""
+    """The errors that another attempt follows."""
     excluded: tuple[type[BaseException], ...] = _NEVER_RETRIED
-    """What is not, although `retry_on` has it."""
+    """The errors that no attempt follows, although `retry_on` has them."""
 
     def problems(self) -> Iterable[str]:
-        """What keeps the policy from working, in sentences."""
+        """The faults of the policy, in sentences."""
         if self.retries < 0:
             yield f"retries is {self.retries!r}, wanted a whole number of extra attempts."
         if not all(isfinite(number) and number >= 0 for number in (self.delay, self.backoff, self.jitter)):
@@ -48,7 +48,7 @@ class RetryPolicy:
         return 0 < attempt <= self.retries
 
     def retries_after(self, attempt: int, error: BaseException) -> bool:
-        """Whether another attempt follows one, counted from 1, that failed with this error."""
+        """Whether another attempt follows the attempt with this number, from 1, that failed with this error."""
         kind = type(error)  # its `__class__` may raise
         return self.allows_after(attempt) and issubclass(kind, self.retry_on) and not issubclass(kind, self.excluded)
 

@@ -1,4 +1,4 @@
-"""The calls of one run: kept, or only counted and timed.
+"""The calls of one run: stored, or only counted and timed.
 
 Either way, starting a task costs the append of a list.
 """
@@ -19,18 +19,18 @@ class CallStore(Protocol):
     """Takes the calls of a run, from any thread, until it is closed."""
 
     keeps_calls: ClassVar[bool]
-    """Whether calls are kept."""
+    """Whether the store keeps the calls."""
 
     def append(self, call: Call, /) -> None:
-        """Take a call that starts."""
+        """Add a call that starts."""
         ...
 
     def append_late(self, call: Call) -> None:
-        """Take an ended call, although it is closed."""
+        """Add an ended call, although the store is closed."""
         ...
 
     def all(self) -> list[Call]:
-        """The kept calls, in the order of their start."""
+        """The stored calls, in the order of their start."""
         ...
 
     def timings(self) -> Timings:
@@ -41,7 +41,7 @@ class CallStore(Protocol):
         """End with the run.
 
         Returns:
-            What stands in its place, with frozen copies of the calls that are still open; and these copies.
+            The store that replaces it, with frozen copies of the calls that are still open; and these copies.
         """
         ...
 
@@ -54,7 +54,7 @@ class KeptCalls(list[Call]):
     keeps_calls: ClassVar[bool] = True
 
     def append_late(self, call: Call) -> None:
-        """Take an ended call, although it is closed."""
+        """Add an ended call, although the store is closed."""
         super().append(call)
 
     def all(self) -> list[Call]:
@@ -66,7 +66,7 @@ class KeptCalls(list[Call]):
         return Timings(self[:])
 
     def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
-        """A copy that takes no more; a thread that is just about to append does so to the original."""
+        """A copy that accepts no more calls; a thread that is just appending appends to the original."""
         calls = self[:]
         copies = {call.order: freeze(call) for call in calls if not call.ended}
         closed = _ClosedCalls([copies.get(call.order, call) for call in calls] if copies else calls)
@@ -81,7 +81,7 @@ class _ClosedCalls(KeptCalls):
 
 
 class CountedCalls:
-    """Folds calls that have ended into a timings, a batch at a time, and keeps none."""
+    """Adds ended calls to timings, a batch at a time, and keeps none."""
 
     __slots__ = ("_calls", "_closed", "_fold_at", "_lock", "_timings")
 
@@ -95,14 +95,14 @@ class CountedCalls:
         self._closed = False
 
     def append(self, call: Call, /) -> None:
-        """Take a call that starts."""
+        """Add a call that starts."""
         self._calls.append(call)
         if len(self._calls) >= self._fold_at:
             self._fold()
 
     def _fold(self) -> None:
         if self._closed or not self._lock.acquire(blocking=False):
-            return  # somebody is at it already, perhaps further up the stack
+            return  # another thread, or a frame further up the stack, is folding
         try:
             batch = self._calls[:]
             del self._calls[: len(batch)]
@@ -117,7 +117,7 @@ class CountedCalls:
         self._timings.add([call])
 
     def all(self) -> list[Call]:
-        """None: they are not kept."""
+        """An empty list: the store keeps no calls."""
         return []
 
     def timings(self) -> Timings:
@@ -126,9 +126,9 @@ class CountedCalls:
         return self._timings
 
     def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
-        """Count the calls that are still open too, and no more."""
+        """Count the calls that are still open, and close."""
         with self._lock:
-            pass  # let another thread finish its folding
+            pass  # waits for a thread that is folding
         self._fold()
         self._closed = True
         copies = [freeze(call) for call in sorted(self._calls, key=_order)]

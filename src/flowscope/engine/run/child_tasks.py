@@ -1,4 +1,4 @@
-"""The submitted calls of a run: a flow does not end before they have ended or been cancelled."""
+"""The submitted calls of a run: a flow ends after they have ended."""
 
 import threading
 from typing import Protocol
@@ -10,7 +10,7 @@ __all__ = ["ChildTask", "ChildTasks"]
 
 
 class ChildTask(Protocol):
-    """A submitted call, as its flow sees it."""
+    """A submitted call, as its flow uses it."""
 
     @property
     def order(self) -> int:
@@ -18,11 +18,11 @@ class ChildTask(Protocol):
         ...
 
     def cancel(self) -> bool:
-        """Ask it to end."""
+        """Request its end."""
         ...
 
     def try_run_while_waiting(self) -> bool:
-        """Run it here and now, if it waits for a thread, and this is one of those; whether it needs no more help."""
+        """Run it in this thread, if it waits for a thread of this pool; return whether it needs no further thread."""
         ...
 
     def try_run_while_awaiting(self) -> bool:
@@ -31,7 +31,7 @@ class ChildTask(Protocol):
 
 
 class ChildTasks:
-    """The submitted calls of one run that are open, and those that failed and that nobody has asked how they went."""
+    """The open submitted calls of one run, and the failed ones whose outcome was not read."""
 
     __slots__ = ("_idle", "_lock", "_open", "_unread")
 
@@ -39,25 +39,25 @@ class ChildTasks:
         self._open: set[ChildTask] = set()
         self._unread: dict[ChildTask, BaseException] = {}
         self._idle: Latch | None = None
-        """Done when none is open any more, if somebody waits for that."""
+        """Set when no child is open; None if no thread waits."""
         self._lock = threading.RLock()
-        """Held for a moment, never while anything else runs."""
+        """Held briefly, never while other code runs."""
 
     def add(self, child: ChildTask) -> None:
-        """Take one that is submitted."""
+        """Add a submitted call."""
         with self._lock:
             self._open.add(child)
 
     def note_failure(self, child: ChildTask, error: BaseException) -> None:
-        """Note that one has failed; to be said before it is told to whoever waits for it."""
+        """Record a failure, before the waiters of the child get its outcome."""
         self._unread[child] = error
 
     def mark_read(self, child: ChildTask) -> None:
-        """Note that somebody has asked how it went."""
+        """Record that the outcome of a child was read."""
         self._unread.pop(child, None)
 
     def remove(self, child: ChildTask) -> None:
-        """Let go of one that has ended."""
+        """Remove a child that has ended."""
         idle: Latch | None = None
         with self._lock:
             self._open.discard(child)
@@ -68,34 +68,34 @@ class ChildTasks:
 
     @property
     def has_open(self) -> bool:
-        """Whether some have not ended."""
+        """Whether a child has not ended."""
         return bool(self._open)
 
     def cancel(self) -> None:
-        """Ask those that are open to end."""
+        """Cancel the open children."""
         for child in self._all_open():
             child.cancel()
 
     def end(self, error: BaseException | None) -> BaseException | None:
-        """Wait for all, or cancel them if the flow fails; tell with which error the flow ends."""
+        """Wait for all, or cancel them if the flow fails; return the error with which the flow ends."""
         if self._open and error is None:
             error = self._wait()
         error = self._first_failure() if error is None else error
         if self._open and error is not None:
             self.cancel()
-            late = self._wait()
-            return error if late is None else late
+            interrupt = self._wait()
+            return error if interrupt is None else interrupt
         return error
 
     async def end_async(self, error: BaseException | None) -> BaseException | None:
-        """Like `end`; a coroutine that is being closed can wait for nothing."""
+        """Like `end`; a coroutine that is being closed cannot wait."""
         if self._open and error is None:
             error = await self._wait_async()
         error = self._first_failure() if error is None else error
         if self._open and error is not None:
             self.cancel()
-            late = None if issubclass(type(error), GeneratorExit) else await self._wait_async()
-            return error if late is None else late
+            interrupt = None if issubclass(type(error), GeneratorExit) else await self._wait_async()
+            return error if interrupt is None else interrupt
         return error
 
     def _all_open(self) -> list[ChildTask]:
@@ -109,7 +109,7 @@ class ChildTasks:
         return unread[min(unread, key=_order)]
 
     def _wait(self) -> BaseException | None:
-        """Wait until none is open; tell what interrupted the wait."""
+        """Wait until no child is open; return the error that interrupted the wait."""
         try:
             while (latch := self._latch()) is not None:
                 for child in self._all_open():
@@ -132,7 +132,7 @@ class ChildTasks:
         return None
 
     def _latch(self) -> Latch | None:
-        """What is done when none is open any more; None if none is."""
+        """The latch that is set when no child is open; None if none is open now."""
         with self._lock:
             if not self._open:
                 return None

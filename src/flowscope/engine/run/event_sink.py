@@ -1,4 +1,4 @@
-"""The facts of a run as events: the payload of each kind is made here, and only for somebody who listens."""
+"""The facts of a run as events: this module makes the payload of each kind, and only for listeners."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ class EventSink(RunSink):
 
         Args:
             run: The run.
-            open_calls: The calls whose start was told and whose end was not, by execution order.
+            open_calls: The calls with a start event and no end event, by execution order.
             abandoned: The calls that the record shows as abandoned.
         """
         pending_event = self._dispatcher.pending_event
@@ -127,5 +127,5 @@ def _flow_stop(run: RunView) -> dict[str, Any]:
 
 
 def _stop_level(status: RunStatus) -> int:
-    """The level of the event that tells the end of a task or flow."""
+    """The level of the end event of a task or flow."""
     return logging.ERROR if status in FAILED else logging.INFO

@@ -1,4 +1,4 @@
-"""What code says while it runs: log lines, prints, artifacts, results."""
+"""The log, prints, artifacts and results of a run."""
 
 import logging
 import sys
@@ -24,13 +24,13 @@ __all__ = ["LEVELS", "LogMemory", "PartialLines", "RunLog", "clock", "log_line"]
 LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
 _MAX_WAITING: Final = 65_536
-"""How much of a line whose end does not come is kept, in characters."""
+"""The largest stored length of an incomplete line, in characters."""
 _INDENT: Final = f"{'':12} | {'':8} | "
-"""What the further lines of an entry begin with."""
+"""The prefix of the further lines of an entry."""
 
 
 class LogMemory(NamedTuple):
-    """Where a run keeps what its log takes."""
+    """The buffers of the log of a run."""
 
     lines: Buffer[LogLine]
     artifacts: Buffer[ArtifactFact]
@@ -38,7 +38,7 @@ class LogMemory(NamedTuple):
 
     @classmethod
     def of(cls, config: FlowConfig) -> Self:
-        """What a config keeps."""
+        """The buffers that a config asks for."""
         if not config.log_to_memory:
             lines: Buffer[LogLine] = DiscardingBuffer()
         else:
@@ -47,12 +47,12 @@ class LogMemory(NamedTuple):
 
     @classmethod
     def nowhere(cls) -> Self:
-        """Nothing is kept."""
+        """Buffers that discard everything."""
         return cls(DiscardingBuffer(), DiscardingBuffer(), DiscardingBuffer())
 
 
 class RunLog:
-    """The log, artifacts and results of one run, as told by any thread; nothing is taken after `close`."""
+    """The log, artifacts and results of one run, from any thread; `close` ends it."""
 
     __slots__ = (
         "_config",
@@ -100,7 +100,7 @@ class RunLog:
         *,
         at: int = 0,
     ) -> None:
-        """Record a log entry, if its level is recorded; `at` is its tick, if that is not now."""
+        """Record a log entry, if its level is recorded; `at` is its tick; 0 for now."""
         if level < self.threshold:
             return
         order = order_at(scope, self._handle)
@@ -112,11 +112,11 @@ class RunLog:
         for sink in self._sinks:
             sink.logged(line, message, scope)
 
-    def add_failure(self, what: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
-        """Record how a task or flow has ended that has not completed; its traceback too, if that is asked for."""
+    def add_failure(self, subject: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
+        """Record the end of a task or flow that has not completed; its traceback too, if the config says so."""
         has_failed = status in FAILED
         level = logging.ERROR if has_failed else logging.WARNING
-        self.add_entry(level, f"{what} {status}: {summary_of(failure.error, self.redactor)}", scope)
+        self.add_entry(level, f"{subject} {status}: {summary_of(failure.error, self.redactor)}", scope)
         if has_failed and self._config.print_error_stack_trace:
             self.add_entry(logging.ERROR, failure.text().rstrip(), scope)
 
@@ -126,10 +126,10 @@ class RunLog:
             self.add_entry(logging.INFO, line, scope, source, source)
 
     def flush(self, call: Call | None) -> None:
-        """Record what waits for the end of its line: in a task that ends, or (None) in the whole run."""
+        """Record incomplete lines: of a task that ends, or (None) of the whole run."""
         if not self.partial:
             return
-        for order, source, text in self.partial.take(None if call is None else call.order):
+        for order, source, text in self.partial.pop_lines(None if call is None else call.order):
             scope = call if call is not None and call.order == order else None
             self.add_entry(logging.INFO, text, scope, source, source)
 
@@ -164,7 +164,7 @@ class RunLog:
         return fact
 
     def close(self) -> None:
-        """Take nothing any more."""
+        """Discard all further facts."""
         self.threshold = sys.maxsize
         self.captures_stdout = self.captures_logging = False
         self.lines = self.lines.close()
@@ -184,7 +184,7 @@ def log_line(moment: datetime, level: int, message: object) -> str:
 
 
 class _Pieces(list[str]):
-    """What was printed of a line, in several pieces."""
+    """The pieces of an incomplete line."""
 
     __slots__ = ("is_cut", "length")
 
@@ -194,7 +194,7 @@ class _Pieces(list[str]):
         self.is_cut = False
 
     def add(self, text: str) -> None:
-        """Add a piece; of what came before the newest 65,536 characters are kept."""
+        """Add a piece; of the earlier ones the newest 65,536 characters stay."""
         if self.length > _MAX_WAITING:
             self[:] = ["".join(self)[-_MAX_WAITING:]]
             self.length = _MAX_WAITING
@@ -209,7 +209,7 @@ class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
     __slots__ = ()
 
     def add(self, order: int, source: LogSource, text: str) -> list[str]:
-        """Take in text; return the lines that it completes."""
+        """Add text; return the lines that it completes."""
         key = (order, source, threading.get_ident())
         *lines, rest = text.split("\n")
         if lines:
@@ -229,7 +229,7 @@ class PartialLines(dict[tuple[int, LogSource, int], list[str]]):
             waiting = self[key] = _Pieces(waiting)
         waiting.add(text)
 
-    def take(self, order: int | None) -> list[tuple[int, LogSource, str]]:
-        """What waits, of one task or (None) of all, as lines; it waits no more."""
+    def pop_lines(self, order: int | None) -> list[tuple[int, LogSource, str]]:
+        """Remove and return the incomplete lines, of one task or (None) of all."""
         keys = [key for key in tuple(self) if order is None or key[0] == order]
         return [(key[0], key[1], "".join(parts)[-_MAX_WAITING:]) for key in keys if (parts := self.pop(key, None))]

@@ -1,4 +1,4 @@
-"""From a run, live or ended, to its records: the only place where records are built."""
+"""Builds the records of a run, live or ended."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 
 
 def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
-    """The whole record, as of now; `tasks` are those that it has, if they are not to be made."""
+    """The whole record, as of now; `tasks` replaces the records of its calls."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
     lines, events = run.log.lines, run.dispatcher.recorded
     record: FlowRun[Any] = FlowRun.model_construct(
@@ -71,7 +71,7 @@ def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
 
 
 def _mask_when_written(record: BaseModel, redactor: Redactor, *values: object) -> None:
-    """Let the JSON of values whose classes have a say in it be masked, too."""
+    """Mask also the JSON of values whose classes define their serialization."""
     if any(map(redactor.declares, values)):
         fields = MaskedFields(type(record).model_fields, redactor.mask)
         object.__setattr__(record, "__pydantic_fields_set__", fields)
@@ -93,12 +93,12 @@ def pending_flow_run(
 
 _TASK_FIELDS: Final = frozenset(TaskRun.model_fields)
 _LEAVES: Final = frozenset(map(id, (int, str, bool, float, bytes, type(None))))
-"""What no mask has to look into."""
+"""The types without parts to mask."""
 _TYPE: Any = type
 
 
 class _TaskRecordBuilder:
-    """Turns calls into records; what is the same for all calls of a task is fact out once."""
+    """Turns calls into records; facts of a task are looked up once."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -106,7 +106,7 @@ class _TaskRecordBuilder:
         self._masks_args: dict[int, bool] = {}
 
     def records(self, calls: list[Call]) -> list[TaskRun]:
-        """The records, in one loop: what is extras is looked for once, and not for each."""
+        """The records, in one loop: rare facts are looked up only where a run has them."""
         run, now, mask = self._run, self._now, self._run.redactor.mask
         handle, anchor, failures, placements = run.handle, run.handle.anchor, run.failures, run.placements
         fields, task_id, threads, root = set(_TASK_FIELDS), handle.task_id, run.abandoned_threads, run.root
@@ -172,12 +172,12 @@ class _TaskRecordBuilder:
 
 
 def abandoned_thread(thread: Thread | None) -> str | None:
-    """The name of a thread that was left behind, while it still runs."""
+    """The name of an abandoned thread, while it still runs."""
     return thread.name if thread is not None and thread.is_alive() else None
 
 
 def _duration(call: Call, now: int) -> float:
-    """Seconds from the start to the end, or until now; none for what has not started."""
+    """Seconds from the start to the end, or until now; 0.0 before the start."""
     return 0.0 if call.status is RunStatus.PENDING else seconds(call.started, call.ended or now)
 
 
@@ -231,12 +231,12 @@ def result_of(run: Run, fact: ResultFact) -> Result:
 
 
 def _text(text: object) -> str | None:
-    """Text, or (for those who do not check types) something else as text."""
+    """Text; another value, from code that is not type-checked, as its repr."""
     return None if text is None else clean_text(text) if isinstance(text, str) else safe_repr(text)
 
 
 def durations_of(run: Run) -> Durations:
-    """How long it took, by task name."""
+    """The durations by task name."""
     timings = run.calls.timings().by_name()
     return Durations(
         flow_name=run.handle.flow_name,
@@ -248,7 +248,7 @@ def durations_of(run: Run) -> Durations:
 
 
 def task_durations_of(run: Run) -> TaskDurations:
-    """How long it took, by call."""
+    """The durations by call."""
     now = tick()
     return TaskDurations(
         flow_name=run.handle.flow_name,

@@ -1,4 +1,4 @@
-"""One run of a flow, live: its parts, and how it begins and ends."""
+"""One live run of a flow: its parts, its start and its end."""
 
 import copy
 import threading
@@ -34,7 +34,7 @@ __all__ = ["Run", "provider_stack_at", "recorded_run", "surroundings"]
 
 
 class Run:
-    """The state of one run. What is added to it from any thread never fails; after `close` it does not change."""
+    """The state of one run. Any thread adds facts without errors; after `close` the record does not change."""
 
     __slots__ = (
         "abandoned_threads",
@@ -90,23 +90,23 @@ class Run:
         """The flow, while it is running; None also for a plain call of no flow."""
         self.config = config
         self.handle = handle
-        """What leads contexts to this run, once it is put there."""
+        """The reference of contexts to this run."""
         self.root = Scope()
-        """The place of the flow's own function."""
+        """The scope of the flow's own function."""
         self.root.handle = handle
         self.proxies: Any = ()
-        """What captures its prints, while it is running."""
+        """The proxies that capture its prints, while it is running."""
         self.params: Mapping[str, Any] = NOTHING
         self.run_params: Mapping[str, Any] = NOTHING
         self.status = RunStatus.RUNNING
         self.value: Any = None
         self.failure: Failure | None = None
         self.abandoned_threads: dict[int, threading.Thread] = {}
-        """Threads that were left behind at a deadline, by execution order."""
+        """Threads that were abandoned at a deadline, by execution order."""
         self.placements: dict[int, str] = {}
         """The executors of tasks that were submitted, by execution order."""
         self.children: ChildTasks | None = None
-        """The submitted calls that have not ended, if there have been any."""
+        """The submitted calls; None before the first."""
         self.loop: object = None
         """The event loop in which its function runs, if that is async."""
         self.surrounding_loop: object = None
@@ -118,29 +118,29 @@ class Run:
         self.keeps_inputs = config.add_task_to_self and config.record_inputs
         self.redactor = log.redactor
         self.failures = failures
-        """What tasks failed with, by execution order."""
+        """The failures of tasks, by execution order."""
         failures.redactor = self.redactor
         self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
         self.log = log
         self.dispatcher = dispatcher
         self.sinks = sinks
         self.activation = activation_of(sinks) if len(sinks) > 1 else None  # one is the library's own
-        """What surrounds the bodies of calls, if a sink does that."""
+        """Makes the context manager around the bodies of calls; None where no sink surrounds them."""
         handle.is_bare = self.activation is None
         self.is_observed = is_observed
-        """Whether the life of a task is news to somebody besides the listeners of the bus."""
+        """Whether sinks or listeners, besides those of the bus, receive the starts and ends of tasks."""
         self.shared: SharedProviders | None = None
-        """The values of `scope="flow"` providers, if there are any."""
+        """The values of `scope="flow"` providers; None before the first."""
         self.partial_lines = self.log.partial
-        """Not empty while some task has printed part of a line."""
+        """The incomplete lines of its tasks."""
         self.start_is_notified = False
-        """Whether its FLOW_START has been told."""
+        """Whether the sinks have got its start."""
         self.started = tick()
         self.ended = 0
 
     @property
     def present_status(self) -> RunStatus:
-        """`running` until its very end, whatever its function has come to."""
+        """`running` until its end, whatever the outcome of its function."""
         return self.status if self.ended else RunStatus.RUNNING
 
     @property
@@ -149,26 +149,26 @@ class Run:
         return seconds(self.started, self.ended or tick())
 
     def task_counts(self) -> TaskCounts:
-        """How many tasks have ended."""
+        """The numbers of ended tasks."""
         timings = self.calls.timings()
         return TaskCounts(timings.count, timings.failed)
 
     def shared_providers(self) -> SharedProviders:
-        """What makes and holds the values of `scope="flow"` providers."""
+        """The store of the values of `scope="flow"` providers; made at the first access."""
         with LOCKS.making:
             if self.shared is None:
                 self.shared = SharedProviders(CallResolver(self.handle, None))
             return self.shared
 
     def ensure_children(self) -> ChildTasks:
-        """What keeps track of the submitted calls."""
+        """The submitted calls; made at the first access."""
         with LOCKS.making:
             if self.children is None:
                 self.children = ChildTasks()
             return self.children
 
     def close(self) -> list[Call]:
-        """End the run, and tell which calls were still open: they are recorded as abandoned."""
+        """End the run; return copies of the open calls, which are recorded as abandoned."""
         self.ended = tick()
         self.handle.release()
         self.calls, abandoned = self.calls.close(self._frozen)
@@ -181,7 +181,7 @@ class Run:
         return frozen
 
     def release(self) -> None:
-        """Let go of what only a run in progress needs."""
+        """Drop the parts that only a run in progress needs."""
         self.ended = self.ended or tick()
         self.handle.release()
         self.log.close()
@@ -198,7 +198,7 @@ class Run:
 def recorded_run(
     flow: object, start: RunStart, listeners: list[Listener], write_console: Callable[[str, LogSource], None]
 ) -> Run:
-    """A run that is kept in memory and told to listeners and to the sinks of integrations."""
+    """A run that stores its facts and passes them to listeners and to the sinks of integrations."""
     config = start.config
     recorded: Buffer[FlowEvent] | None = None
     if config.capture_events:
@@ -220,14 +220,14 @@ def recorded_run(
 
 
 def provider_stack_at(handle: Handle, call: Call | None, plan: Plan) -> ProviderStack:
-    """What injects into one call, or (None) into the flow's own function."""
+    """The provider stack of one call, or (None) of the flow's own function."""
     run: Run | None = handle.run
     shared = run.shared_providers() if plan.providers and run is not None else None
     return ProviderStack(CallResolver(handle, call), shared)
 
 
 def surroundings(handle: Handle, call: Call | None) -> AbstractContextManager[object]:
-    """What the sinks of a run put around the body of a call, or (None) of the flow itself."""
+    """The context manager of the sinks around the body of a call, or (None) of the flow itself."""
     run: Run | None = handle.run
     return _NO_SURROUNDINGS if run is None or run.activation is None else run.activation(call)
 

@@ -1,4 +1,4 @@
-"""The sinks of one run: those that integrations add are kept from hurting it."""
+"""The sinks of one run; errors of integrations do not reach the run."""
 
 import logging
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -28,16 +28,16 @@ __all__ = ["Activation", "GuardedSink", "activation_of", "carried_by", "new_sink
 _log: Final = logging.getLogger("flowscope")
 
 Activation = Callable[[Call | None], AbstractContextManager[object]]
-"""What surrounds the body of a call, or (None) of the flow itself."""
+"""Makes the context manager around the body of a call, or (None) of the flow itself."""
 
 
 def new_sinks(start: RunStart) -> tuple[RunSink, ...]:
     """The sinks that integrations add to a run."""
-    sinks = (_made(factory, start) for factory in tuple(sink_factories))
+    sinks = (_new_sink(factory, start) for factory in tuple(sink_factories))
     return tuple(GuardedSink(sink) for sink in sinks if sink is not None)
 
 
-def _made(factory: SinkFactory, start: RunStart) -> RunSink | None:
+def _new_sink(factory: SinkFactory, start: RunStart) -> RunSink | None:
     try:
         return factory(start)
     except Exception as error:
@@ -46,7 +46,7 @@ def _made(factory: SinkFactory, start: RunStart) -> RunSink | None:
 
 
 class GuardedSink(RunSink):
-    """Logs what another sink raises, once for each kind of error."""
+    """Logs the errors of another sink, once for each type of error."""
 
     __slots__ = ("_reported", "sink")
 
@@ -54,10 +54,10 @@ class GuardedSink(RunSink):
         self.sink = sink
         self._reported: set[type] = set()
 
-    def _guard(self, tell: Callable[[], None]) -> None:
+    def _guard(self, notify: Callable[[], None]) -> None:
         try:
             with outside():
-                tell()
+                notify()
         except Exception as error:
             self._report(error)
 
@@ -105,7 +105,7 @@ class GuardedSink(RunSink):
     @override
     @contextmanager
     def activate(self, call: Call | None) -> Generator[None]:
-        """Surround a body with the sink's context manager, of which nothing reaches the body."""
+        """Surround a body with the sink's context manager, whose errors do not reach the body."""
         stack = ExitStack()
         try:
             stack.enter_context(self.sink.activate(call))
@@ -121,7 +121,7 @@ class GuardedSink(RunSink):
 
     @override
     def carry(self) -> Mapping[str, str]:
-        """What travels to a worker process; nothing, where the sink fails."""
+        """The mapping that travels to a worker process; empty, where the sink fails."""
         try:
             return dict(self.sink.carry())
         except Exception as error:
@@ -129,13 +129,13 @@ class GuardedSink(RunSink):
             return {}
 
 
-def _log_failure(what: object, error: Exception) -> None:
+def _log_failure(source: object, error: Exception) -> None:
     with outside():
-        _log.warning("%s raised %s", class_of(what).__qualname__, class_of(error).__qualname__, exc_info=error)
+        _log.warning("%s raised %s", class_of(source).__qualname__, class_of(error).__qualname__, exc_info=error)
 
 
 def activation_of(sinks: Sequence[RunSink]) -> Activation | None:
-    """What surrounds bodies in a run; None where no sink does that."""
+    """The activation of a run; None where no sink surrounds bodies."""
     active = [sink.activate for sink in sinks if isinstance(sink, GuardedSink) and sink.sink.activates]
     if len(active) < 2:  # noqa: PLR2004 - one needs no stack
         return active[0] if active else None
@@ -151,14 +151,14 @@ def activation_of(sinks: Sequence[RunSink]) -> Activation | None:
 
 
 def carried_by(sinks: Sequence[RunSink]) -> tuple[tuple[type[RunSink], Mapping[str, str]], ...]:
-    """What travels with a call to a worker process: the classes of active sinks, and what each of them gives."""
+    """The classes of active sinks and their mappings, which travel with a call to a worker process."""
     return tuple(
         (type(sink.sink), sink.carry()) for sink in sinks if isinstance(sink, GuardedSink) and sink.sink.activates
     )
 
 
 def received_sink(kind: type[RunSink], carried: Mapping[str, str]) -> RunSink:
-    """The sink, in a worker process, of what has travelled with a call; one that does nothing, where that fails."""
+    """The sink, in a worker process, of a mapping that travelled with a call; a sink that does nothing, where that fails."""
     try:
         return GuardedSink(kind.received(carried))
     except Exception as error:

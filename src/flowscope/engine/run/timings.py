@@ -1,4 +1,4 @@
-"""How long calls took, by the name of their task: what is left of calls that are not kept."""
+"""The durations of calls, by the name of their task."""
 
 from collections.abc import Sequence
 

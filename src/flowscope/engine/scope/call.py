@@ -1,4 +1,4 @@
-"""One live call of a task, slotted: what is known of it while it runs and afterwards."""
+"""One live call of a task: the slotted state that its record is built from."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ __all__ = ["Call", "CallExtras", "Inputs", "call_at", "inputs_of", "order_at"]
 
 
 class _Mixed:
-    """Positional and keyword arguments, where a call has both."""
+    """The arguments of a call that has positional and keyword ones."""
 
     __slots__ = ("args", "kwargs")
 
@@ -24,14 +24,14 @@ Inputs = tuple[Any, ...] | dict[str, Any] | _Mixed
 
 
 def inputs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inputs:
-    """Arguments as a call keeps them."""
+    """The arguments in the form in which a call stores them."""
     if not kwargs:
         return args
     return _Mixed(args, kwargs) if args else kwargs
 
 
 class CallExtras:
-    """What few calls have."""
+    """The state that few calls have: a further attempt, `task_data` or a deadline."""
 
     __slots__ = ("attempt", "data", "deadline")
 
@@ -42,25 +42,25 @@ class CallExtras:
 
 
 class Call(Scope):
-    """The state of one call. `Task` is the same with a public face."""
+    """The state of one call; `Task` adds the public methods."""
 
     __slots__ = ("definition", "ended", "extras", "inputs", "order", "parent", "started", "status", "value")
 
     definition: Any
-    """The `TaskDefinition` of its task."""
+    """The definition of its task."""
     order: int
     """1 for the first task that started in the run."""
     parent: Scope
-    """The place it was called from."""
+    """The scope that it was called from."""
     inputs: Inputs
     started: int
-    """In ticks; until the start of a submitted call, when it was submitted."""
+    """In ticks. A submitted call that waits has the tick of its submission."""
     ended: int
     """In ticks; 0 until the end."""
     status: RunStatus
     value: Any
     extras: CallExtras | None
-    """None for one at its first attempt, without `task_data` and deadline."""
+    """None for a call at its first attempt without `task_data` and deadline."""
 
     @property
     def args(self) -> tuple[Any, ...]:
@@ -89,7 +89,7 @@ class Call(Scope):
 
     @property
     def data(self) -> dict[str, Any] | None:
-        """Its `task_data`, if anybody asked for it."""
+        """Its `task_data`; None before the first access."""
         return None if self.extras is None else self.extras.data
 
     @data.setter
@@ -98,7 +98,7 @@ class Call(Scope):
 
     @property
     def deadline(self) -> int | None:
-        """When this attempt has to be over, in ticks."""
+        """The tick at which this attempt has to end; None without a timeout."""
         return None if self.extras is None else self.extras.deadline
 
     @deadline.setter
@@ -112,10 +112,10 @@ class Call(Scope):
 
 
 def call_at(scope: Scope | None, handle: Handle) -> Call | None:
-    """The call that a place belongs to, if it is one of that run."""
+    """The call that is this scope; None for a scope of another run and for the flow's own."""
     return scope if isinstance(scope, Call) and scope.handle is handle else None
 
 
 def order_at(scope: Scope | None, handle: Handle) -> int:
-    """The execution order of the call that a place belongs to, if it is one of that run; else 0."""
+    """The execution order of the call that is this scope; 0 for a scope of another run and for the flow's own."""
     return scope.order if isinstance(scope, Call) and scope.handle is handle else 0

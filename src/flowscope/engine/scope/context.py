@@ -1,6 +1,6 @@
-"""Where code runs: the one ContextVar, and what it holds.
+"""The one ContextVar, and the scope that it holds.
 
-A context holds a `Scope`, which leads to the running flow through a `Handle` that lets go when the run ends. So a
+A context holds a `Scope`, which refers to the run through a `Handle`. The handle drops the run when the run ends. So a
 stray asyncio task, a bound function or a copied context can neither reach nor keep alive a flow that has ended.
 """
 
@@ -20,7 +20,7 @@ NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Handle:
-    """What contexts hold of a run: what it is called, for good, and the run itself, while it lasts."""
+    """The reference of a context to a run: its names for good, and the run itself until it ends."""
 
     __slots__ = (
         "anchor",
@@ -38,26 +38,26 @@ class Handle:
         self.flow_id = clean_text(flow_id)
         self.flow_name = clean_text(flow_name)
         self.token = token
-        """What makes the ids of its tasks and events unique."""
+        """The part of the ids of its tasks and events that makes them unique."""
         self.anchor = anchor
-        """What turns its ticks into wall time."""
+        """The offset from its ticks to wall time, in nanoseconds."""
         self.find_flow = find_flow
         """A weak reference to the flow."""
         self.remote_task_ids: dict[int, str] = {}
-        """The ids of tasks that got theirs in another process, by execution order."""
+        """The ids of tasks whose ids another process has made, by execution order."""
         self.run: Any = None
         """The `Run`, while it is running."""
         self.provided: Mapping[str, Any] = NOTHING
-        """What the flow provides to its tasks, while it is running."""
+        """The values that the flow provides to its tasks, by name; empty after its end."""
         self.is_bare = True
-        """Whether the bodies of its calls get nothing from the run: no values, and no surroundings."""
+        """Whether the bodies of its calls get neither values nor context managers of sinks from the run."""
 
     def ensure_run(self) -> Any:
-        """The run, which opens for this if it is that of a `with` block; None where none is running."""
+        """The run; a `with` block starts it for this. None where no run is active."""
         return self.run
 
     def running_flow(self) -> Any:
-        """The flow that is running, also in a `with` block in which nothing has happened; None where none is."""
+        """The running flow, also in a `with` block whose run has not started; None where no flow is running."""
         return None if self.run is None else self.run.flow
 
     def task_id(self, order: int) -> str | None:
@@ -73,15 +73,15 @@ class Handle:
             self.is_bare = False
 
     def release(self) -> None:
-        """Let go of the run, which has ended."""
+        """Drop the run, which has ended."""
         self.run = None
         self.provided = NOTHING
 
 
 class BlockHandle(Handle):
-    """What contexts hold of a `with` block: its run opens with the first thing that happens in it.
+    """The reference of a context to a `with` block, whose run starts with the first task, message or print in it.
 
-    Whoever looks at `run` alone sees none until then. Who begins something asks for `ensure_run()`.
+    `run` is None until then. Code that begins a task or records a fact calls `ensure_run()`.
     """
 
     __slots__ = ("_lock", "_opener", "_waits")
@@ -89,13 +89,13 @@ class BlockHandle(Handle):
     def __init__(self, flow_name: str, anchor: int, find_flow: Callable[[], Any], opener: Callable[[], None]) -> None:
         super().__init__("", flow_name, "", anchor, find_flow)
         self._opener: Callable[[], None] | None = opener
-        """Starts the run and puts it here."""
+        """Starts the run and sets `run`."""
         self._waits = True
         self._lock = threading.RLock()
-        """Held while the run is started: others wait for that."""
+        """Held while the run starts: other threads wait for the start."""
 
     def ensure_run(self) -> Any:
-        """The run, which opens for this; None once the block is over."""
+        """The run, which this starts; None after the end of the block."""
         if self._waits:
             with self._lock:
                 opener, self._opener = self._opener, None
@@ -107,18 +107,18 @@ class BlockHandle(Handle):
         return self.run
 
     def running_flow(self) -> Any:
-        """The flow of the block, until that is over."""
+        """The flow of the block, until the block ends."""
         return self.find_flow() if self._waits else super().running_flow()
 
     def identify(self, flow_id: str, flow_name: str, token: str) -> None:
-        """Take over what the flow is called when its run opens."""
+        """Set the id and the names that the flow has when its run starts."""
         self.flow_id = clean_text(flow_id)
         self.flow_name = clean_text(flow_name)
         self.token = token
 
 
 class Scope:
-    """A place in a run: the flow's own function, or (in the subclass) a task."""
+    """The code that runs in a context: the flow's own function, or (in the subclass) a task."""
 
     __slots__ = ("handle",)
 
@@ -131,10 +131,10 @@ enter: Final = current.set
 
 
 def leave(token: Token[Scope | None], scope: Scope | None) -> None:
-    """Go back to where the code was before it entered `scope`.
+    """Restore the scope that the context had before it entered `scope`.
 
-    Code may be ended in another context than it was begun in: a coroutine closed by the garbage collector, a `with`
-    block left by another asyncio task. That context never entered the scope, unless it was copied inside it.
+    Code may end in another context than it began in: the garbage collector closes a coroutine, or another asyncio task
+    leaves a `with` block. That context never entered the scope, unless it was copied inside it.
     """
     try:
         current.reset(token)
@@ -156,11 +156,11 @@ class outside:  # noqa: N801 - used like a function
 
 
 def no_active_flow(wanted: str, scope: Scope | None) -> NoActiveFlowError:
-    """The error for code that is in no running flow; `wanted` says what needs one."""
+    """The error for code outside a running flow; `wanted` names the operation that needs a flow."""
     return NoActiveFlowError(wanted, None if scope is None else scope.handle.flow_name)
 
 
 @call_in_forked_children
 def _forget_in_child() -> None:
-    """A forked process is not part of the run: what it recorded would be lost."""
+    """A forked process is not part of the run: its facts would be lost."""
     current.set(None)

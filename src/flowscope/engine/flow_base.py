@@ -16,7 +16,7 @@ from ..model.durations import Durations, TaskDurations
 from ..model.records import FlowRun, LogEntry, Recordable
 from ..model.status import RunStatus
 from .capture.streams import write_console
-from .lifecycle.flow_lifecycle import FlowState, new_flow_id
+from .lifecycle.flow_state import FlowState, new_flow_id
 from .run.record_builder import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
 from .run.record_json import flow_run_json_of
 

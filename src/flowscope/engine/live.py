@@ -23,7 +23,7 @@ from .injection.resolver import task_data
 from .lifecycle.flow_blocks import enter_block, exit_block, exit_block_async
 from .lifecycle.flow_definition import BoundTarget, FlowDefinition
 from .lifecycle.flow_drivers import execute, execute_async
-from .lifecycle.flow_lifecycle import ensure_live_run
+from .lifecycle.flow_state import ensure_live_run
 from .lifecycle.task_drivers import caller_of
 from .lifecycle.task_lifecycle import revise
 from .logging_methods import LoggingMethods

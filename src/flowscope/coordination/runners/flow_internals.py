@@ -5,7 +5,7 @@ from typing import Any
 
 from ...engine.definitions.callables import Definition, Kind, define
 from ...engine.flow_base import state_of
-from ...engine.lifecycle.flow_lifecycle import new_flow_id
+from ...engine.lifecycle.flow_state import new_flow_id
 from ...engine.live import Flow
 
 __all__ = ["clone_for_retry", "definition_of", "is_async"]

@@ -15,7 +15,6 @@ from ..capture.streams import begin_capture_of_block, end_capture
 from ..run.run import Run
 from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
 from .flow_lifecycle import (
-    FlowState,
     conclude,
     end,
     end_children_and_providers,
@@ -25,6 +24,7 @@ from .flow_lifecycle import (
     record_inputs,
     settle,
 )
+from .flow_state import FlowState
 from .steps import Steps, perform, perform_async
 
 __all__ = ["Block", "enter_block", "exit_block", "exit_block_async"]

@@ -12,7 +12,6 @@ from ..injection.provider_stack import value_unless
 from ..run.run import Run, surroundings
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
-    FlowState,
     Outcome,
     begin,
     conclude,
@@ -23,6 +22,7 @@ from .flow_lifecycle import (
     outcome_of,
     settle,
 )
+from .flow_state import FlowState
 from .steps import blocking_step, perform, perform_async, waiting_step
 
 __all__ = ["close_flow", "execute", "execute_async", "open_flow"]

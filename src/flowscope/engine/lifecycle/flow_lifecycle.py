@@ -16,28 +16,23 @@ from ...serialization.exception_snapshot import Failure
 from ...serialization.json_leaves import clean_text, safe_repr
 from ...serialization.json_values import to_json_value
 from ...serialization.plain_text import plain_text
-from ...serialization.redaction import redactor_for
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..definitions.options import tags_of
-from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
 from ..ports import RunStart
 from ..run.child_tasks import ChildTasks
 from ..run.run import Run, recorded_run
 from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
-from .flow_definition import BoundTarget
+from .flow_state import ID_PREFIX, FlowState, ensure_live_run, new_flow_id
 from .steps import Step, Steps
 
 __all__ = [
-    "FlowState",
     "begin",
     "conclude",
     "end",
     "end_children_and_providers",
-    "ensure_live_run",
     "execution",
     "flow_id_at",
-    "new_flow_id",
     "new_run",
     "notify_started",
     "open_run",
@@ -45,8 +40,6 @@ __all__ = [
     "record_inputs",
     "settle",
 ]
-
-_ID_PREFIX: Final = "flow-"
 
 reset: Final = current.reset
 
@@ -59,78 +52,6 @@ class Outcome(NamedTuple):
 
     value: Any
     error: Ending
-
-
-def new_flow_id() -> str:
-    """A unique id of a flow."""
-    return _ID_PREFIX + new_token()
-
-
-class FlowState:
-    """The state that a `Flow` has from one execution to the next."""
-
-    __slots__ = (
-        "blocks",
-        "bound",
-        "data",
-        "executing",
-        "field_names",
-        "listeners",
-        "pending_block",
-        "provided",
-        "run",
-        "seed",
-    )
-
-    def __init__(self, field_names: tuple[str, ...]) -> None:
-        self.field_names = field_names
-        """The inputs that a subclass declares."""
-        self.bound: BoundTarget | None = None
-        """Its function and arguments; None before `setup`."""
-        self.run: Run | None = None
-        """The present or the latest run."""
-        self.executing = False
-        """Whether its function is being called."""
-        self.blocks: list[Any] = []
-        """Its entered `with` blocks: the innermost one last."""
-        self.pending_block: BlockHandle | None = None
-        """The entered `with` block whose run has not started; the first task, message or print starts it."""
-        self.data: dict[str, Any] = {}
-        self.seed: Mapping[str, Any] | None = None
-        """The data as the user set it before the first run; None until then."""
-        self.provided: Mapping[str, Any] = NOTHING
-        self.listeners: list[Listener] = []
-
-    @property
-    def live_run(self) -> Run | None:
-        """The present run."""
-        return self.run if self.run is not None and not self.run.ended else None
-
-    @property
-    def present_provided(self) -> Mapping[str, Any]:
-        """The values that the next run provides, by name."""
-        return self.provided if self.pending_block is None else {**self.provided, **self.pending_block.provided}
-
-    @property
-    def initial_data(self) -> dict[str, Any]:
-        """A copy of the data as the user set it, without the changes of runs."""
-        return dict(self.data if self.seed is None else self.seed)
-
-    def params_of(self, flow: Any, provided: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The flow's inputs in the record, without provided values."""
-        params = NOTHING if self.bound is None else self.bound.params(provided.keys())
-        if not self.field_names:
-            return params
-        redactor = redactor_for(flow.flow_config.redact)
-        fields = {name: redactor.mask_field(flow, name, flow.__dict__[name]) for name in self.field_names}
-        return {**fields, **params}
-
-
-def ensure_live_run(state: FlowState) -> Run | None:
-    """The present run; a `with` block whose run has not started starts it for this."""
-    if state.pending_block is not None:
-        state.pending_block.ensure_run()
-    return state.live_run
 
 
 def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None) -> Run:
@@ -188,7 +109,7 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
             flow.__dict__["flow_id"] = new_flow_id()
         state.data = dict(state.seed)
     config: FlowConfig = flow.flow_config
-    token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(_ID_PREFIX)
+    token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(ID_PREFIX)
     if block is None:
         handle = Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow))
     else:

@@ -10,7 +10,7 @@ from ..errors import NoActiveTaskError
 from .definitions.callables import Kind, kind_of
 from .definitions.deferred import own_kind
 from .lifecycle.generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
-from .live import Flow, Task
+from .live import Flow, Task, is_flow
 from .scope.context import Scope, current, enter, leave, no_active_flow
 
 __all__ = ["bind_context", "current_flow", "current_flow_or_none", "current_task", "current_task_or_none"]
@@ -34,8 +34,8 @@ def current_flow() -> Flow[Any]:
 def current_flow_or_none() -> Flow[Any] | None:
     """The running flow; None where none is running."""
     scope = current.get()
-    flow: Flow[Any] | None = None if scope is None else scope.handle.running_flow()
-    return flow
+    flow = None if scope is None else scope.handle.running_flow()
+    return flow if is_flow(flow) else None
 
 
 def current_task() -> Task:

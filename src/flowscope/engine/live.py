@@ -8,6 +8,8 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Generic, Self
 
+from typing_extensions import TypeIs
+
 from .._clock import seconds, tick
 from ..concurrency.event_loops import run_in_new_loop, running_loop
 from ..errors import AlreadyRunningError, DefinitionError, NotSetUpError
@@ -31,7 +33,7 @@ from .run.run import Run
 from .scope.call import Call, inputs_of
 from .scope.context import NOTHING, Handle, no_active_flow
 
-__all__ = ["LIVE_TYPES", "Flow", "Task"]
+__all__ = ["LIVE_TYPES", "Flow", "Task", "is_flow"]
 
 
 class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
@@ -242,6 +244,11 @@ def _refuse_contradiction(kind: type[Flow[Any]], name: str, work: Callable[..., 
         raise DefinitionError(f"flow class {kind.__name__!r}", reason)
 
 
+def is_flow(value: object) -> TypeIs[Flow[Any]]:
+    """Whether an object is a flow of any class."""
+    return isinstance(value, Flow)
+
+
 class Task(LoggingMethods, Call):
     """One live call of a task function; inside it, `this_task`.
 
@@ -320,8 +327,8 @@ class Task(LoggingMethods, Call):
         Raises:
             NoActiveFlowError: It belongs to no flow, or its flow has been garbage-collected.
         """
-        flow: Flow[Any] | None = self.handle.find_flow()
-        if flow is None:
+        flow = self.handle.find_flow()
+        if not is_flow(flow):
             raise no_active_flow(f"task {self.task_name!r}", None)
         return flow
 
@@ -343,8 +350,8 @@ class Task(LoggingMethods, Call):
         """The error of its function, as the very object; None after its flow has been garbage-collected."""
         run = self._live_run()
         if run is None:
-            flow: Flow[Any] | None = self.handle.find_flow()
-            run = None if flow is None else state_of(flow).run
+            flow = self.handle.find_flow()
+            run = state_of(flow).run if is_flow(flow) else None
         failure = run.failures.get(self.order) if run is not None and run.handle is self.handle else None
         return None if failure is None else failure.error
 

@@ -158,9 +158,7 @@ def _close(name: str, generator: Generator[Any, Any, Any], error: BaseException 
     except BaseException as raised:
         return raised
     generator.close()
-    return InjectionError(
-        name, "yield", "the provider yielded more than once. Let it yield the value once, and clean up after that."
-    )
+    return _second_yield(name)
 
 
 async def _close_async(
@@ -176,9 +174,12 @@ async def _close_async(
     except BaseException as raised:
         return raised
     await generator.aclose()
-    return InjectionError(
-        name, "yield", "the provider yielded more than once. Let it yield the value once, and clean up after that."
-    )
+    return _second_yield(name)
+
+
+def _second_yield(name: str) -> InjectionError:
+    reason = "the provider yielded more than once. Let it yield the value once, and clean up after that."
+    return InjectionError(name, "yield", reason)
 
 
 async def _first(generator: AsyncGenerator[Any, Any]) -> Any:

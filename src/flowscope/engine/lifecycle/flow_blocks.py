@@ -13,7 +13,7 @@ from ...errors import AlreadyRunningError
 from ...model.status import RunStatus
 from ..capture.streams import begin_capture_of_block, end_capture
 from ..run.run import Run
-from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
+from ..scope.context import NOTHING, BlockHandle, Handle, LiveFlow, Scope, current, enter, leave
 from .flow_lifecycle import (
     conclude,
     end,
@@ -47,7 +47,7 @@ class Block:
         "token",
     )
 
-    def __init__(self, flow: Any, state: FlowState, loop: object) -> None:
+    def __init__(self, flow: LiveFlow, state: FlowState, loop: object) -> None:
         self._flow = flow
         self._state = state
         self._loop = loop
@@ -92,7 +92,7 @@ class Block:
     def _open(self) -> None:
         """Start the run. Its sinks get the start before a context reaches the run: no other fact comes first."""
         flow, state, handle = self._flow, self._state, self.root.handle
-        flow._name("Flow")  # noqa: SLF001 - a part of the same object
+        flow._name("Flow")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a part of the same object
         outer = None if self.token.old_value is Token.MISSING else self.token.old_value
         parent_flow_id = flow_id_at(outer)
         with LOCKS.starting:
@@ -137,7 +137,7 @@ class Block:
             end(self._state, run)
 
 
-def enter_block(flow: Any, state: FlowState, loop: object) -> None:
+def enter_block(flow: LiveFlow, state: FlowState, loop: object) -> None:
     """Enter a block that is the run of a flow; `loop` is the event loop of an `async with` block.
 
     A block on a flow that has ended is no run: the record of the flow stays as it is, and no flow runs in the block.

@@ -95,7 +95,7 @@ class FlowDefinition:
 class BoundTarget:
     """A flow's function with its arguments."""
 
-    __slots__ = ("_defaults", "_given", "_params", "args", "kwargs", "target")
+    __slots__ = ("_argument_names", "_defaults", "_params", "args", "kwargs", "target")
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class BoundTarget:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         params: Mapping[str, Any],
-        given: Set[str],
+        argument_names: Set[str],
         *,
         defaults: Mapping[str, Any],
     ) -> None:
@@ -111,14 +111,14 @@ class BoundTarget:
         self.args = args
         self.kwargs = kwargs
         self._params = params
-        self._given = given
+        self._argument_names = argument_names
         self._defaults = defaults
 
     def params(self, provided: Set[str]) -> Mapping[str, Any]:
         """The arguments in the record: no default in the place of a provided value."""
         if not provided:
             return self._params
-        filled = (self.target.fillable & provided) - self._given
+        filled = (self.target.fillable & provided) - self._argument_names
         return {name: value for name, value in self._params.items() if name not in filled}
 
     def call(self, handle: Handle) -> Any:

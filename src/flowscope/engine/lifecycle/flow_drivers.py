@@ -10,6 +10,7 @@ from ..definitions.callables import Kind
 from ..definitions.deferred import own_kind
 from ..injection.provider_stack import value_unless
 from ..run.run import Run, surroundings
+from ..scope.context import LiveFlow
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
     Outcome,
@@ -28,7 +29,7 @@ from .steps import blocking_step, perform, perform_async, waiting_step
 __all__ = ["close_flow", "execute", "execute_async", "open_flow"]
 
 
-def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+def execute(flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     """Run a flow to its end: an async one in a new event loop."""
     if bound.target.is_async:
         run_in_new_loop(lambda: execute_async(flow, state, bound, run_params))
@@ -36,7 +37,7 @@ def execute(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping
         _execute_sync(flow, state, bound, run_params)
 
 
-def _execute_sync(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+def _execute_sync(flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     ending = perform(execution(flow, state, run_params, lambda run: blocking_step(partial(_call, run, bound))))
     try:
         if ending is not None:
@@ -79,7 +80,9 @@ async def _awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return await coroutine
 
 
-async def execute_async(flow: Any, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
+async def execute_async(
+    flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None
+) -> None:
     """Run a flow to its end in the running event loop."""
     steps = execution(flow, state, run_params, lambda run: waiting_step(partial(_start, run, bound)))
     ending = await perform_async(steps)
@@ -110,7 +113,7 @@ async def _surrounded(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return await coroutine
 
 
-def open_flow(flow: Any, state: FlowState) -> Run:
+def open_flow(flow: LiveFlow, state: FlowState) -> Run:
     """Start a run that is no call and no block; `close_flow` ends it, from any thread."""
     run = begin(flow, state, None)
     try:

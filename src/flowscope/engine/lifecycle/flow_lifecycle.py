@@ -22,7 +22,7 @@ from ..events.dispatcher import EventDispatcher
 from ..ports import RunStart
 from ..run.child_tasks import ChildTasks
 from ..run.run import Run, recorded_run
-from ..scope.context import NOTHING, BlockHandle, Handle, Scope, current, enter, leave
+from ..scope.context import NOTHING, BlockHandle, Handle, LiveFlow, Scope, current, enter, leave
 from .flow_state import ID_PREFIX, FlowState, ensure_live_run, new_flow_id
 from .steps import Step, Steps
 
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     error: Ending
 
 
-def begin(flow: Any, state: FlowState, run_params: Mapping[str, Any] | None) -> Run:
+def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None) -> Run:
     """Start a run, or take the run of the `with` block around the execution.
 
     Raises:
@@ -94,13 +94,13 @@ def flow_id_at(scope: Scope | None) -> str | None:
     return None if scope is None or scope.handle.ensure_run() is None else scope.handle.flow_id
 
 
-def record_inputs(flow: Any, state: FlowState, run: Run) -> None:
+def record_inputs(flow: LiveFlow, state: FlowState, run: Run) -> None:
     """Record the arguments of the flow, or of a subclass the fields."""
     if run.config.record_inputs:
         run.params = state.params_of(flow, run.handle.provided)
 
 
-def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: BlockHandle | None = None) -> Run:
+def new_run(flow: LiveFlow, state: FlowState, parent_flow_id: str | None, block: BlockHandle | None = None) -> Run:
     """A run that no context refers to yet."""
     if state.seed is None:
         state.seed = dict(state.data)
@@ -128,7 +128,7 @@ def new_run(flow: Any, state: FlowState, parent_flow_id: str | None, block: Bloc
     return run
 
 
-def open_run(flow: Any, state: FlowState, run: Run) -> None:
+def open_run(flow: LiveFlow, state: FlowState, run: Run) -> None:
     """Notify the sinks of the start, once, and provide the values of `task_dependencies`; an error here fails the run."""
     if run.start_is_notified:
         return
@@ -196,7 +196,7 @@ def _fail(run: Run, error: BaseException) -> None:
 
 
 def execution(
-    flow: Any, state: FlowState, run_params: Mapping[str, Any] | None, body: Callable[[Run], Step]
+    flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None, body: Callable[[Run], Step]
 ) -> Steps[Ending]:
     """The steps of a run: begin and open it, call its function, end its children and providers, end its record, deliver its events.
 

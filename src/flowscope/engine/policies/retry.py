@@ -40,7 +40,7 @@ class RetryPolicy:
             yield "retry_delay, retry_backoff and retry_jitter are to be finite, and not negative."
         kinds: Any = self.retry_on
         for kind in kinds:
-            if not (isinstance(kind, type) and issubclass(kind, Exception)):
+            if not (isinstance(kind, type) and issubclass(kind, Exception)):  # pyright: ignore[reportUnnecessaryIsInstance] # of code that is not type-checked
                 yield f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them."
 
     def allows_after(self, attempt: int) -> bool:

@@ -23,7 +23,7 @@ from ..injection.provider_stack import ProviderStack
 from ..injection.resolver import CallResolver
 from ..ports import RunSink, RunStart, TaskCounts, sink_factories
 from ..scope.call import Call
-from ..scope.context import NOTHING, Handle, Scope
+from ..scope.context import NOTHING, Handle, LiveFlow, Scope
 from .call_store import CallStore, CountedCalls, KeptCalls
 from .child_tasks import ChildTasks
 from .event_sink import EventSink
@@ -75,7 +75,7 @@ class Run:
 
     def __init__(  # noqa: PLR0915 - one line for each part
         self,
-        flow: object,
+        flow: LiveFlow | None,
         *,
         start: RunStart,
         calls: CallStore,
@@ -86,7 +86,7 @@ class Run:
         failures: Failures,
     ) -> None:
         handle, config, self.tags, self.parent_flow_id = start
-        self.flow: Any = flow
+        self.flow = flow
         """The flow, while it is running; None also for a plain call of no flow."""
         self.config = config
         self.handle = handle
@@ -196,7 +196,7 @@ class Run:
 
 
 def recorded_run(
-    flow: object, start: RunStart, listeners: list[Listener], write_console: Callable[[str, LogSource], None]
+    flow: LiveFlow | None, start: RunStart, listeners: list[Listener], write_console: Callable[[str, LogSource], None]
 ) -> Run:
     """A run that stores its facts and passes them to listeners and to the sinks of integrations."""
     config = start.config

@@ -8,15 +8,54 @@ import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from ...concurrency.fork import call_in_forked_children
 from ...errors import NoActiveFlowError
+from ...model.config import FlowConfig
 from ...serialization.json_leaves import clean_text
 
-__all__ = ["NOTHING", "BlockHandle", "Handle", "Scope", "current", "enter", "leave", "no_active_flow", "outside"]
+__all__ = [
+    "NOTHING",
+    "BlockHandle",
+    "Handle",
+    "LiveFlow",
+    "Scope",
+    "current",
+    "enter",
+    "leave",
+    "no_active_flow",
+    "outside",
+]
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+class LiveFlow(Protocol):
+    """A `Flow`, as far as the engine below it uses one."""
+
+    flow_id: str
+    flow_name: str
+    flow_config: FlowConfig
+    tags: tuple[str, ...]
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The fields that the user has set."""
+        ...
+
+    @property
+    def flow_data(self) -> dict[str, Any]:
+        """The dictionary that the flow and its tasks share."""
+        ...
+
+    def task_dependencies(self) -> Mapping[str, Any]:
+        """More injectable values, by parameter name."""
+        ...
+
+    def _name(self, name: str) -> None:
+        """Set the name of a flow without one."""
+        ...
 
 
 class Handle:
@@ -34,7 +73,9 @@ class Handle:
         "token",
     )
 
-    def __init__(self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], Any]) -> None:
+    def __init__(
+        self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], LiveFlow | None]
+    ) -> None:
         self.flow_id = clean_text(flow_id)
         self.flow_name = clean_text(flow_name)
         self.token = token
@@ -56,7 +97,7 @@ class Handle:
         """The run; a `with` block starts it for this. None where no run is active."""
         return self.run
 
-    def running_flow(self) -> Any:
+    def running_flow(self) -> LiveFlow | None:
         """The running flow, also in a `with` block whose run has not started; None where no flow is running."""
         return None if self.run is None else self.run.flow
 
@@ -86,7 +127,9 @@ class BlockHandle(Handle):
 
     __slots__ = ("_lock", "_opener", "_waits")
 
-    def __init__(self, flow_name: str, anchor: int, find_flow: Callable[[], Any], opener: Callable[[], None]) -> None:
+    def __init__(
+        self, flow_name: str, anchor: int, find_flow: Callable[[], LiveFlow | None], opener: Callable[[], None]
+    ) -> None:
         super().__init__("", flow_name, "", anchor, find_flow)
         self._opener: Callable[[], None] | None = opener
         """Starts the run and sets `run`."""
@@ -106,7 +149,7 @@ class BlockHandle(Handle):
                         self._waits = False
         return self.run
 
-    def running_flow(self) -> Any:
+    def running_flow(self) -> LiveFlow | None:
         """The flow of the block, until the block ends."""
         return self.find_flow() if self._waits else super().running_flow()
 

@@ -93,10 +93,10 @@ class Replay(CallPolicy):
     def __init__(self) -> None:
         self.outcomes = self.book = Book()
 
-    def before_attempt(self, call: Call, found: object) -> BeforeAttempt:
-        if found is NO_LOOKUP:
+    def before_attempt(self, call: Call, lookup_result: object) -> BeforeAttempt:
+        if lookup_result is NO_LOOKUP:
             return Lookup("key")
-        return RUN if found is None else Return(found)
+        return RUN if lookup_result is None else Return(lookup_result)
 
     def after_attempt(self, call: Call, outcome: Outcome) -> AfterAttempt:
         return Record(outcome)
@@ -152,7 +152,7 @@ class Scripted(CallPolicy):
         self.before = before
         self.after: AfterAttempt = after
 
-    def before_attempt(self, call: Call, found: object) -> BeforeAttempt:
+    def before_attempt(self, call: Call, lookup_result: object) -> BeforeAttempt:
         return self.before.pop(0) if self.before else RUN
 
     def after_attempt(self, call: Call, outcome: Outcome) -> AfterAttempt:
@@ -201,7 +201,7 @@ def test_policies_are_asked_in_order_and_afterwards_in_reverse() -> None:
         def __init__(self, name: str) -> None:
             self.name = name
 
-        def before_attempt(self, call: Call, found: object) -> BeforeAttempt:
+        def before_attempt(self, call: Call, lookup_result: object) -> BeforeAttempt:
             asked.append(f"before {self.name}")
             return RUN
 

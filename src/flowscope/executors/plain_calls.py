@@ -74,7 +74,7 @@ def _silent_run(name: str) -> Run:
         None,
         start=RunStart(handle, config, tags=(), parent_flow_id=None),
         calls=CountedCalls(),
-        log=RunLog(handle, config, LogMemory.nowhere(), (), redactor_for(config.redact), write_console),
+        log=RunLog(handle, config, LogMemory.nowhere(), (), redactor_for(config.redact), write_console=write_console),
         dispatcher=EventDispatcher(handle, [], None),
         sinks=(),
         is_observed=False,

@@ -76,6 +76,7 @@ class RunLog:
         memory: LogMemory,
         sinks: Sequence[RunSink],
         redactor: Redactor,
+        *,
         write_console: Callable[[str, LogSource], None],
     ) -> None:
         self._handle = handle

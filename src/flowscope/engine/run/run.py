@@ -211,7 +211,7 @@ def recorded_run(
         flow,
         start=start,
         calls=KeptCalls() if config.add_task_to_self else CountedCalls(),
-        log=RunLog(start.handle, config, LogMemory.of(config), sinks, redactor, write_console),
+        log=RunLog(start.handle, config, LogMemory.of(config), sinks, redactor, write_console=write_console),
         dispatcher=dispatcher,
         sinks=sinks,
         failures=Failures(),

@@ -121,7 +121,9 @@ def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
         flow,
         start=RunStart(handle, config, request.tags, parent_flow_id=None),
         calls=CountedCalls(),
-        log=RunLog(handle, config, LogMemory.nowhere(), sinks, redactor_for(config.redact), write_console),
+        log=RunLog(
+            handle, config, LogMemory.nowhere(), sinks, redactor_for(config.redact), write_console=write_console
+        ),
         dispatcher=EventDispatcher(handle, [], None),
         sinks=sinks,
         is_observed=True,

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,25 @@ def test_the_history_keeps_the_newest(limit: int) -> None:
             assert job.execution_history[-1].event_name == "completed"
     with pytest.raises(GraphError, match="max_history"):
         RoutineGraph(max_history=-1)
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "concurrent"])
+def test_a_dropped_job_is_freed_without_the_collector(strategy: Any) -> None:
+    """Nothing that a job without failures keeps leads back to it, so jobs do not pile up between two collections."""
+    with graph_of(called(lambda: None)) as graph:
+        graph.execute("a", execution_strategy=strategy)
+        gc.collect()
+        gc.disable()
+        try:
+            freed = threading.Event()
+            job = graph.execute("a", execution_strategy=strategy)
+            assert len(job.flow_run.tasks) == len(job.execution_history) / 2 == 1
+            weakref.finalize(job, freed.set)
+            del job
+            graph.execute("a", execution_strategy=strategy)  # the graph keeps its latest job
+            assert freed.wait(BOUND)
+        finally:
+            gc.enable()
 
 
 def _file_of_a_job(path: Path) -> Path:

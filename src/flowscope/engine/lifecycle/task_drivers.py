@@ -14,7 +14,7 @@ from ..definitions.task_definition import TaskDefinition
 from ..injection.provider_stack import ProviderStack
 from ..run.run import Run, provider_stack_at, surroundings
 from ..scope.call import Call
-from ..scope.context import current, enter, leave
+from ..scope.context import Scope, current, enter, leave
 from .executor_hook import executor_hook
 from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
 from .guarded_attempts import guarded, guarded_async
@@ -28,6 +28,7 @@ __all__ = [
     "attempt_here_async",
     "caller_of",
     "continue_call",
+    "mapping_caller",
     "submitted_caller",
     "sync_caller",
 ]
@@ -124,6 +125,46 @@ def sync_caller(
                 reset(token)
 
     return call_task
+
+
+def mapping_caller(
+    definition: TaskDefinition, call_task: Callable[..., Any], *, continue_call: ContinueCall = continue_call
+) -> Callable[[Scope, dict[str, Any]], Any]:
+    """Calls a task with keywords from a place, in a context that was made for this call alone: its scope is not left.
+
+    The call keeps the mapping as its inputs, so nobody may change it.
+
+    Args:
+        definition: That of the task.
+        call_task: Its caller, which serves those that need more than one plain attempt.
+        continue_call: Continues a call that has returned the rest of itself.
+    """
+    retries = definition.retry.retries or definition.policies
+    if definition.kind is not Kind.SYNC or definition.executor is not None or retries or not definition.plain:
+
+        def call_from(parent: Scope, kwargs: dict[str, Any]) -> Any:
+            enter(parent)
+            return call_task(**kwargs)
+
+        return call_from
+    target = definition.target
+
+    def call_plainly_from(parent: Scope, kwargs: dict[str, Any]) -> Any:
+        call = begin(definition, (), kwargs, parent)
+        enter(call)
+        try:
+            value = target(**kwargs) if call.handle.is_bare else attempt_here(call, (), kwargs)
+            kind = Kind.SYNC if value is None else own_kind(value)
+            if kind is not Kind.SYNC:
+                return continue_call(kind, call, value, (), kwargs)
+        except BaseException as error:
+            if failed(call, error) is RAISE:
+                raise
+            return None
+        complete(call, value)
+        return value
+
+    return call_plainly_from
 
 
 def async_caller(

@@ -18,7 +18,7 @@ from ..events.bus import flow_events
 from ..ports import FailedAttempt
 from ..run.run import Run
 from ..scope.call import Call, inputs_of
-from ..scope.context import current, no_active_flow
+from ..scope.context import Scope, current, enter, no_active_flow
 
 __all__ = [
     "RAISE",
@@ -55,13 +55,28 @@ AttemptDecision = float | Literal[_AttemptDecision.RAISE, _AttemptDecision.TOLER
 """The decision after a failed attempt; a number is the seconds to wait before the next one."""
 
 
-def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, Any], *, waits: bool = False) -> Call:
-    """Start a call in the running flow; a call that `waits` is pending until its `start`.
+def begin(
+    definition: TaskDefinition,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    parent: Scope | None = None,
+    *,
+    waits: bool = False,
+) -> Call:
+    """Start a call in the running flow.
+
+    Args:
+        definition: That of the task.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        parent: The place that it is called from; None is that of the context.
+        waits: Whether it is only recorded as pending, until its `start`.
 
     Raises:
         NoActiveFlowError: No flow is running in this context.
     """
-    parent = current.get()
+    if parent is None:
+        parent = current.get()
     if parent is None or ((run := parent.handle.run) is None and (run := parent.handle.ensure_run()) is None):
         raise no_active_flow(f"task {definition.name!r}", parent)
     call: Call = definition.new_call()
@@ -82,6 +97,7 @@ def begin(definition: TaskDefinition, args: tuple[Any, ...], kwargs: dict[str, A
     call.started = tick()
     run.calls.append(call)
     if not waits and (run.is_observed or flow_events.event_listeners):
+        enter(parent)  # listeners are called where the task is called from
         _notify_started(run, call)
     return call
 

@@ -47,7 +47,7 @@ def pending_of(activation: Activation) -> PendingActivation:
 
 def activation_of(kept: PendingActivation, carrier: Carrier, target: BoundSlot) -> Activation:
     """An activation again."""
-    activation = Activation(carrier, carrier.handle, target, kept.data)
+    activation = Activation(carrier, target, kept.data)
     if kept.attempt > 1 or kept.problem is not None:
         activation.extras = Extras(kept.attempt, None if kept.problem is None else remote_error(kept.problem))
     return activation

@@ -22,8 +22,8 @@ class Delivery:
 
     def __init__(self, carrier: Carrier, work: Work, job_log: JobLog) -> None:
         self._carrier = carrier
-        self._handle = carrier.handle
         self._job = carrier.job
+        self._job_fields = vars(carrier.job)  # the attributes of a model are found slowly
         self._post = work.post
         self._merges = job_log.merges
         self._entries = job_log.entries
@@ -37,13 +37,13 @@ class Delivery:
         self, routine_id: str, routes: Mapping[str, Sequence[Route]], event_name: str, data: dict[str, Any]
     ) -> None:
         """Send a message to all that are connected with an event, unless the job has ended."""
-        status = self._job.status
+        status = self._job_fields["status"]
         if status is not _RUNNING and status is not _PAUSED:
             return
-        self._entries.append((routine_id, event_name, data, tick(), None, 0))
+        self._entries += routine_id, event_name, data, tick(), None, 0
         for route in routes.get(event_name, ()):
             if route.is_plain:
-                activation = Activation(self._carrier, self._handle, route.target, data)
+                activation = Activation(self._carrier, route.target, data)
             else:
                 activation = self._changed(route, data)
                 status = self._job.status  # a merge function may pause or end the job
@@ -61,7 +61,7 @@ class Delivery:
             arrived = self._merges.take(target.routine_id, target.name, target.merge_strategy, arrived)
         except BaseException as raised:
             problem = raised
-        activation = Activation(self._carrier, self._handle, target, arrived)
+        activation = Activation(self._carrier, target, arrived)
         if problem is not None:
             activation.extras = Extras(problem=problem)
         return activation

@@ -1,10 +1,9 @@
 """Calling the handler of an activation."""
 
-from typing import Any
-
 from ...concurrency.threadsafe_coroutine import LoopCall
 from ...engine.definitions.callables import Kind
 from ...engine.definitions.deferred import own_kind
+from ...engine.scope.context import enter
 from ..job.activation import Activation, enter_handler
 from ..slots.handler_binding import UNRUN
 from ..structure.graph_port import FINAL
@@ -18,15 +17,17 @@ def call_handler(activation: Activation, loop: object) -> None:
     Raises:
         BaseException: What the handler has raised, or what did not fit it.
     """
-    enter_handler(activation)
     receiver = activation.target.receiver
     if receiver is None:
         return  # a slot that only merges
-    args: tuple[Any, ...] = ()
-    kwargs = activation.data  # the call copies it
-    if activation.extras is not None or not receiver.fits(kwargs):
-        args, kwargs = receiver.bind(kwargs, activation.problem)
-    value = receiver.call(*args, **kwargs)
+    enter_handler(activation)
+    data = activation.data
+    if activation.extras is None and receiver.fits(data):
+        value = receiver.call_from(activation, data)
+    else:
+        enter(activation)
+        args, kwargs = receiver.bind(data, activation.problem)
+        value = receiver.call(*args, **kwargs)
     if value is None:
         return
     if not receiver.is_async:

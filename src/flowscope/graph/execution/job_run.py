@@ -16,11 +16,30 @@ from ..job.joined_record import cut_off
 from ..job.state import JobState, PausePoint
 from ..structure.graph_port import FINAL, Checkpoints, GraphPort, check_may_run
 from .checkpoints import activation_of, pending_of, unchanged_by_failure
+from .job_flow import Recording
 from .performing import Performing
 from .status_changes import change_status, note_cancellation, note_timeout
 from .worker_threads import Lane
 
 __all__ = ["JobRun"]
+
+
+class EndedRun:
+    """What a job keeps of its last run: the record, and nothing that leads back to the job."""
+
+    __slots__ = ("_recording", "settled")
+
+    def __init__(self, recording: Recording, settled: Latch) -> None:
+        self._recording = recording
+        self.settled = settled
+
+    def record(self) -> FlowRun[Any]:
+        """The record of the job run."""
+        return self._recording.record()
+
+    def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
+        """What of the job is added by the job run."""
+        return {"finished_runs": [*finished_runs, self.record()]}
 
 
 class JobRun(Performing):
@@ -80,7 +99,8 @@ class JobRun(Performing):
         change_status(self.job, RunStatus.RUNNING)
         try:
             for one in pending:
-                self._delivery.post(activation_of(one, self, self._graph_port.bound_slot(one.routine_id, one.slot)))
+                target = self._graph_port.bound_slot(one.routine_id, one.slot)
+                self._delivery.post(activation_of(one, self.carrier, target))
             for event in deferred:
                 routes = self._graph_port.routes_from(event.routine_id)
                 self._delivery.send(event.routine_id, routes, event.event_name, event.data)
@@ -211,8 +231,12 @@ class JobRun(Performing):
             self._check_saved(self._keeper.save())
             if self.job.status is RunStatus.PAUSED:
                 self.job.finished_runs = [*self.job.finished_runs, self._recording.record()]
-                self.job._live = None  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
-            self._error = self.inside = None
+                live = None
+            else:
+                live = EndedRun(self._recording, self.settled)
+            self.job._live = live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+            self._error = None
+            self.carrier.release()
             self._let_go(self.job, self)
             self.settled.set()
             self._cancelled = []
@@ -248,11 +272,9 @@ class JobRun(Performing):
         """The record of this job_run."""
         return self._recording.record()
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
         """What of the job differs if all work that is not finished counts as pending."""
-        changes: dict[str, Any] = {
-            "finished_runs": [*self.job.finished_runs, self._recording.record()],
-        }
+        changes: dict[str, Any] = {"finished_runs": [*finished_runs, self._recording.record()]}
         if self.job.status is RunStatus.RUNNING:
             changes["remaining_time"] = self._time.left
         if self.job.status not in FINAL:

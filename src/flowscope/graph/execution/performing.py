@@ -11,11 +11,10 @@ from ...concurrency.background_loop import background_loop
 from ...concurrency.event_loops import is_cancelled_error
 from ...concurrency.lock_convoy import acquire_in_turn
 from ...concurrency.timer import TimeLimit
-from ...errors import GraphError
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure
-from ..job.activation import Activation, Stage, enclosing_activations
+from ..job.activation import Activation, Carrier, Stage, enclosing_activations, returned_handler
 from ..job.error_policy import FailureDecision, failure_decision, handler_of
 from ..job.job_log import JobLog, Outcome
 from ..job.state import JobState, RoutineStatus
@@ -56,8 +55,6 @@ class Performing(ABC):
         self, graph_port: GraphPort, job: JobState, workers: Lane, loop: object, checkpoints: Checkpoints | None
     ) -> None:
         self.job = job
-        self.inside = next(enclosing_activations(), None)
-        """The activation, of whatever graph, that has started it; None once it is over."""
         self._graph_port = graph_port
         self._loop = loop or background_loop()
         """Where async handlers run."""
@@ -67,8 +64,8 @@ class Performing(ABC):
         self._time = TimeLimit(None)
         self._error: BaseException | None = None
         self._recording = Recording(graph_port.flow_id, graph_port.flow_config)
-        self.handle = self._recording.handle
-        """The flow run that records the job_run."""
+        self.carrier = Carrier(self, self._recording.handle, next(enclosing_activations(), None))
+        """What its activations share."""
         self._work = Work(workers, job.priority)
         self._context = copy_context()
 
@@ -81,7 +78,8 @@ class Performing(ABC):
         return job_log
 
     def _deliver_by(self, job_log: JobLog) -> None:
-        self._rests, self._delivery = Rests(self._graph_port, job_log.merges), Delivery(self, self._work, job_log)
+        self._rests = Rests(self._graph_port, job_log.merges)
+        self._delivery = Delivery(self.carrier, self._work, job_log)
 
     @abstractmethod
     def _closes(self) -> bool:
@@ -104,47 +102,55 @@ class Performing(ABC):
         target = activation.target
         with self._lock:
             if activation.stage is not _STAGE_RUNNING:
-                place = f"{target.routine_id}.{target.name}"
-                raise GraphError(f"handler {place!r} has returned; await or join there what emits {event_name!r}.")
+                raise returned_handler(activation, event_name)
             if self._keeps:
                 activation.own_extras().emitted.append((event_name, data))
             else:
                 self._delivery.send(target.routine_id, target.routes, event_name, data)
 
-    def perform(self, activation: Activation, pop: Callable[[], Activation | None]) -> Activation | None:
+    def perform(  # noqa: PLR0912 - for each activation, a call of a part costs more than the part
+        self, activation: Activation, pop: Callable[[], Activation | None]
+    ) -> Activation | None:
         """Call the handler, and decide what follows; then go on with what is popped, as long as that is of the same job.
 
         The end of one and the start of the next are noted under one lock, which makes up much of what they cost.
         """
-        lock, job_log, unfinished = self._lock, self._job_log, self._work.unfinished
-        job, entries = self.job, job_log.entries
+        lock, carrier, job_log, unfinished = self._lock, self.carrier, self._job_log, self._work.unfinished
+        entries, context, loop, keeps, timed = job_log.entries, self._context, self._loop, self._keeps, self._time.limit
+        fields = vars(self.job)  # the attributes of a model are found slowly
         upcoming: Activation | None = activation
         closes = False
         if not lock.acquire(False):
             acquire_in_turn(lock)
         try:
-            while upcoming is not None and upcoming.carrier is self:
+            while upcoming is not None and upcoming.carrier is carrier:
                 activation = upcoming
-                if self._time.limit is not None and self._time.is_over:
+                if timed is not None and self._time.is_over:
                     self._time_out()
                 if activation.stage is _STAGE_WAITING:  # else paused, cancelled or failed meanwhile
                     activation.stage = _STAGE_RUNNING
+                    routine_id = activation.target.routine_id
                     began = tick()
-                    entries.append((activation.target.routine_id, "start", activation.data, began, "running", 0))
+                    entries += routine_id, "start", activation.data, began, "running", 0
                     error: BaseException | None = None
                     lock.release()
                     try:
-                        self._context.copy().run(call_handler, activation, self._loop)
+                        context.copy().run(call_handler, activation, loop)
                     except BaseException as raised:
                         error = raised
                     finally:
                         if not lock.acquire(False):
                             acquire_in_turn(lock)
-                    self._ended(activation, error, began)
-                    del error
+                    if error is None and activation.extras is None and fields["status"] is _RUNNING and not keeps:
+                        entries += routine_id, "completed", None, tick(), "completed", began
+                        activation.stage = _STAGE_DONE
+                        del unfinished[activation.number]
+                    else:
+                        self._performed(activation, error, began)
+                        del error
                     if job_log.limit is not None:
                         job_log.fit()
-                    if (not unfinished or job.status is not _RUNNING) and self._closes():
+                    if (not unfinished or fields["status"] is not _RUNNING) and self._closes():
                         closes = True
                         return None
                 upcoming = pop()
@@ -153,15 +159,6 @@ class Performing(ABC):
             if closes:
                 self._settle()
         return upcoming
-
-    def _ended(self, activation: Activation, error: BaseException | None, began: int) -> None:
-        """Note the end of a handler; most have simply completed."""
-        if error is None and activation.extras is None and self.job.status is _RUNNING and not self._keeps:
-            self._entries.append((activation.target.routine_id, "completed", None, tick(), "completed", began))
-            activation.stage = _STAGE_DONE
-            del self._work.unfinished[activation.number]
-        else:
-            self._performed(activation, error, began)
 
     def _performed(self, activation: Activation, error: BaseException | None, began: int) -> None:
         """Decide what follows an activation that has not simply completed, or whose job is paused, over or saved."""
@@ -180,7 +177,7 @@ class Performing(ABC):
         ended = tick()
         if error is None:
             target, extras = activation.target, activation.extras
-            self._entries.append((target.routine_id, "completed", None, ended, "completed", began))
+            self._entries += target.routine_id, "completed", None, ended, "completed", began
             if extras is not None:
                 self._delivery.send_all(target.routine_id, target.routes, extras.emitted)
         elif self.job.status is _PAUSED and is_cancelled_error(error):
@@ -195,8 +192,7 @@ class Performing(ABC):
         decision = failure_decision(error, attempt, handler, optional=routine.is_optional)
         info = Failure(error).info()
         outcome = Outcome(_STATUS_AFTER[decision], info, int(decision is FailureDecision.RETRY))
-        entry = (target.routine_id, decision.value, {"error": info.model_dump()}, ended, outcome, began)
-        self._entries.append(entry)
+        self._entries += target.routine_id, decision.value, {"error": info.model_dump()}, ended, outcome, began
         if decision is FailureDecision.RETRY:
             self._retry_later(activation, handler.pause_after(attempt))
         elif decision is FailureDecision.FAIL_JOB:
@@ -233,7 +229,7 @@ class Performing(ABC):
             due = self._rests.next_ones()
             for target in due:
                 data = self._job_log.merges.take_rest(target.routine_id, target.name)
-                self._work.post(Activation(self, self.handle, target, data))
+                self._work.post(Activation(self.carrier, target, data))
         except BaseException as error:  # no thread can be started
             self._fail_job(error, Failure(error).info())
             return False

@@ -74,11 +74,13 @@ class Lane:
         """Perform an activation, and those that are next, up to the end of a job."""
         upcoming: Activation | None = activation
         while upcoming is not None:
-            carrier = upcoming.carrier
+            runner = upcoming.carrier.runner
+            if runner is None:
+                return  # its job run is over
             try:
-                upcoming = carrier.perform(upcoming, self.pop)
+                upcoming = runner.perform(upcoming, self.pop)
             except BaseException:  # what a listener raises to end its thread does not end this one, which others need
-                _logger.exception("the end of job %s could not be told", carrier.job.job_id)
+                _logger.exception("the end of job %s could not be told", runner.job.job_id)
                 return
 
     def pop(self) -> Activation | None:

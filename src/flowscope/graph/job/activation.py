@@ -5,20 +5,24 @@ from contextvars import ContextVar
 from enum import Enum
 from itertools import count
 from typing import Any, Final, Protocol
+from weakref import ref
 
 from ...engine.scope.call import Call
-from ...engine.scope.context import Handle, Scope, current, enter
+from ...engine.scope.context import Handle, Scope, current
+from ...errors import GraphError
 from ..slots.bound_slot import BoundSlot
 from .state import JobState
 
 __all__ = [
     "Activation",
+    "ActivationRunner",
     "Carrier",
     "Stage",
     "activation_here",
     "activation_of_scope",
     "enclosing_activations",
     "enter_handler",
+    "returned_handler",
 ]
 
 _numbers: Final = count(1)
@@ -35,31 +39,53 @@ class Stage(Enum):
     """Its handler is through, or the job keeps it, and it is not called from here any more."""
 
 
-class Carrier(Protocol):
-    """The job that an activation belongs to, while it runs."""
+class ActivationRunner(Protocol):
+    """A job run, as its activations see it."""
 
-    @property
-    def job(self) -> JobState:
-        """Its state."""
-        ...
-
-    @property
-    def handle(self) -> Handle:
-        """The flow run that records the job."""
-        ...
-
-    @property
-    def inside(self) -> "Activation | None":
-        """The activation, of whatever graph, that has started it."""
-        ...
+    job: JobState
 
     def emit(self, activation: "Activation", event_name: str, data: dict[str, Any]) -> None:
-        """Send what a handler emits."""
+        """Send a message of a running handler."""
         ...
 
     def perform(self, activation: "Activation", pop: "Callable[[], Activation | None]") -> "Activation | None":
-        """Call the handler, and decide what follows; so with what is popped, up to one of another job, which is returned."""
+        """Call the handler, and those of the activations popped, up to one of another job, which is returned."""
         ...
+
+
+class Carrier:
+    """What the activations of one job run share.
+
+    Records keep activations. So this lets go of the job run when that is over: a job that nobody holds is freed at once,
+    without the garbage collector.
+    """
+
+    __slots__ = ("_find_job", "handle", "inside", "runner")
+
+    def __init__(self, runner: ActivationRunner, handle: Handle, inside: "Activation | None") -> None:
+        self.runner: ActivationRunner | None = runner
+        """The job run; None once it is over."""
+        self.handle: Final = handle
+        """The flow run that records the job run."""
+        self.inside = inside
+        """The activation, of whatever graph, that has started the job run; None once that is over."""
+        self._find_job = ref(runner.job)
+
+    @property
+    def job(self) -> JobState:
+        """The job.
+
+        Raises:
+            GraphError: It has ended, and nobody holds it.
+        """
+        job = self._find_job()
+        if job is None:
+            raise GraphError("the job of this handler has ended, and nobody holds it any more.")
+        return job
+
+    def release(self) -> None:
+        """Let go of the job run, which is over."""
+        self.runner = self.inside = None
 
 
 class Extras:
@@ -93,10 +119,8 @@ class Activation(Scope):
     extras: Extras | None
     """None for a first attempt without anything of that."""
 
-    def __init__(
-        self, carrier: Carrier, handle: Handle, target: BoundSlot, data: dict[str, Any], payload: Any = None
-    ) -> None:
-        self.handle = handle
+    def __init__(self, carrier: Carrier, target: BoundSlot, data: dict[str, Any], payload: Any = None) -> None:
+        self.handle = carrier.handle
         self.carrier = carrier
         self.target = target
         self.data = data
@@ -143,7 +167,7 @@ class Activation(Scope):
 
     def next_attempt(self) -> "Activation":
         """The same once more. What an attempt has left behind belongs to that attempt, and cannot speak for this one."""
-        again = Activation(self.carrier, self.handle, self.target, self.data, self.payload)
+        again = Activation(self.carrier, self.target, self.data, self.payload)
         again.number = self.number
         again.extras = Extras(self.attempt + 1, self.problem)
         return again
@@ -153,10 +177,8 @@ _WAITING: Final = Stage.WAITING
 _entered: Final[ContextVar[Activation | None]] = ContextVar("flowscope_activation", default=None)
 
 
-def enter_handler(activation: Activation) -> None:
-    """Let this context be that of a handler."""
-    enter(activation)
-    _entered.set(activation)
+enter_handler: Final = _entered.set
+"""Let this context be that of a handler, also in flows of its own."""
 
 
 def activation_here() -> Activation | None:
@@ -181,3 +203,9 @@ def enclosing_activations() -> Iterator[Activation]:
         if activation.stage is not Stage.DONE:
             yield activation
         activation = activation.carrier.inside
+
+
+def returned_handler(activation: Activation, event_name: str) -> GraphError:
+    """The error for an event of a handler that has returned."""
+    place = f"{activation.target.routine_id}.{activation.target.name}"
+    return GraphError(f"handler {place!r} has returned; await or join there what emits {event_name!r}.")

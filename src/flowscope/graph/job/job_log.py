@@ -4,7 +4,7 @@ While handlers run, each thing that happens is one plain entry. States, measures
 somebody reads them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from ..._clock import anchor, seconds, tick, wall_time
@@ -20,6 +20,8 @@ __all__ = ["LEDGER_FIELDS", "Entry", "JobLog", "Outcome"]
 LEDGER_FIELDS: Final = ("current_routine_id", "execution_history", "measures", "merges", "routine_states")
 """The fields of a job that are made of its entries when they are read."""
 
+_ITEMS: Final = 6
+"""Of an entry."""
 _SLACK: Final = 100
 _RECORD_FIELDS: Final = set(ExecutionRecord.model_fields)
 _STATE_FIELDS: Final = set(RoutineState.model_fields)
@@ -35,7 +37,7 @@ class Outcome(NamedTuple):
 
 
 Entry = tuple[str, str, dict[str, Any] | None, int, RoutineStatus | Outcome | None, int]
-"""A routine's id, the name and data of what has happened, and its tick; then, for an activation, what the routine is from
+"""Six items of the log: a routine's id, the name and data of what has happened, and its tick; then, for an activation, what the routine is from
 now on, and at its end the tick of its start, else 0."""
 
 
@@ -73,10 +75,13 @@ class JobLog:
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
         self._anchor = anchor()
-        self.entries: list[Entry] = []
-        """What has happened and was not read; the drivers of the job append to it."""
+        self.entries: list[Any] = []
+        """What has happened and was not read: the items of each entry, one after the other.
+
+        The drivers of the job add to it. A tuple for each entry would be one more object for the garbage collector.
+        """
         self._folded = 0
-        """How many of the entries are in the states."""
+        """How many items of the entries are in the states."""
         self._built: list[ExecutionRecord] = fields["execution_history"]
         self._models: dict[str, RoutineState] = fields["routine_states"]
         self._progress: dict[str, _Progress] = {}
@@ -93,7 +98,7 @@ class JobLog:
 
     def note(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         """Add to the history what is no activation's."""
-        self.entries.append((routine_id, event_name, data, tick(), None, 0))
+        self.entries += routine_id, event_name, data, tick(), None, 0
 
     def value_of(self, field: str) -> Any:
         """A field of the job, as of now."""
@@ -109,15 +114,15 @@ class JobLog:
     def fit(self) -> None:
         """Drop what the history does not keep, if that has become much."""
         limit = self.limit
-        if limit is not None and len(self._built) + len(self.entries) > 2 * limit + _SLACK:
+        if limit is not None and len(self._built) + len(self.entries) // _ITEMS > 2 * limit + _SLACK:
             self._trim(limit)
 
     def _trim(self, limit: int) -> None:
         self._fold()
-        excess = max(0, len(self._built) + len(self.entries) - limit)
+        excess = max(0, len(self._built) + len(self.entries) // _ITEMS - limit)
         past = min(excess, len(self._built))
         del self._built[:past]
-        del self.entries[: excess - past]
+        del self.entries[: (excess - past) * _ITEMS]
         self._folded = len(self.entries)
 
     def _fold(self) -> None:
@@ -125,7 +130,7 @@ class JobLog:
         fresh = self.entries[self._folded :]
         self._folded += len(fresh)
         progress = self._progress
-        for routine_id, event_name, _, at, status, began in fresh:
+        for routine_id, event_name, _, at, status, began in _by_entry(fresh):
             if status is None:
                 continue
             known = progress.get(routine_id)
@@ -163,7 +168,7 @@ class JobLog:
         if self.limit is not None:
             self._trim(self.limit)
         mask = redactor_for(self.redact).mask
-        for routine_id, event_name, data, at, _, _ in self.entries:
+        for routine_id, event_name, data, at, _, _ in _by_entry(self.entries):
             record = construct_trusted(
                 ExecutionRecord,
                 _RECORD_FIELDS,
@@ -186,3 +191,8 @@ class JobLog:
         count, self.merges = mark
         del self.entries[count:]
         self._folded = min(self._folded, count)
+
+
+def _by_entry(items: list[Any]) -> Iterable[Entry]:
+    rest = iter(items)
+    return zip(rest, rest, rest, rest, rest, rest, strict=True)

@@ -64,8 +64,8 @@ class LiveJob(Protocol):
         """The record of the present job_run."""
         ...
 
-    def snapshot(self) -> dict[str, Any]:
-        """What of the job differs if all work that is not finished counts as pending."""
+    def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
+        """What of the job, which has those earlier records, differs if all work that is not finished counts as pending."""
         ...
 
 
@@ -172,7 +172,8 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     def _at_rest(self) -> Self:
         """The same without its live side; to be called under the lock."""
         fields = {name: copy(value) for name, value in self}
-        return self.model_construct(self.model_fields_set, **fields | (self._live.snapshot() if self._live else {}))
+        changes = {} if self._live is None else self._live.snapshot(self.finished_runs)
+        return self.model_construct(self.model_fields_set, **fields | changes)
 
     def __eq__(self, other: object) -> bool:
         """Whether all fields are equal, at this moment; a job that runs here may equal one from a file."""

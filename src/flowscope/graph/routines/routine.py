@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from ...errors import GraphError
-from ..job.activation import Activation, activation_here
+from ..job.activation import Activation, Stage, activation_here, returned_handler
 from ..job.options import ErrorHandler, ErrorStrategy
 from ..job.state import JobState
 from ..slots.slots_and_events import Event, MergeStrategy, Slot, SlotPlan, checked_name, declared_slot, slot_plan
@@ -106,7 +106,11 @@ class Routine(BaseModel):
             raise GraphError(
                 f"routine {activation.target.routine_id!r} has no event {event_name!r}; its events: {known}."
             )
-        activation.carrier.emit(activation, event_name, data)
+        runner = activation.carrier.runner
+        if runner is not None:
+            runner.emit(activation, event_name, data)
+        elif activation.stage is Stage.DONE:
+            raise returned_handler(activation, event_name)
 
     def set_error_handler(self, handler: ErrorHandler) -> Self:
         """Say what is done when one of its handlers raises; the graph's handler is not asked then.

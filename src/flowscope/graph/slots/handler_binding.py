@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn
 
 from ...engine.definitions.callables import Definition, Kind, define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
-from ...engine.lifecycle.task_drivers import caller_of, continue_call, sync_caller
+from ...engine.lifecycle.task_drivers import caller_of, continue_call, mapping_caller, sync_caller
 from ...engine.live import LIVE_TYPES
 from ...engine.scope.call import Call
 from ...errors import DefinitionError, GraphError, InjectionError
@@ -36,6 +36,8 @@ class Receiver:
             caller_of(task_definition) if self.is_async else sync_caller(task_definition, continue_call=self._go_on)
         )
         """Calls the handler as a task; what it returns, if it is not None, may be to be awaited."""
+        self.call_from = mapping_caller(task_definition, self.call, continue_call=self._go_on)
+        """The same from a place, with a message that fits, in a context of its own."""
         self.names = tuple(one.name for one in taken)
         """The keys that it takes."""
         self.required = tuple(one.name for one in taken if one.default is one.empty)

@@ -8,6 +8,7 @@ from ..._clock import tick
 from ...serialization.exception_snapshot import Failure
 from ...serialization.exception_transport import remote_error
 from ..job.activation import Activation, Carrier, Extras
+from ..job.job_journal import JobJournal
 from ..job.job_log import JobLog
 from ..job.state import JobState, PendingActivation
 from ..slots.bound_slot import BoundSlot
@@ -63,6 +64,7 @@ class Checkpointer:
     def __init__(self, job: JobState, checkpoints: Checkpoints | None) -> None:
         self._job = job
         self._checkpoints = checkpoints
+        self._journal = None if checkpoints is None else JobJournal(checkpoints.path)
         self._finished = 0
         self._next = 0
         """The tick from which on it is saved again."""
@@ -83,13 +85,23 @@ class Checkpointer:
         every = self._checkpoints.every
         return tick() >= self._next if every is None else self._finished % every == 0
 
-    def save(self) -> Exception | None:
-        """Save the job; what went wrong."""
+    def finish(self) -> Exception | None:
+        """Save the job as one document, as it is from now on; what went wrong."""
         if self._checkpoints is None:
+            return None
+        try:
+            self._job.save(self._checkpoints.path)
+        except Exception as error:
+            return error
+        return None
+
+    def save(self) -> Exception | None:
+        """Save what of the job has changed; what went wrong."""
+        if self._journal is None:
             return None
         began = tick()
         try:
-            self._job.save(self._checkpoints.path)
+            self._journal.save(self._job._at_rest())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # under the job's lock
         except Exception as error:
             return error
         saved = tick()

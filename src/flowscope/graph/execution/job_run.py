@@ -228,7 +228,7 @@ class JobRun(Performing):
 
     def _finish(self) -> None:
         with self._lock:
-            self._check_saved(self._keeper.save())
+            self._check_saved(self._keeper.finish())
             if self.job.status is RunStatus.PAUSED:
                 self.job.finished_runs = [*self.job.finished_runs, self._recording.record()]
                 live = None

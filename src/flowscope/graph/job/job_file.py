@@ -1,4 +1,4 @@
-"""RunningJobs in files: written whole or not at all, with a checksum, and read with clear errors."""
+"""Jobs in files: written whole or not at all, with a checksum."""
 
 import os
 import re
@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeVar
+from typing import BinaryIO, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_core import PydanticSerializationError
 
 from ..._clock import new_token
@@ -19,51 +19,58 @@ from ...errors import GraphError
 if sys.platform != "win32":  # where a file that is being written cannot be removed
     import fcntl
 
-__all__ = ["job_text", "read_job", "write_atomically"]
-
-J = TypeVar("J", bound=BaseModel)
+__all__ = ["SEAL", "document", "replace_file", "write_atomically"]
 
 _SUFFIX: Final = ".flowscope-save"
 """Of files that are being written; one that nobody writes any more is what a killed process has left."""
 _NAME_CHARS: Final = 100
 """Of the job's file, in the names of such files: no file system takes much longer ones."""
-_SEALED: Final = re.compile(rb',\n  "checksum": "sha256:([0-9a-f]{64})"\n}\n\Z')
+SEAL: Final = re.compile(rb',\n  "checksum": "sha256:([0-9a-f]{64})"\n}\n\Z')
+"""The end of a file, with the checksum of the rest."""
 
 
-def job_text(state: BaseModel) -> bytes:
-    """A model as JSON, with the checksum of the rest as its last member.
+def document(state: BaseModel, indent: int | None = None) -> bytes:
+    """A model as JSON.
 
     Raises:
         GraphError: Something in it has no exact JSON form.
     """
     try:
-        text = state.model_dump_json(indent=2).encode()
+        return state.model_dump_json(indent=indent).encode()
     except PydanticSerializationError as error:
-        told = str(error)
-        raise GraphError(told.partition("GraphError: ")[2] or told) from error
-    return text[:-2] + b',\n  "checksum": "sha256:%s"\n}\n' % sha256(text).hexdigest().encode()
+        message = str(error)
+        raise GraphError(message.partition("GraphError: ")[2] or message) from error
 
 
 def write_atomically(path: Path, state: BaseModel) -> Path:
-    """Write a model as JSON beside the file, then put it in the file's place.
-
-    A link stays one, and the file that it leads to is written. A file that is replaced keeps its mode; a new one is for
-    its owner alone. What killed processes have left of earlier attempts is removed.
+    """Write a model as JSON, with the checksum of the rest as its last member, in the place of a file.
 
     Raises:
         GraphError: Something in it has no exact JSON form.
     """
-    text = job_text(state)
+    text = document(state, indent=2)
+    checksum = sha256(text).hexdigest().encode()
+    replace_file(path, text[:-2] + b',\n  "checksum": "sha256:%s"\n}\n' % checksum)
+    return path
+
+
+def replace_file(path: Path, content: bytes) -> os.stat_result:
+    """Write a file beside another one, then put it in the place of that; return its status.
+
+    A link stays one, and the file that it leads to is written. A file that is replaced keeps its mode; a new one is for
+    its owner alone. Files that killed processes have left of earlier attempts are removed.
+    """
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     with _fresh(target) as (fresh, file):
         _keep_mode(target, fresh)
-        file.write(text)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
+        file_status = os.fstat(file.fileno())
         fresh.replace(target)
     _remove_remains(target)
-    return path
+    return file_status
 
 
 @contextmanager
@@ -124,32 +131,3 @@ def _remains(target: Path) -> Iterator[Path]:
 
 _TOKEN_CHARS: Final = 16
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
-
-
-def read_job(kind: type[J], path: Path) -> J:
-    """Read a model from a JSON file. One without a checksum is of an earlier version, or written by hand.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        GraphError: It holds something else, or has been changed or cut since it was written.
-    """
-    raw = path.read_bytes()
-    try:
-        state = kind.model_validate_json(raw)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise GraphError(f"{str(path)!r} is not the file of a job of this version: {where}: {first['msg']}.") from error
-    _check(state, raw, path)
-    return state
-
-
-def _check(state: Any, raw: bytes, path: Path) -> None:
-    if state.checksum is not None:
-        seal = _SEALED.search(raw)
-        if seal is None or sha256(raw[: seal.start()] + b"\n}").hexdigest().encode() != seal[1]:
-            raise GraphError(
-                f"{str(path)!r} is not the file of a job as it was saved: its checksum does not fit. Take a copy of it; "
-                "to use it as it has been edited, remove its member 'checksum'."
-            )
-        state.checksum = None

@@ -22,8 +22,9 @@ from ...errors import GraphError
 from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
-from .job_file import read_job, write_atomically
+from .job_file import write_atomically
 from .job_log import LEDGER_FIELDS, JobLog
+from .job_reading import read_job
 from .job_records import (
     DeferredEvent,
     Exact,

@@ -1,6 +1,7 @@
 """Routine graphs: nodes with slots and events, wired by connections; jobs that pause, move and resume."""
 
 from ..errors import GraphError
+from .errors import JobStateError, NameTakenError, SpecError, UnknownNameError
 from .graph import RoutineGraph
 from .job.options import ErrorHandler, ErrorStrategy, TaskPriority
 from .job.state import ExecutionRecord, JobState, PausePoint, PendingActivation, Performance, RoutineState
@@ -24,7 +25,9 @@ __all__ = [
     "GraphProblem",
     "GraphSpec",
     "JobState",
+    "JobStateError",
     "Mapper",
+    "NameTakenError",
     "PausePoint",
     "PendingActivation",
     "Performance",
@@ -33,8 +36,10 @@ __all__ = [
     "RoutineState",
     "SchemaValidator",
     "Slot",
+    "SpecError",
     "Splitter",
     "TaskPriority",
+    "UnknownNameError",
     "event",
     "slot",
 ]

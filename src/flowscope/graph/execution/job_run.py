@@ -19,7 +19,7 @@ from .checkpoints import activation_of, pending_of, unchanged_by_failure
 from .job_flow import Recording
 from .performing import Performing
 from .status_changes import change_status, note_cancellation, note_timeout
-from .worker_threads import Lane
+from .worker_threads import WorkerThreads
 
 __all__ = ["JobRun"]
 
@@ -49,7 +49,7 @@ class JobRun(Performing):
         self,
         graph_port: GraphPort,
         job: JobState,
-        workers: Lane,
+        workers: WorkerThreads,
         *,
         loop: object = None,
         checkpoints: Checkpoints | None = None,

@@ -26,8 +26,8 @@ from .handler_call import call_handler
 from .job_flow import Recording
 from .queued_work import Work
 from .rests import Rests
-from .status_changes import change_status, own_ledger
-from .worker_threads import Lane
+from .status_changes import change_status, own_job_log
+from .worker_threads import WorkerThreads
 
 __all__ = ["Performing"]
 
@@ -52,7 +52,12 @@ class Performing(ABC):
     _delivery: Delivery
 
     def __init__(
-        self, graph_port: GraphPort, job: JobState, workers: Lane, loop: object, checkpoints: Checkpoints | None
+        self,
+        graph_port: GraphPort,
+        job: JobState,
+        workers: WorkerThreads,
+        loop: object,
+        checkpoints: Checkpoints | None,
     ) -> None:
         self.job = job
         self._graph_port = graph_port
@@ -71,7 +76,7 @@ class Performing(ABC):
 
     def _prepare(self) -> JobLog:
         """Note what happens in the job_log of the job, which is this job_run's now."""
-        self._job_log = job_log = own_ledger(self.job)
+        self._job_log = job_log = own_job_log(self.job)
         job_log.redact = self._graph_port.flow_config.redact
         job_log.limit = self._graph_port.max_history
         self._entries = job_log.entries

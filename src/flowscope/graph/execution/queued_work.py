@@ -7,7 +7,7 @@ from typing import Final
 from ...concurrency.background_loop import background_loop
 from ...concurrency.event_loops import call_later
 from ..job.activation import Activation, Stage
-from .worker_threads import Lane
+from .worker_threads import WorkerThreads
 
 __all__ = ["Emitted", "Work"]
 
@@ -22,7 +22,7 @@ class Work:
 
     __slots__ = ("_enqueue", "_prevent", "_priority", "_workers", "unfinished")
 
-    def __init__(self, workers: Lane, priority: int) -> None:
+    def __init__(self, workers: WorkerThreads, priority: int) -> None:
         self._workers = workers
         self._priority = priority
         self._enqueue = workers.enqueues(priority)

@@ -12,7 +12,7 @@ from ..job.state import JobState
 from ..structure.graph_port import FINAL, Checkpoints, GraphPort, check_may_run, check_own
 from .job_run import JobRun
 from .status_changes import change_status, note_cancellation
-from .worker_threads import Lane, new_worker_threads
+from .worker_threads import WorkerThreads, new_worker_threads
 
 __all__ = ["RunningJobs"]
 
@@ -25,20 +25,20 @@ class RunningJobs:
     def __init__(self, graph_port: GraphPort) -> None:
         self._graph_port = graph_port
         self._lock = threading.RLock()
-        self._stretches: dict[int, JobRun] = {}
+        self._job_runs: dict[int, JobRun] = {}
         """By the identity of the job."""
         self._open = True
         self._single = new_worker_threads(1)
         self._wide = new_worker_threads(1)
-        self._lanes = [self._single, self._wide]
-        weakref.finalize(self, _close, self._lanes).atexit = False
+        self._workers = [self._single, self._wide]
+        weakref.finalize(self, _close, self._workers).atexit = False
         self.latest: JobState | None = None
         """The job that was started or resumed last."""
 
     def set_width(self, width: int) -> None:
         """Let so many activations of concurrent jobs to come run at once."""
         former, self._wide = self._wide, new_worker_threads(width)
-        self._lanes[:] = [self._single, self._wide]
+        self._workers[:] = [self._single, self._wide]
         former.close()  # its threads leave when its jobs are through
 
     def run(self, job: JobState, kept: Checkpoints | None, loop: object = None) -> JobRun:
@@ -65,14 +65,14 @@ class RunningJobs:
     def _admit(self, job: JobState, job_run: JobRun) -> None:
         with self._lock:
             self._check_at_rest(job)
-            self._stretches[id(job)] = job_run
+            self._job_runs[id(job)] = job_run
             self.latest = job
 
     def _let_go(self, job: JobState, job_run: JobRun) -> None:
         """Forget what has run a job, which has ended or paused."""
         with self._lock:
-            if self._stretches.get(id(job)) is job_run:
-                del self._stretches[id(job)]
+            if self._job_runs.get(id(job)) is job_run:
+                del self._job_runs[id(job)]
 
     def live(self, job: JobState) -> JobRun | None:
         """What runs a job, if it runs: here, or in another object that stands for the same graph.
@@ -82,7 +82,7 @@ class RunningJobs:
         """
         check_own(job, self._graph_port.flow_id)
         with self._lock:
-            return self._stretches.get(id(job)) or _begun(job)
+            return self._job_runs.get(id(job)) or _begun(job)
 
     def pausing(self, job: JobState) -> JobRun | None:
         """What has paused a job, if its running handlers are not through yet."""
@@ -119,7 +119,7 @@ class RunningJobs:
     def shut_down(self, timeout: float | None, *, wait: bool) -> None:
         """Take no more jobs, and let those that run end: in time, or by an interrupt."""
         with self._lock:
-            running = list(self._stretches.values())
+            running = list(self._job_runs.values())
             if wait and timeout is None:
                 for job_run in running:
                     job_run.check_may_wait()
@@ -133,10 +133,10 @@ class RunningJobs:
         self._wide.close()
 
 
-def _close(lanes: list[Lane]) -> None:
+def _close(workers: list[WorkerThreads]) -> None:
     """Let the threads of a graph that nobody holds leave."""
-    for workers in lanes:
-        workers.close()
+    for threads in workers:
+        threads.close()
 
 
 def _begun(job: JobState) -> JobRun | None:

@@ -9,12 +9,12 @@ from ...serialization.exception_snapshot import Failure
 from ..job.job_log import JobLog
 from ..job.state import JobState
 
-__all__ = ["change_status", "note_cancellation", "note_timeout", "own_ledger"]
+__all__ = ["change_status", "note_cancellation", "note_timeout", "own_job_log"]
 
 
-def own_ledger(job: JobState) -> JobLog:
+def own_job_log(job: JobState) -> JobLog:
     """What the job is noted in."""
-    return job._own_ledger()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
+    return job._own_log()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
 
 
 def change_status(job: JobState, status: RunStatus) -> None:
@@ -36,4 +36,4 @@ def note_timeout(job: JobState, limit: float | None) -> None:
 
 
 def _note(job: JobState, status: RunStatus, data: dict[str, Any]) -> None:
-    own_ledger(job).note("", status.value, data)
+    own_job_log(job).note("", status.value, data)

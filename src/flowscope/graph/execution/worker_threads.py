@@ -11,12 +11,12 @@ from ...concurrency.thread_pool import Pool
 from ..job.activation import Activation
 from ..job.options import TaskPriority
 
-__all__ = ["Lane", "new_worker_threads"]
+__all__ = ["WorkerThreads", "new_worker_threads"]
 
 _logger: Final = logging.getLogger("flowscope")
 
 
-class Lane:
+class WorkerThreads:
     """So many threads at most, which take activations by priority, and among equals first in, first out.
 
     A thread that has come goes on until nothing waits, so that an activation costs an append and a pop. The pool is asked
@@ -28,9 +28,9 @@ class Lane:
         self.is_asked = False
         """Whether a thread is to come that has not come yet."""
         self._lock = Lock()
-        self._pool: Pool[Lane] = Pool(width, "flowscope-graph", _Performer, make_queue=self._renewed)
+        self._pool: Pool[WorkerThreads] = Pool(width, "flowscope-graph", _ThreadWorker, make_queue=self._renewed)
 
-    def _renewed(self) -> "deque[Lane]":
+    def _renewed(self) -> "deque[WorkerThreads]":
         """What the pool keeps its requests in: a fresh one, also in a forked process, where nothing of a workers exists."""
         for queue in self._queues:
             queue.clear()
@@ -108,15 +108,15 @@ class Lane:
         self._pool.close(wait=False)
 
 
-class _Performer:
+class _ThreadWorker:
     """What a thread does when it has come."""
 
-    def run(self, job: Lane) -> None:
-        job.perform()
+    def run(self, call: WorkerThreads) -> None:
+        call.perform()
 
     def close(self) -> None: ...
 
 
-def new_worker_threads(width: int) -> Lane:
+def new_worker_threads(width: int) -> WorkerThreads:
     """So many threads at most, which take activations by priority."""
-    return Lane(width)
+    return WorkerThreads(width)

@@ -15,9 +15,9 @@ from .job_records import ExecutionRecord, RoutineState, RoutineStatus
 from .merging import Merges
 from .performance import Measure
 
-__all__ = ["LEDGER_FIELDS", "Entry", "JobLog", "Outcome"]
+__all__ = ["LOG_FIELDS", "Entry", "JobLog", "Outcome"]
 
-LEDGER_FIELDS: Final = ("current_routine_id", "execution_history", "measures", "merges", "routine_states")
+LOG_FIELDS: Final = ("current_routine_id", "execution_history", "measures", "merges", "routine_states")
 """The fields of a job that are made of its entries when they are read."""
 
 _ITEMS: Final = 6

@@ -23,7 +23,7 @@ from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from .job_file import write_atomically
-from .job_log import LEDGER_FIELDS, JobLog
+from .job_log import LOG_FIELDS, JobLog
 from .job_reading import read_job
 from .job_records import (
     DeferredEvent,
@@ -119,7 +119,7 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
 
         def __getattr__(self, name: str) -> Any:
             """What is only made when it is read: nothing else is missing from the fields of a job."""
-            if name in LEDGER_FIELDS and self._job_log is not None:
+            if name in LOG_FIELDS and self._job_log is not None:
                 with self._lock:
                     return self._job_log.value_of(name)
             return super().__getattr__(name)
@@ -129,12 +129,12 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
         for name in type(self).model_fields:
             yield name, getattr(self, name)
 
-    def _own_ledger(self) -> JobLog:
+    def _own_log(self) -> JobLog:
         """What the job is noted in, under its lock; from now on, it has the place of those fields."""
         if self._job_log is None:
             fields = vars(self)
             self._job_log = JobLog(fields)
-            for name in LEDGER_FIELDS:
+            for name in LOG_FIELDS:
                 del fields[name]
         return self._job_log
 

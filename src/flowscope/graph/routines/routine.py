@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from ...errors import GraphError
+from ..errors import NameTakenError, UnknownNameError
 from ..job.activation import Activation, Stage, activation_here, returned_handler
 from ..job.options import ErrorHandler, ErrorStrategy
 from ..job.state import JobState
@@ -86,7 +87,7 @@ class Routine(BaseModel):
 
     def _refuse_taken(self, name: str, what: str, *known: Mapping[str, object]) -> None:
         if any(name in names for names in known):
-            raise GraphError(f"{what} {name!r} already exists in {type(self).__name__}. Choose another name.")
+            raise NameTakenError(f"{what} {name!r} already exists in {type(self).__name__}. Choose another name.", name)
 
     def emit(self, event_name: str, /, **data: Any) -> None:
         """Send a message to every slot that is connected with the event; inside a handler.
@@ -103,8 +104,9 @@ class Routine(BaseModel):
             and event_name not in self._events
         ):
             known = ", ".join(map(repr, self.events)) or "none"
-            raise GraphError(
-                f"routine {activation.target.routine_id!r} has no event {event_name!r}; its events: {known}."
+            raise UnknownNameError(
+                f"routine {activation.target.routine_id!r} has no event {event_name!r}; its events: {known}.",
+                event_name,
             )
         runner = activation.carrier.runner
         if runner is not None:

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from ...errors import GraphError
+from ..errors import SpecError
 
 __all__ = ["check_same", "config_of"]
 
@@ -14,12 +14,12 @@ def config_of(routine: BaseModel, what: str, *, by_alias: bool) -> dict[str, Any
     """The fields as JSON has them, without computed ones.
 
     Raises:
-        GraphError: One of them has no JSON form.
+        SpecError: One of them has no JSON form.
     """
     try:
         text = routine.model_dump_json(by_alias=by_alias, exclude=set(type(routine).model_computed_fields))
     except Exception as error:  # a serializer may raise anything
-        raise GraphError(f"the config of {what} has no JSON form: {error}") from error
+        raise SpecError(f"the config of {what} has no JSON form: {error}") from error
     config: dict[str, Any] = from_json(text)
     return config
 
@@ -28,12 +28,12 @@ def check_same(routine: BaseModel, again: BaseModel, what: str) -> None:
     """Refuse a config that has lost something on its way through JSON, such as an excluded field or a secret.
 
     Raises:
-        GraphError: A field is not the same. Its value is not told, for it may be a secret.
+        SpecError: A field is not the same. Its value is not told, for it may be a secret.
     """
     found = dict(again)
     for name, value in dict(routine).items():
         if name not in found or not _same(value, found[name]):
-            raise GraphError(
+            raise SpecError(
                 f"field {name!r} of {what} does not come back from JSON as it is. Give it a form that it can be read "
                 "from again; what is to stay out of a spec, such as a secret, is better looked up by the handler."
             )

@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from ...errors import GraphError
 from ...model.config import FlowConfig
 from ...serialization.import_references import FROM_SPEC, Sources, find_reference, only_from, reference_to
+from ..errors import SpecError
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..routines.routine import Routine
 from ..slots.slots_and_events import Event, MergeStrategy, Slot
@@ -97,15 +98,27 @@ class GraphSpec(BaseModel):
     connections: tuple[ConnectionSpec, ...] = ()
 
 
+@contextmanager
+def _spec_errors() -> Generator[None]:
+    """A `GraphError` of no other kind, raised inside, becomes a `SpecError`."""
+    try:
+        yield
+    except GraphError as error:
+        if type(error) is GraphError:
+            raise SpecError(error.reason) from error
+        raise
+
+
+@_spec_errors()
 def spec_of_graph(graph: Wiring) -> GraphSpec:
     """The spec of a graph. Its routines are made from it once, so that it holds nothing that would come back changed.
 
     Raises:
-        GraphError: Something in it cannot be found again by its name, or has no JSON form that comes back as it is.
+        SpecError: Something in it cannot be found again by its name, or has no JSON form that comes back as it is.
     """
     connections = graph.connections  # before the routines: of those that it names none is missing then
     what = f"graph {graph.flow_id!r}"
-    with _told(f"{what} cannot be serialised"):
+    with _error_context(f"{what} cannot be serialised"):
         made = GraphSpec(
             flow_id=graph.flow_id,
             execution_strategy=graph.execution_strategy,
@@ -122,16 +135,16 @@ def spec_of_graph(graph: Wiring) -> GraphSpec:
 
 
 @contextmanager
-def _told(what: str) -> Generator[None]:
-    """Anything raised inside becomes a `GraphError` about that, in one line and without the values themselves."""
+def _error_context(what: str) -> Generator[None]:
+    """Anything raised inside becomes a `SpecError` about that, in one line and without the values themselves."""
     try:
         yield
     except GraphError:
         raise
     except ValidationError as error:
-        raise GraphError(f"{what}: {_first(error)}") from error
+        raise SpecError(f"{what}: {_first(error)}") from error
     except Exception as error:
-        raise GraphError(f"{what}: {error}") from error
+        raise SpecError(f"{what}: {error}") from error
 
 
 def _first(error: ValidationError) -> str:
@@ -141,14 +154,14 @@ def _first(error: ValidationError) -> str:
 
 def _flow_config(config: FlowConfig, what: str) -> FlowConfig | None:
     if type(config) is not FlowConfig:
-        raise GraphError(f"the flow_config of {what} is of {type(config)!r}, wanted FlowConfig itself in a spec.")
+        raise SpecError(f"the flow_config of {what} is of {type(config)!r}, wanted FlowConfig itself in a spec.")
     return None if config == FlowConfig.default() else config
 
 
 def _routine_spec(routine_id: str, routine: Routine) -> RoutineSpec:
     what = f"routine {routine_id!r}"
     slots, events = routine.slots, routine.events
-    with _told(f"{what} cannot be serialised"):
+    with _error_context(f"{what} cannot be serialised"):
         bare = RoutineSpec(
             id=routine_id,
             type=reference_to(type(routine), f"the class of {what}"),
@@ -205,6 +218,7 @@ def _method(routine: Routine, name: str) -> Callable[..., Any] | None:
     return getattr(routine, name) if usable else None
 
 
+@_spec_errors()
 def rebuilt(
     spec: GraphSpec | Mapping[str, Any] | str | bytes,
     make: Callable[[str, ExecutionStrategy, int, float | None], W],
@@ -213,14 +227,16 @@ def rebuilt(
     """The graph of a spec, which `make`, its class, makes without anything in it.
 
     Raises:
-        GraphError: Something in it is unknown, missing, of another version, or of a package that is not allowed.
+        SpecError: Something in it is unknown, missing, of another version, or of a package that is not allowed.
     """
     with only_from(Sources(modules)):
         return _rebuilt(_checked(spec), make)
 
 
 def _rebuilt(checked: GraphSpec, make: Callable[[str, ExecutionStrategy, int, float | None], W]) -> W:
-    with _told(f"{getattr(make, '__name__', make)} cannot be made like RoutineGraph, with its first four parameters"):
+    with _error_context(
+        f"{getattr(make, '__name__', make)} cannot be made like RoutineGraph, with its first four parameters"
+    ):
         graph = make(checked.flow_id, checked.execution_strategy, checked.max_workers, checked.execution_timeout)
     graph.set_error_handler(checked.error_handler)
     graph.max_history = checked.max_history
@@ -238,18 +254,18 @@ def _connect(graph: Wiring, spec: ConnectionSpec) -> None:
         graph.connect(**spec.model_dump())
     except GraphError as error:
         place = f"{spec.source_id}.{spec.source_event} -> {spec.target_id}.{spec.target_slot}"
-        raise GraphError(f"connection {place!r} cannot be made: {error}") from error
+        raise SpecError(f"connection {place!r} cannot be made: {error}") from error
 
 
 def _checked(spec: GraphSpec | Mapping[str, Any] | str | bytes) -> GraphSpec:
     if isinstance(spec, GraphSpec):
         return spec
-    with _told("this is no graph"):
+    with _error_context("this is no graph"):
         plain: Any = from_json(spec) if isinstance(spec, str | bytes) else _plain(spec)
     try:
         return GraphSpec.model_validate(plain)
     except ValidationError as error:
-        raise GraphError(
+        raise SpecError(
             f"this is no graph of version 1: {_place(plain, error)}. Make specs with serialize(), or after "
             "GraphSpec.model_json_schema()."
         ) from error
@@ -277,13 +293,13 @@ def _rebuilt_routine(spec: RoutineSpec) -> Routine:
     what = f"routine {spec.id!r}"
     kind: Any = find_reference(spec.type, f"the class of {what}")
     if not (isinstance(kind, type) and issubclass(kind, Routine)):
-        raise GraphError(f"the class of {what} is {spec.type!r}, which is no routine.")
+        raise SpecError(f"the class of {what} is {spec.type!r}, which is no routine.")
     try:
         routine = kind.model_validate(spec.config, context=FROM_SPEC)
     except ValidationError as error:
-        raise GraphError(f"the config of {what} does not fit {spec.type!r}: {_first(error)}") from error
+        raise SpecError(f"the config of {what} does not fit {spec.type!r}: {_first(error)}") from error
     except Exception as error:
-        raise GraphError(
+        raise SpecError(
             f"{what} cannot be made of its config as {spec.type!r}: {type(error).__name__}: {error}. Let the fields be "
             "all that it is made of."
         ) from error
@@ -304,12 +320,12 @@ def _add_ports(routine: Routine, spec: RoutineSpec, what: str) -> None:
         if slot.name not in slots:
             routine.define_slot(slot.name, _found_handler(slot, routine, what), _found_strategy(slot, routine, what))
         elif _slot_spec(slots[slot.name], routine, what) != slot:
-            raise GraphError(f"slot {slot.name!r} of {what} differs from the one that {spec.type!r} makes itself.")
+            raise SpecError(f"slot {slot.name!r} of {what} differs from the one that {spec.type!r} makes itself.")
     for event in spec.events:
         if event.name not in events:
             routine.define_event(event.name, event.output_params)
         elif _event_spec(events[event.name]) != event:
-            raise GraphError(f"event {event.name!r} of {what} differs from the one that {spec.type!r} makes itself.")
+            raise SpecError(f"event {event.name!r} of {what} differs from the one that {spec.type!r} makes itself.")
 
 
 def _found_handler(slot: SlotSpec, routine: Routine, what: str) -> Callable[..., Any] | None:
@@ -332,6 +348,6 @@ def _found(name: str, routine: Routine, what: str) -> Callable[..., Any]:
     found: Any = _method(routine, method) if place == _SELF else find_reference(name, what)
     if not callable(found):
         wanted = f"a method of {type(routine).__name__}" if place == _SELF else "a function"
-        raise GraphError(f"{what} is {name!r}, wanted {wanted}.")
+        raise SpecError(f"{what} is {name!r}, wanted {wanted}.")
     function: Callable[..., Any] = found
     return function

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from ...errors import GraphError
 from ...model.config import FlowConfig
+from ..errors import JobStateError
 from ..job.options import FINAL, ErrorHandler
 from ..job.state import JobState
 from ..routines.routine import Routine
@@ -110,11 +111,13 @@ def check_may_run(job: JobState, *, runs: bool, is_open: bool) -> None:
     """Refuse to run a job that `runs` already or has ended, or on a graph that is not open any more.
 
     Raises:
-        GraphError: It cannot be run.
+        JobStateError: The job runs or has ended.
+        GraphError: The graph has been shut down.
     """
     if runs or job.status in FINAL:
-        raise GraphError(
+        reason = (
             f"job {job.job_id!r} is {job.status}; only a paused job can be resumed. Begin a new one with execute()."
         )
+        raise JobStateError(reason, job.job_id, job.status)
     if not is_open:
         raise GraphError(f"graph {job.flow_id!r} has been shut down. Make a new one.")

@@ -10,6 +10,7 @@ from typing import Final
 from ..._clock import new_token
 from ...errors import GraphError
 from ...model.config import FlowConfig
+from ..errors import NameTakenError, UnknownNameError
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..job.state import JobState
 from ..routines.routine import Routine
@@ -87,7 +88,9 @@ class Wiring:
             chosen = self._free_id(type(routine).__name__) if routine_id is None else routine_id
             made = checked_name(chosen, "the id of a routine")
             if made in self._routines:
-                raise GraphError(f"routine id {made!r} already exists in graph {self.flow_id!r}. Choose another one.")
+                raise NameTakenError(
+                    f"routine id {made!r} already exists in graph {self.flow_id!r}. Choose another one.", made
+                )
             routes: dict[str, list[Route]] = {}
             bound = {(made, name): _bound(routine, made, slot, routes) for name, slot in routine.slots.items()}
             self._routines[made] = routine
@@ -242,9 +245,9 @@ def need(name: object, known: Mapping[str, object], what: str) -> None:
     """Refuse a name that is not known.
 
     Raises:
-        GraphError: It is not.
+        UnknownNameError: It is not.
     """
     if not isinstance(name, str) or name not in known:
         names = ", ".join(map(repr, islice(known, _SHOWN))) or "none"
         more = f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
-        raise GraphError(f"{what} {name!r}; there is: {names}{more}.")
+        raise UnknownNameError(f"{what} {name!r}; there is: {names}{more}.", name)

@@ -19,10 +19,10 @@ from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ..job.activation import Activation, activation_of_scope
 
-__all__ = ["Recording"]
+__all__ = ["JobFlow"]
 
 
-class Recording:
+class JobFlow:
     """A run that is open until it is closed, from whatever thread."""
 
     def __init__(self, name: str, config: FlowConfig) -> None:

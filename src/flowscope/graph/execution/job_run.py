@@ -15,9 +15,9 @@ from ..job.activation import Activation
 from ..job.joined_record import cut_off
 from ..job.state import JobState, PausePoint
 from ..structure.graph_port import FINAL, Checkpoints, GraphPort, check_may_run
+from .activation_handling import ActivationHandling
 from .checkpoints import activation_of, pending_of, unchanged_by_failure
-from .job_flow import Recording
-from .performing import Performing
+from .job_flow import JobFlow
 from .status_changes import change_status, note_cancellation, note_timeout
 from .worker_threads import WorkerThreads
 
@@ -27,22 +27,22 @@ __all__ = ["JobRun"]
 class EndedRun:
     """What a job keeps of its last run: the record, and nothing that leads back to the job."""
 
-    __slots__ = ("_recording", "settled")
+    __slots__ = ("_job_flow", "settled")
 
-    def __init__(self, recording: Recording, settled: Latch) -> None:
-        self._recording = recording
+    def __init__(self, recording: JobFlow, settled: Latch) -> None:
+        self._job_flow = recording
         self.settled = settled
 
     def record(self) -> FlowRun[Any]:
         """The record of the job run."""
-        return self._recording.record()
+        return self._job_flow.record()
 
     def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
         """What of the job is added by the job run."""
         return {"finished_runs": [*finished_runs, self.record()]}
 
 
-class JobRun(Performing):
+class JobRun(ActivationHandling):
     """Runs a job. What is decided is decided under the job's lock; handlers and listeners are called outside it."""
 
     def __init__(
@@ -119,7 +119,7 @@ class JobRun(Performing):
             self.interrupt("its start was interrupted")
         elif not closing:
             try:
-                self._recording.close(error, RunStatus.FAILED)
+                self._job_flow.close(error, RunStatus.FAILED)
             finally:
                 self._let_go(self.job, self)
                 self.settled.set()
@@ -170,7 +170,7 @@ class JobRun(Performing):
         if closes:
             self._settle()
         else:
-            self._recording.cancel_submitted()
+            self._job_flow.cancel_submitted()
 
     def _closes(self) -> bool:
         """Whether the job_run is over now, but for what its handlers have submitted; true once."""
@@ -188,7 +188,7 @@ class JobRun(Performing):
         if self.job.status is not RunStatus.RUNNING:
             self._time.disarm()
         held: bool = self._lock._is_owned()  # noqa: SLF001 - as `threading.Condition` asks it
-        if held or running_loop() is not None or self._recording.has_submitted:
+        if held or running_loop() is not None or self._job_flow.has_submitted:
             try:
                 threading.Thread(target=self._wind_up, name="flowscope-graph-end", daemon=True).start()
             except RuntimeError:
@@ -199,12 +199,12 @@ class JobRun(Performing):
 
     def _wind_up(self) -> None:
         try:
-            failed = self._recording.wind_up(self._error, cancel=self.job.status in FINAL)
+            failed = self._job_flow.wind_up(self._error, cancel=self.job.status in FINAL)
             with self._lock:
                 self._conclude(failed)
-            self._recording.cancel_calls(self._cancelled)
+            self._job_flow.cancel_calls(self._cancelled)
             self._note_undelivered()
-            self._recording.close(self._error, self.job.status)
+            self._job_flow.close(self._error, self.job.status)
         finally:
             self._finish()
 
@@ -215,7 +215,7 @@ class JobRun(Performing):
             waiting = self._job_log.merges.waiting()
         for (routine_id, slot), count in waiting.items():
             messages = f"{count} message{'s' if count > 1 else ''}"
-            self._recording.warn(f"{messages} for slot {slot!r} of routine {routine_id!r} waited for more, undelivered")
+            self._job_flow.warn(f"{messages} for slot {slot!r} of routine {routine_id!r} waited for more, undelivered")
 
     def _conclude(self, failed: BaseException | None) -> None:
         """Decide the status of a job that is through; `failed` is what a submitted task has failed with."""
@@ -230,10 +230,10 @@ class JobRun(Performing):
         with self._lock:
             self._check_saved(self._keeper.finish())
             if self.job.status is RunStatus.PAUSED:
-                self.job.finished_runs = [*self.job.finished_runs, self._recording.record()]
+                self.job.finished_runs = [*self.job.finished_runs, self._job_flow.record()]
                 live = None
             else:
-                live = EndedRun(self._recording, self.settled)
+                live = EndedRun(self._job_flow, self.settled)
             self.job._live = live  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
             self._error = None
             self.carrier.release()
@@ -243,7 +243,7 @@ class JobRun(Performing):
             del (
                 self._graph_port,
                 self._let_go,
-                self._rests,
+                self._partial_groups,
             )  # who keeps the job does not keep the graph, nor its threads
 
     def wait(self, timeout: float | None) -> bool:
@@ -270,11 +270,11 @@ class JobRun(Performing):
 
     def record(self) -> FlowRun[Any]:
         """The record of this job_run."""
-        return self._recording.record()
+        return self._job_flow.record()
 
     def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
         """What of the job differs if all work that is not finished counts as pending."""
-        changes: dict[str, Any] = {"finished_runs": [*finished_runs, self._recording.record()]}
+        changes: dict[str, Any] = {"finished_runs": [*finished_runs, self._job_flow.record()]}
         if self.job.status is RunStatus.RUNNING:
             changes["remaining_time"] = self._time.left
         if self.job.status not in FINAL:

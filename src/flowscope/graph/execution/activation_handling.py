@@ -23,13 +23,13 @@ from ..structure.graph_port import Checkpoints, GraphPort
 from .checkpoints import Checkpointer, pending_of
 from .delivery import Delivery
 from .handler_call import call_handler
-from .job_flow import Recording
+from .job_flow import JobFlow
+from .partial_groups import PartialGroups
 from .queued_work import Work
-from .rests import Rests
 from .status_changes import change_status, own_job_log
 from .worker_threads import WorkerThreads
 
-__all__ = ["Performing"]
+__all__ = ["ActivationHandling"]
 
 _RUNNING: Final = RunStatus.RUNNING
 _PAUSED: Final = RunStatus.PAUSED
@@ -45,10 +45,10 @@ _STATUS_AFTER: Final[dict[FailureDecision, RoutineStatus]] = {
 _logger: Final = logging.getLogger("flowscope")
 
 
-class Performing(ABC):
+class ActivationHandling(ABC):
     """The side of a job_run that its handlers see. It decides under the job's lock, and calls handlers outside it."""
 
-    _rests: Rests
+    _partial_groups: PartialGroups
     _delivery: Delivery
 
     def __init__(
@@ -68,8 +68,8 @@ class Performing(ABC):
         self._lock = job._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
         self._time = TimeLimit(None)
         self._error: BaseException | None = None
-        self._recording = Recording(graph_port.flow_id, graph_port.flow_config)
-        self.carrier = Carrier(self, self._recording.handle, next(enclosing_activations(), None))
+        self._job_flow = JobFlow(graph_port.flow_id, graph_port.flow_config)
+        self.carrier = Carrier(self, self._job_flow.handle, next(enclosing_activations(), None))
         """What its activations share."""
         self._work = Work(workers, job.priority)
         self._context = copy_context()
@@ -83,7 +83,7 @@ class Performing(ABC):
         return job_log
 
     def _deliver_by(self, job_log: JobLog) -> None:
-        self._rests = Rests(self._graph_port, job_log.merges)
+        self._partial_groups = PartialGroups(self._graph_port, job_log.merges)
         self._delivery = Delivery(self.carrier, self._work, job_log)
 
     @abstractmethod
@@ -231,7 +231,7 @@ class Performing(ABC):
     def _flushes(self) -> bool:
         """Deliver what waits for more, for there is nothing else to do; whether there was any."""
         try:
-            due = self._rests.next_ones()
+            due = self._partial_groups.next_ones()
             for target in due:
                 data = self._job_log.merges.take_rest(target.routine_id, target.name)
                 self._work.post(Activation(self.carrier, target, data))

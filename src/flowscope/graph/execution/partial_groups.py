@@ -6,7 +6,7 @@ from typing import Protocol
 from ..job.merging import Gather, Merges
 from ..slots.bound_slot import BoundSlot
 
-__all__ = ["Rests"]
+__all__ = ["PartialGroups"]
 
 
 class _Graph(Protocol):
@@ -15,7 +15,7 @@ class _Graph(Protocol):
     def sources(self) -> Mapping[str, frozenset[str]]: ...
 
 
-class Rests:
+class PartialGroups:
     """Of one job_run of a job, used under its lock.
 
     Those go first that nothing else that waits leads to, for what they send may complete the others. A routine that feeds

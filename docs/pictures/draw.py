@@ -83,7 +83,7 @@ WAYS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "graph.execution.job_run",
             "graph.execution.queued_work",
             "graph.execution.worker_threads",
-            "graph.execution.performing",
+            "graph.execution.activation_handling",
             "graph.execution.handler_call",
             "graph.routines.routine",
             "graph.execution.delivery",

@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable, Iterator
 from typing import Any
 
 import pytest
 
-from flowscope import Flow, RunStatus, ThreadExecutor, submit, use_executor
+from flowscope import DefinitionError, Flow, RunStatus, ThreadExecutor, submit, use_executor
 from flowscope.concurrency.latch import Latch
 from flowscope.engine.policies.policy import (
     DONE,
@@ -231,3 +231,30 @@ def test_a_call_that_is_cancelled_while_its_policy_waits_is_cancelled() -> None:
         return made
 
     assert asyncio.run(main()).flow_run.tasks[0].status == RunStatus.CANCELLED
+
+
+def yields() -> Iterator[int]:
+    """A generator."""
+    yield 1
+
+
+async def yields_later() -> AsyncIterator[int]:
+    """An async generator."""
+    yield 1
+
+
+@pytest.mark.parametrize("function", [yields, yields_later])
+def test_policies_of_a_generator_are_refused_where_it_is_defined(function: Callable[..., Any]) -> None:
+    """A generator has no attempts, so that its policies would never be asked."""
+    with pytest.raises(DefinitionError, match="give the policies to a task that it calls"):
+        task_with(CallPolicy())(function)
+
+
+@pytest.mark.parametrize("function", [yields, yields_later])
+@pytest.mark.parametrize("perform", [call_sync, call_submitted])
+def test_policies_of_a_function_that_returns_a_generator_are_refused(
+    perform: Callable[..., Any], function: Callable[..., Any]
+) -> None:
+    """A wrapper that turns out to be a generator is refused when it is called."""
+    with pytest.raises(DefinitionError, match="generator"):
+        perform(Flow[Any](), CallPolicy(), function)

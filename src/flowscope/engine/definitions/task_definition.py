@@ -130,6 +130,8 @@ class TaskDefinition:
             self._refuse("a generator can neither be retried nor have a timeout; give them to a task that it calls.")
         if kind.yields and self.executor is not None:
             self._refuse("a generator runs where it is iterated over, and cannot have an executor.")
+        if kind.yields and self.policies:
+            self._refuse("a generator has no attempts to decide about; give the policies to a task that it calls.")
 
     def check_submittable(self, kind: Kind) -> None:
         """Refuse to run this kind of call elsewhere.

@@ -1,7 +1,8 @@
 """The port `CallPolicy`: decisions before and after each attempt of a call.
 
 A policy is pure: it gets data, and returns a decision. The drivers of `lifecycle` perform the decisions, with waits
-that block a thread or an asyncio task. A task without policies calls none.
+that block a thread or an asyncio task. A task without policies calls none. A generator has no attempts: its definition
+refuses policies.
 """
 
 from collections.abc import Hashable

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -208,6 +209,30 @@ def test_a_factory_that_raises_hurts_no_run(facts: Facts, caplog: pytest.LogCapt
     finally:
         del sink_factories[0]
     assert "ZeroDivisionError" in caplog.text
+    assert facts.seen[0].startswith("run ")
+
+
+@pytest.mark.parametrize("answer", [object(), Facts, 0, "sink"])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_factory_that_answers_with_no_sink_hurts_no_run(
+    facts: Facts, caplog: pytest.LogCaptureFixture, answer: Any, asynchronous: bool
+) -> None:
+    """Such an answer is logged once, and left out; other sinks are told as ever."""
+
+    def factory(start: object) -> Any:
+        return answer
+
+    async def work_later() -> int:
+        return 1
+
+    sink_factories.insert(0, factory)
+    try:
+        with caplog.at_level(logging.WARNING, "flowscope"):
+            work: Any = work_later if asynchronous else lambda: 1
+            assert flow(work)().execute().return_value == 1
+    finally:
+        del sink_factories[0]
+    assert caplog.text.count("TypeError: wanted a RunSink, found ") == 1
     assert facts.seen[0].startswith("run ")
 
 

@@ -1,7 +1,7 @@
 """Sinks that surround bodies do so in worker processes too, with what has travelled there."""
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 import pytest
 
@@ -55,3 +55,21 @@ def test_bodies_in_workers_run_in_the_span_that_was_carried_there(
         ("flow/outer_async", "flow/inner", "flow/outer_async"),
     ]
     assert tracer.entered == ["flow"]
+
+
+class Unreceived(Tracer):
+    """A tracer that gives a worker something that is no sink."""
+
+    @classmethod
+    def received(cls, carried: Mapping[str, str]) -> Any:
+        return carried
+
+
+def test_a_sink_that_is_none_in_the_worker_hurts_no_task() -> None:
+    """What `received` answers with is left out where it is no sink."""
+    sink_factories.append(lambda start: Unreceived())
+    try:
+        with ProcessExecutor(1) as workers, use_executor(workers):
+            assert flow(lambda: submit(inner).result())().execute().return_value == "outside"
+    finally:
+        sink_factories.pop()

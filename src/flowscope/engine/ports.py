@@ -174,7 +174,7 @@ class RunSink:
 
 
 SinkFactory = Callable[[RunStart], RunSink | None]
-"""Makes the sink of a run that starts; None for a run without such a sink."""
+"""Makes the sink of a run that starts; None for a run without such a sink. Anything else is logged and left out."""
 
 sink_factories: Final[list[SinkFactory]] = []
 """The factories that each run of this process calls at its start. Append and remove at any time."""

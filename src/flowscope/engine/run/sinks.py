@@ -34,15 +34,28 @@ Activation = Callable[[Call | None], AbstractContextManager[object]]
 def new_sinks(start: RunStart) -> tuple[RunSink, ...]:
     """The sinks that integrations add to a run."""
     sinks = (_new_sink(factory, start) for factory in tuple(sink_factories))
-    return tuple(GuardedSink(sink) for sink in sinks if sink is not None)
+    return tuple(sink for sink in sinks if sink is not None)
 
 
 def _new_sink(factory: SinkFactory, start: RunStart) -> RunSink | None:
     try:
-        return factory(start)
+        sink = factory(start)
+        return None if sink is None else _guarded(sink)
     except Exception as error:
         _log_failure(factory, error)
         return None
+
+
+def _guarded(sink: object) -> RunSink:
+    """The sink, kept from hurting a run.
+
+    Raises:
+        TypeError: It is no `RunSink`.
+    """
+    if not isinstance(sink, RunSink):
+        found = class_of(sink).__qualname__
+        raise TypeError(f"wanted a RunSink, found {found}. Return an object of a subclass of RunSink.")
+    return GuardedSink(sink)
 
 
 class GuardedSink(RunSink):
@@ -160,7 +173,7 @@ def carried_by(sinks: Sequence[RunSink]) -> tuple[tuple[type[RunSink], Mapping[s
 def received_sink(kind: type[RunSink], carried: Mapping[str, str]) -> RunSink:
     """The sink, in a worker process, of a mapping that travelled with a call; a sink that does nothing, where that fails."""
     try:
-        return GuardedSink(kind.received(carried))
+        return _guarded(kind.received(carried))
     except Exception as error:
         _log_failure(kind, error)
         return RunSink()

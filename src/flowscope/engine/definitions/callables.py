@@ -143,13 +143,19 @@ def _function_of(target: Callable[..., Any]) -> Callable[..., Any]:
 def kind_of(target: Callable[..., Any]) -> Kind:
     """The kind of a callable."""
     function = _function_of(target)
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(target):
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(target) or _is_legacy_coroutine(function):
         return Kind.ASYNC
     if inspect.isasyncgenfunction(function):
         return Kind.ASYNC_GENERATOR
     if inspect.isgeneratorfunction(function):
         return Kind.GENERATOR
     return Kind.SYNC
+
+
+def _is_legacy_coroutine(function: Callable[..., Any]) -> bool:
+    """Whether it is a generator function that `types.coroutine` has made awaitable."""
+    flags: int = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    return bool(flags & inspect.CO_ITERABLE_COROUTINE)
 
 
 def _parameters_of(target: Callable[..., Any]) -> tuple[inspect.Parameter, ...]:

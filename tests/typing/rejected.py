@@ -151,7 +151,7 @@ def options_of_tasks() -> None:
     task(retry_on=ValueError("no"))  # rejected: call-overload, reportArgumentType
     task(retry_on=[ValueError])  # rejected: call-overload, reportArgumentType
     task(timeout="1")  # rejected: call-overload, reportArgumentType
-    task(tags="urgent")  # rejected: call-overload, reportArgumentType
+    task(tags=1)  # rejected: call-overload, reportArgumentType
     task(raise_on_error=None)  # rejected: call-overload, reportArgumentType
     task(raise_on_error=False, retires=2)  # rejected: call-overload, reportCallIssue
     task("name")  # rejected: call-overload, reportArgumentType
@@ -166,7 +166,7 @@ def options_of_flows() -> None:
     flow(retries=2)  # rejected: call-overload, reportCallIssue
     flow(flow_config={"print_logs": True})  # rejected: call-overload, reportArgumentType
     flow(validate="no")  # rejected: call-overload, reportArgumentType
-    flow(tags="urgent")  # rejected: call-overload, reportArgumentType
+    flow(tags=["urgent"])  # rejected: call-overload, reportArgumentType
     flow("name")  # rejected: call-overload, reportArgumentType
     flow(3)  # rejected: call-overload, reportArgumentType
     flow(plain, flow_name="plain")  # rejected: call-overload, reportCallIssue

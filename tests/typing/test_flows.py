@@ -49,6 +49,11 @@ async def with_options(x: int) -> str:
     return str(x)
 
 
+@flow(tags="nightly")
+def with_one_tag(x: int) -> str:
+    return str(x)
+
+
 @flow
 def procedure() -> None:
     """Do nothing."""
@@ -62,6 +67,8 @@ def test_calling_a_flow_function_gives_a_flow() -> None:
     assert_type(bare_async(1), Flow[str])
     assert_type(called_async(1), Flow[str])
     assert_type(with_options(1), Flow[str])
+    assert_type(with_one_tag(1), Flow[str])
+    assert with_one_tag(1).tags == ("nightly",)
     assert_type(procedure(), Flow[None])
 
 

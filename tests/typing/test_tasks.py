@@ -49,7 +49,7 @@ def with_options(x: int) -> str:
     return str(x)
 
 
-@task(retry_on=ValueError, timeout=None, task_name=None)
+@task(retry_on=ValueError, timeout=None, task_name=None, tags="quick")
 async def with_other_options(x: int) -> str:
     return str(x)
 
@@ -59,7 +59,7 @@ def tolerant(x: int) -> str:
     return str(x)
 
 
-@task(raise_on_error=False, retries=1, retry_on=ValueError)
+@task(raise_on_error=False, retries=1, retry_on=ValueError, tags="quick")
 async def tolerant_async(x: int) -> str:
     return str(x)
 

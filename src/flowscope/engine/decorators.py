@@ -65,7 +65,7 @@ def flow(
     flow_id: str | None = None,
     flow_config: FlowConfig | None = None,
     validate: bool = True,
-    tags: tuple[str, ...] = (),
+    tags: str | tuple[str, ...] = (),
 ) -> FlowDecorator: ...
 def flow(
     target: Callable[..., Any] | None = None,
@@ -75,7 +75,7 @@ def flow(
     flow_id: str | None = None,
     flow_config: FlowConfig | None = None,
     validate: bool = True,
-    tags: tuple[str, ...] = (),
+    tags: str | tuple[str, ...] = (),
     **unknown: object,
 ) -> Any:
     """Make a flow of a function: calling it gives a `Flow` that is set up and not yet executed.
@@ -137,7 +137,7 @@ class TaskOptions(TypedDict, total=False):
     timeout: float | None
     executor: ExecutorChoice | None
     validate: bool
-    tags: tuple[str, ...]
+    tags: str | tuple[str, ...]
 
 
 @overload
@@ -162,7 +162,7 @@ def task(
     timeout: float | None = None,
     executor: ExecutorChoice | None = None,
     validate: bool = False,
-    tags: tuple[str, ...] = (),
+    tags: str | tuple[str, ...] = (),
     **unknown: object,
 ) -> Any:
     """Make a task of a function: calling it inside a running flow runs it now, records it, and returns its value.

@@ -62,7 +62,7 @@ class TaskDefinition:
         timeout: float | None = None,
         executor: object = None,
         validate: bool = False,
-        tags: tuple[str, ...] = (),
+        tags: str | tuple[str, ...] = (),
         policies: tuple[CallPolicy, ...] = (),
     ) -> None:
         check_types(

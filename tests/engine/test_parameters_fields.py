@@ -182,3 +182,99 @@ def test_a_factory_may_take_the_arguments_before_it() -> None:
         return twice
 
     assert doubled(TEXT).execute().return_value == 10
+
+
+Size = Annotated[int, Field(default=7, gt=0)]
+
+
+def sized(
+    size: Size, /, more: Annotated[list[str], "x", Field(default_factory=list)], *, last: Size
+) -> tuple[int, list[str], int]:
+    return size, more, last
+
+
+async def sized_later(size: Annotated[int, Field(default=7), Field(gt=0)]) -> int:
+    return size
+
+
+def count_sized(size: Size) -> Iterator[int]:
+    yield size
+
+
+@pytest.mark.parametrize("validate", [True, False])
+async def test_the_default_of_an_annotated_field_is_a_default(validate: bool) -> None:
+    """Flows and tasks of each kind get it, and the record shows it."""
+    work: Any = flow(validate=validate)(sized)
+    assert work().flow_run.params == {"size": 7, "more": [], "last": 7}
+    assert work().execute().return_value == (7, [], 7)
+    assert work(1, ["a"], last=2).execute().return_value == (1, ["a"], 2)
+    later: Any = flow(validate=validate)(sized_later)
+    assert (await later()).return_value == 7
+    step, step_later, items = (task(validate=validate)(each) for each in (sized, sized_later, count_sized))
+    calls: list[Any] = [step, step_later, items]
+    async with Flow[None]():
+        assert calls[0]() == (7, [], 7)
+        assert await calls[1]() == 7
+        assert list(calls[2]()) == [7]
+        assert await submit(calls[0]) == (7, [], 7)
+
+
+def test_an_annotated_field_is_checked_and_yields_to_a_default_in_the_signature() -> None:
+    """Its constraints hold, and the default of Python goes before that of the field, as in Pydantic."""
+
+    def work(size: Size, other: Size = 3) -> tuple[int, int]:
+        return size, other
+
+    made: Any = flow(work)
+    assert made().execute().return_value == (7, 3)
+    with pytest.raises(ParameterError, match="greater than 0"):
+        made(0)
+
+
+def test_an_annotated_field_without_a_default_is_required() -> None:
+    """Constraints alone leave an argument missing."""
+
+    def work(size: Annotated[int, Field(gt=0)]) -> int:
+        return size
+
+    made: Any = flow(work)
+    with pytest.raises(TypeError, match="missing a required argument: 'size'"):
+        made()
+
+
+def test_a_missing_argument_before_a_field_is_missing() -> None:
+    """A task whose parameters have no names for callers takes nothing in the place of what is missing."""
+
+    def positional(first: object, second: int = Field(default=7), /) -> Any:
+        return first, second
+
+    def annotated(first: object, second: Size, /) -> Any:
+        return first, second
+
+    for function in positional, annotated:
+        step: Any = task(function)
+        with Flow[None](), pytest.raises(TypeError, match="missing a required argument: 'first'"):
+            step()
+
+
+def test_an_alias_in_an_annotation_is_another_name() -> None:
+    """It names the argument, with and without a default."""
+
+    def work(size: Annotated[int, Field(alias="n")], other: Annotated[int, Field(default=7, alias="m")]) -> Any:
+        return size, other
+
+    made: Any = flow(work)
+    assert made(n=1).execute().return_value == (1, 7)
+    assert made(n=1, m=2).execute().return_value == (1, 2)
+
+
+def test_providers_get_the_default_of_an_annotated_field() -> None:
+    """A provider whose parameters all have defaults needs nobody to fill them."""
+
+    def provide(size: Size) -> int:
+        return size
+
+    def work(size: int = Inject(provide)) -> int:
+        return size
+
+    assert flow(work)().execute().return_value == 7

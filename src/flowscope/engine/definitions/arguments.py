@@ -10,7 +10,7 @@ from ...errors import DefinitionError, ParameterError
 from .argument_validator import Validate, argument_validator
 from .callables import VARIADIC, Definition
 from .checkable_types import is_unpacked, unpacked
-from .field_defaults import aliases_of
+from .field_defaults import FieldInfo, aliases_of
 from .sameness import alike, fits, same
 
 __all__ = ["ArgumentValidator"]
@@ -36,11 +36,7 @@ class ArgumentValidator:
         collects = last is not None and last.kind is last.VAR_KEYWORD and is_unpacked(definition.hints.get(last.name))
         self._collected = last.name if collects and last is not None else None
         """The parameter that collects keywords as a typed dict, of which some may be required."""
-        self._required = tuple(
-            each.name
-            for each in definition.named
-            if each.default is each.empty or (each.name in fields and fields[each.name].is_required())
-        )
+        self._required = definition.required
 
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], provided: Set[str] | None = frozenset()
@@ -195,7 +191,7 @@ _CHECKERS: Final[Mapping[Any, type[_Checker]]] = {
 def _checker(definition: Definition, parameter: inspect.Parameter, function: str, owner: object) -> _Checker | None:
     """The checker of a parameter; None for a parameter without a checkable annotation."""
     name = parameter.name
-    field = definition.fields.get(name)
+    field = parameter.default if isinstance(parameter.default, FieldInfo) else None
     if parameter.annotation is parameter.empty and field is None:
         return None
     try:

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from ...errors import DefinitionError
 from .annotations import Annotations
-from .field_defaults import FieldInfo
+from .field_defaults import FieldInfo, field_of
 
 __all__ = ["VARIADIC", "Definition", "Kind", "define", "kind_of", "unwrap_partial"]
 
@@ -58,13 +58,24 @@ class Definition:
 
     @property
     def fields(self) -> Mapping[str, FieldInfo]:
-        """Parameter name to the Pydantic field that is its default."""
-        return {each.name: each.default for each in self.parameters if isinstance(each.default, FieldInfo)}
+        """Parameter name to the Pydantic field that is its default, or that holds one in its annotation."""
+        fields = {each.name: field_of(each.default, self.hints.get(each.name)) for each in self.named}
+        return {name: field for name, field in fields.items() if field is not None}
 
     @property
     def named(self) -> tuple[inspect.Parameter, ...]:
         """The parameters that take one value each: all but `*args` and `**kwargs`."""
         return tuple(parameter for parameter in self.parameters if parameter.kind not in VARIADIC)
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The parameters that have no default."""
+        fields = self.fields
+        return tuple(
+            each.name
+            for each in self.named
+            if (fields[each.name].is_required() if each.name in fields else each.default is each.empty)
+        )
 
     @property
     def signature(self) -> inspect.Signature:

@@ -253,15 +253,25 @@ class Plan:
     def merged(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], values: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments and the injected values as a call takes them."""
+        """The arguments and the injected values as a call takes them.
+
+        Raises:
+            TypeError: One is missing that has a place before an injected one.
+        """
         if not values:
             return args, kwargs
         behind = [name for name in self._positional_only[len(args) :] if name in values]
         if behind:
             last = self._positional_only.index(behind[-1]) + 1
             added = self._positional_only[len(args) : last]
-            args = (*args, *(values.pop(name, self._defaults.get(name)) for name in added))
+            args = (*args, *(values.pop(name) if name in values else self._default_of(name) for name in added))
         return args, {**kwargs, **values}
+
+    def _default_of(self, parameter: str) -> Any:
+        default = self._defaults[parameter]
+        if default is inspect.Parameter.empty:
+            raise TypeError(f"{self.function}() missing a required argument: {parameter!r}")
+        return default
 
 
 def _unchecked(_: str, value: Any) -> Any:
@@ -361,11 +371,9 @@ def _check_provider(
         )
         raise InjectionError(definition.name, parameter.name, reason)
     provider.plan = plan = plan_injection(provider.definition, TASK_NAMES, live_types)
-    for needed in provider.definition.named:
-        field = plan.fields.get(needed.name)
-        has_default = needed.default is not needed.empty and not (field is not None and field.is_required())
-        if not has_default and needed.name not in plan.parameters:
-            reason = f"its provider needs {needed.name!r}, which has neither a default nor a marker."
+    for needed in provider.definition.required:
+        if needed not in plan.parameters:
+            reason = f"its provider needs {needed!r}, which has neither a default nor a marker."
             raise InjectionError(definition.name, parameter.name, reason)
 
 

@@ -40,7 +40,7 @@ class Receiver:
         """The same from a place, with a message that fits, in a context of its own."""
         self.names = tuple(one.name for one in taken)
         """The keys that it takes."""
-        self.required = tuple(one.name for one in taken if one.default is one.empty)
+        self.required = tuple(name for name in definition.required if name not in injected)
         self.takes_all = any(one.kind is one.VAR_KEYWORD for one in definition.parameters)
         """Whether it takes every key."""
         self._positional = {one.name: one.default for one in taken if one.kind is one.POSITIONAL_ONLY}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from flowscope import Flow, FlowRun, RunStatus
-from flowscope.coordination import FlowCoordinator, FlowType, WorkerPool
+from flowscope.coordination import CoordinationError, FlowCoordinator, FlowType, WorkerPool
 from support.coordination import flows
 from support.coordination.flows import Gate, named, noop
 
@@ -117,3 +117,49 @@ async def test_a_call_that_is_cancelled_before_it_begins_leaves_no_trace() -> No
     with pytest.raises(asyncio.CancelledError):
         await call
     await pool.shutdown()
+
+
+@TYPES
+@pytest.mark.parametrize("function", [flows.leave, flows.leave_async])
+def test_a_gathered_call_that_exits_is_an_error_of_its_own(flow_type: FlowType, function: Callable[[int], Any]) -> None:
+    """Where the call is itself an asyncio task, its error has the exit as its cause; the loop and other calls go on."""
+
+    async def main() -> list[object]:
+        pool = WorkerPool(max_processes=1)
+        try:
+            calls = (
+                pool.submit_task("leaves", flow_type, function, 5),
+                pool.submit_task("b", flow_type, flows.triple, 14),
+            )
+            return [*await asyncio.gather(*calls, return_exceptions=True)]
+        finally:
+            await pool.shutdown()
+
+    error, value = asyncio.run(main())
+    assert isinstance(error, CoordinationError)
+    assert isinstance(error.__cause__, SystemExit)
+    assert (error.what, error.__cause__.code, value) == ("task 'leaves'", 5, 42)
+
+
+def test_an_exit_in_a_task_group_is_raised_by_the_group() -> None:
+    """Both a call and a wait for it, each an asyncio task of a group, fail that group and not the event loop."""
+
+    async def main() -> list[BaseException | None]:
+        pool, gate = WorkerPool(), Gate()
+
+        def leave(_: object) -> None:
+            gate.wait(None)
+            raise SystemExit(5)
+
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                call = group.create_task(pool.submit_task("a", FlowType.THREAD, leave, None))
+                await gate.until_reached()
+                wait = group.create_task(pool.wait_for_task("a"))
+                await asyncio.sleep(0)
+                gate.opened.set()
+        assert {call.exception(), wait.exception()} == set(caught.value.exceptions)
+        await pool.shutdown()
+        return [error.__cause__ for error in caught.value.exceptions]
+
+    assert [type(cause) for cause in asyncio.run(main())] == [SystemExit, SystemExit]

@@ -5,6 +5,7 @@ import asyncio
 import inspect
 import threading
 from collections.abc import Callable, Coroutine
+from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from ..concurrency.event_loops import in_loop
@@ -70,7 +71,9 @@ class WorkerPool:
             timeout: Seconds from its start; None is no limit, 0 is over before it begins.
 
         Raises:
-            CoordinationError: The id is active already, the pool is shut down, or there is no such type.
+            CoordinationError: The id is active already, the pool is shut down, there is no such type, or the call has
+                left with a `SystemExit`, which is the cause, and this coroutine is itself an asyncio task, as in
+                `asyncio.gather` and `create_task`: an exit that is raised there ends the event loop.
             TaskTimeoutError: The call has not ended in time.
             WorkerDiedError: Its process has died.
             SerializationError: The function, the data or the value cannot travel between processes.
@@ -81,7 +84,8 @@ class WorkerPool:
             reason = f"cannot run as {flow_type!r}. Choose one of {[*map(str, FlowType)]}."
             raise CoordinationError(f"task {task_id!r}", reason)
         work = self._call(task_id, FlowType(flow_type), func, input_data, timeout)
-        return (await self._admit(task_id, work).work).read()
+        ending = await self._admit(task_id, work).work
+        return ending.read(task_id, inspect.currentframe())
 
     def _admit(self, task_id: str, work: Coroutine[Any, Any, object]) -> "_PoolCall":
         """Start a call under its id."""
@@ -129,6 +133,7 @@ class WorkerPool:
         Raises:
             TimeoutError: It has not ended in time.
             CancelledError: It was cancelled.
+            CoordinationError: It has left with a `SystemExit`, and this coroutine is itself an asyncio task.
             BaseException: What the function raised.
         """
         with self._lock:
@@ -137,7 +142,7 @@ class WorkerPool:
             return None
         if not await pool_call.ended.wait(timeout):
             raise TimeoutError(f"task {task_id!r} has not ended after {timeout:g} s")
-        return pool_call.work.result().read()
+        return pool_call.work.result().read(task_id, inspect.currentframe())
 
     async def shutdown(self, wait: bool = True) -> None:
         """Take no more calls, and let the workers go.
@@ -162,11 +167,25 @@ class _Ending(NamedTuple):
     value: object
     interrupt: BaseException | None
 
-    def read(self) -> object:
-        """What it returned; an interrupt is raised to the one who asks."""
+    def read(self, task_id: str, reader: FrameType | None) -> object:
+        """What it returned; an interrupt is raised in the frame that reads it.
+
+        Raises:
+            CoordinationError: It is an exit, and the reader would raise it in the step of an asyncio task.
+        """
+        if isinstance(self.interrupt, SystemExit) and _is_asyncio_task(reader):
+            reason = f"has left with {self.interrupt!r}. Await it in a coroutine that catches SystemExit, to get that."
+            raise CoordinationError(f"task {task_id!r}", reason) from self.interrupt
         if self.interrupt is not None:
             raise self.interrupt
         return self.value
+
+
+def _is_asyncio_task(frame: FrameType | None) -> bool:
+    """Whether the coroutine of a frame is the running asyncio task, and not awaited by another coroutine."""
+    task = asyncio.current_task()
+    coroutine = None if task is None else task.get_coro()
+    return inspect.iscoroutine(coroutine) and coroutine.cr_frame is frame
 
 
 async def _ending_of(work: Coroutine[Any, Any, object]) -> _Ending:

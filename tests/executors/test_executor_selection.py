@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import os
+import re
 import threading
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
@@ -171,11 +172,11 @@ def test_wrong_executors_are_refused(wrong: Any) -> None:
             task(executor=wrong)(locate.__wrapped__)  # type: ignore[attr-defined] # pyright: ignore[reportFunctionMemberAccess]
 
 
-@pytest.mark.parametrize("workers", [0, -1])
+@pytest.mark.parametrize("workers", [0, -1, "2", 1.5, True, [2]])
 @pytest.mark.parametrize("kind", [ThreadExecutor, ProcessExecutor])
-def test_an_executor_needs_a_worker(kind: Callable[[int], Executor], workers: int) -> None:
-    """Less than one worker is an error that says so."""
-    with pytest.raises(DefinitionError, match=rf"max_workers is {workers}"):
+def test_an_executor_needs_a_worker(kind: Callable[[Any], Executor], workers: Any) -> None:
+    """Less than one worker, or what is no whole number, is an error that says what was wanted."""
+    with pytest.raises(DefinitionError, match=re.escape(f"max_workers is {workers!r}, wanted a whole number")):
         kind(workers)
 
 

@@ -213,13 +213,13 @@ def test_none_and_falsy_items_are_items() -> None:
         assert len(list(map_tasks(echo, values).as_completed())) == len(values)
 
 
-WRONG: list[Any] = [0, -1]
+WRONG: list[Any] = [0, -1, "3", 1.5, True]
 
 
 @pytest.mark.parametrize("limit", WRONG)
 def test_a_wrong_limit_is_refused(limit: Any) -> None:
-    """Less than one task in flight is an error, when the map is made."""
-    with pytest.raises(DefinitionError, match=rf"limit is {limit}"):
+    """Less than one task in flight, or what is no whole number, is an error when the map is made."""
+    with pytest.raises(DefinitionError, match=rf"limit is {limit!r}, wanted a whole number"):
         map_tasks(echo, [], limit=limit)
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -178,8 +178,8 @@ def test_a_platform_without_worker_processes(tmp_path: Path) -> None:
     assert run(tmp_path, body) == ["ModuleNotFoundError ModuleNotFoundError ModuleNotFoundError"]
 
 
-@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
-def test_a_start_timeout_that_cannot_work(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), "3", None, True])
+def test_a_start_timeout_that_cannot_work(seconds: Any) -> None:
     """It is refused when the executor is made."""
     with pytest.raises(DefinitionError, match="start_timeout"):
         ProcessExecutor(start_timeout=seconds)

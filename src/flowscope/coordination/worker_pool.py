@@ -40,7 +40,7 @@ class WorkerPool:
             max_processes: How many in processes; None is the number of processors.
 
         Raises:
-            DefinitionError: A number is below 1.
+            DefinitionError: A number is below 1, or no whole number.
         """
         self._executors: dict[FlowType, Executor] = {
             FlowType.THREAD: ThreadExecutor(max_threads),

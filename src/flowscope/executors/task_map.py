@@ -9,7 +9,9 @@ from typing import Any, Generic, Self, TypeVar, overload
 
 from ..concurrency.blocking import blocking_section
 from ..concurrency.latch import new_waiter, waker
+from ..engine.definitions.options import whole_number
 from ..errors import DefinitionError
+from ..serialization.json_values import safe_repr
 from .selection import executor_for
 from .submission.future import TaskFuture
 from .submission.submission import TaskSubmission
@@ -41,12 +43,14 @@ def map_tasks(task_fn: Callable[[Any], Any], iterable: Iterable[Any], /, *, limi
             asyncio.
 
     Raises:
-        DefinitionError: `task_fn` is no task, or a generator; or `limit` is below 1.
+        DefinitionError: `task_fn` is no task, or a generator; or `limit` is no whole number, or below 1.
     """
     task_of(task_fn)
-    if limit is not None and limit < 1:
-        raise DefinitionError("map_tasks", f"limit is {limit!r}, wanted at least 1, or None.")
-    return TaskMap(task_fn, iterable, limit)
+    count = whole_number(limit)
+    if limit is not None and (count is None or count < 1):
+        reason = f"limit is {safe_repr(limit)}, wanted a whole number of at least 1, or None."
+        raise DefinitionError("map_tasks", reason)
+    return TaskMap(task_fn, iterable, count)
 
 
 class TaskMap(Generic[T_co]):

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
+from operator import index
 from typing import Any, Final, SupportsIndex
 
 from ...errors import DefinitionError
 from ...model.config import FlowConfig
 from ...serialization.json_leaves import safe_repr
 
-__all__ = ["check_names", "check_types", "tags_of"]
+__all__ = ["check_names", "check_types", "is_number", "tags_of", "whole_number"]
 
 _OTHER_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
     "flow": {
@@ -88,8 +89,19 @@ def _is_bool(value: object) -> bool:
     return isinstance(value, bool)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Whether a value is a real number; True and False are none."""
     return isinstance(value, _REAL) and not isinstance(value, bool)
+
+
+def whole_number(value: object) -> int | None:
+    """The number that a value is, as an int; None if it is no whole number, as True and False are none."""
+    if not isinstance(value, SupportsIndex) or isinstance(value, bool):
+        return None
+    try:
+        return index(value)
+    except TypeError:  # as for arrays, which are numbers only if they have one element
+        return None
 
 
 def _are_tags(value: object) -> bool:
@@ -117,11 +129,11 @@ _EXPECTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
         lambda value: isinstance(value, SupportsIndex) and not isinstance(value, bool),
         "a whole number of extra attempts",
     ),
-    "retry_delay": (_is_number, "a number of seconds"),
-    "retry_backoff": (_is_number, "a number"),
-    "retry_jitter": (_is_number, "a number"),
+    "retry_delay": (is_number, "a number of seconds"),
+    "retry_backoff": (is_number, "a number"),
+    "retry_jitter": (is_number, "a number"),
     "timeout": (
-        lambda value: value is None or _is_number(value),
+        lambda value: value is None or is_number(value),
         "a number of seconds above 0, or None for no limit",
     ),
     "tags": (_are_tags, "a text, or a tuple of texts"),

@@ -8,7 +8,9 @@ from typing import Final, Literal
 from weakref import finalize
 
 from ...concurrency.thread_pool import Pool, Worker
+from ...engine.definitions.options import is_number
 from ...errors import DefinitionError
+from ...serialization.json_values import safe_repr
 from ..remote.interpreter_exit import refuse_at_exit
 from ..submission.executor import Executor, Submission
 from .thread_executor import checked_workers, refuse_submission
@@ -37,7 +39,8 @@ class ProcessExecutor(Executor):
             that is late is killed, and its call fails with a `WorkerDiedError`; `math.inf` waits as long as it takes.
 
     Raises:
-        DefinitionError: `max_workers` is below 1, `start_timeout` is not above 0, or there is no such start method here.
+        DefinitionError: `max_workers` is no whole number or below 1, `start_timeout` is no number or not above 0, or
+            there is no such start method here.
     """
 
     name = "process"
@@ -53,8 +56,9 @@ class ProcessExecutor(Executor):
         method = start_method or _METHODS[0]
         if method not in _METHODS:
             raise DefinitionError("ProcessExecutor", f"start_method is {method!r}, wanted one of {_METHODS}.")
-        if math.isnan(start_timeout) or start_timeout <= 0:
-            raise DefinitionError("ProcessExecutor", f"start_timeout is {start_timeout!r}, wanted seconds above 0.")
+        if not is_number(start_timeout) or math.isnan(start_timeout) or start_timeout <= 0:
+            reason = f"start_timeout is {safe_repr(start_timeout)}, wanted seconds above 0, or math.inf for no limit."
+            raise DefinitionError("ProcessExecutor", reason)
         size = checked_workers("ProcessExecutor", max_workers, os.cpu_count() or 1)
         make_worker = partial(_LazyWorker, method, start_timeout)
         self._pool: Pool[Submission] = Pool(

@@ -5,7 +5,9 @@ import threading
 from weakref import finalize
 
 from ...concurrency.thread_pool import Pool
+from ...engine.definitions.options import whole_number
 from ...errors import DefinitionError
+from ...serialization.json_leaves import safe_repr
 from ..submission.executor import Executor, Submission
 
 __all__ = ["ThreadExecutor", "checked_workers", "default_threads", "refuse_submission"]
@@ -21,7 +23,7 @@ class ThreadExecutor(Executor):
         max_workers: None for four more than there are processors, at most 32.
 
     Raises:
-        DefinitionError: `max_workers` is below 1.
+        DefinitionError: `max_workers` is no whole number, or below 1.
     """
 
     name = "thread"
@@ -72,14 +74,17 @@ def default_threads() -> int:
     return min(32, (os.cpu_count() or 1) + 4)
 
 
-def checked_workers(what: str, wanted: int | None, default: int) -> int:
+def checked_workers(what: str, wanted: object, default: int) -> int:
     """How many workers an executor has.
 
     Raises:
-        DefinitionError: It wants less than one.
+        DefinitionError: It wants no whole number, or less than one.
     """
     if wanted is None:
         return default
-    if wanted < 1:
-        raise DefinitionError(what, f"max_workers is {wanted!r}, wanted a number of at least 1, or None.")
-    return wanted
+    size = whole_number(wanted)
+    if size is None or size < 1:
+        raise DefinitionError(
+            what, f"max_workers is {safe_repr(wanted)}, wanted a whole number of at least 1, or None."
+        )
+    return size

@@ -251,10 +251,11 @@ def test_what_is_no_flow_is_refused() -> None:
 
 
 @pytest.mark.parametrize("name", ["max_concurrency", "max_threads", "max_processes"])
-def test_a_bound_is_at_least_one(name: str) -> None:
-    """A coordinator that could run nothing is not made."""
-    numbers: dict[str, Any] = {name: 0}
-    with pytest.raises(CoordinationError, match=name):
+@pytest.mark.parametrize("number", [0, -1, "2", 1.5, True])
+def test_a_bound_is_a_whole_number_from_one(name: str, number: Any) -> None:
+    """A coordinator that could run nothing, or whose bound is no whole number, is not made."""
+    numbers: dict[str, Any] = {name: number}
+    with pytest.raises(CoordinationError, match=rf"{name} cannot be {number!r}\. Give a whole number"):
         FlowCoordinator(**numbers)
 
 

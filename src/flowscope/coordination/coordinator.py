@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import Any, ClassVar, Final, Self
 
 from ..concurrency.fork import call_in_forked_children
+from ..engine.definitions.options import whole_number
 from ..engine.live import Flow
 from ..errors import CoordinationError
 from ..executors.backends.thread_executor import default_threads
 from ..model.records import FlowRun
+from ..serialization.json_values import safe_repr
 from .execution import Execution
 from .runners.flow_internals import definition_of
 from .runners.selection import RunnerSelection
@@ -56,16 +58,12 @@ class FlowCoordinator:
             max_processes: How many of them in worker processes; None is the number of processors.
 
         Raises:
-            CoordinationError: A number is below 1.
+            CoordinationError: A number is below 1, or no whole number.
         """
-        given = {"max_concurrency": max_concurrency, "max_threads": max_threads, "max_processes": max_processes}
-        for name, number in given.items():
-            if number is not None and number < 1:
-                raise CoordinationError(name, f"cannot be {number!r}. Give a number from 1, or None for the default.")
-        self._limit = max_concurrency
+        self._limit = _checked_bound("max_concurrency", max_concurrency)
         self._limits = {
-            FlowType.THREAD: max_threads or default_threads(),
-            FlowType.PROCESS: max_processes or os.cpu_count() or 1,
+            FlowType.THREAD: _checked_bound("max_threads", max_threads) or default_threads(),
+            FlowType.PROCESS: _checked_bound("max_processes", max_processes) or os.cpu_count() or 1,
         }
         self._start_afresh()
 
@@ -282,6 +280,20 @@ class FlowCoordinator:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.cleanup()
+
+
+def _checked_bound(name: str, bound: object) -> int | None:
+    """How many flows run at once; None for the default.
+
+    Raises:
+        CoordinationError: It is no whole number, or below 1.
+    """
+    number = whole_number(bound)
+    if bound is not None and (number is None or number < 1):
+        raise CoordinationError(
+            name, f"cannot be {safe_repr(bound)}. Give a whole number from 1, or None for the default."
+        )
+    return number
 
 
 def _check_param(flow: Flow[Any], flow_id: str, param: str) -> None:

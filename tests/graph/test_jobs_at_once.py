@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,18 @@ import pytest
 
 from flowscope import FlowConfig, FlowEvent, RunStatus, flow_events
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph, TaskPriority
-from support.graph.routines import BOUND, Counter, Gate, Hold, Relay, Source, begun, called, graph_of, values_of
+from support.graph.routines import BOUND, AsyncGate, Counter, Gate, Hold, Relay, Source, begun, called, graph_of, values_of
 
 MODES = ["sequential", "concurrent"]
+
+
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """A test without the garbage collector, which would hide a cycle."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def _add(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
@@ -304,6 +313,43 @@ def test_the_threads_of_a_graph_end_with_it(mode: Any) -> None:
         if thread.name.startswith("flowscope-graph"):
             thread.join(BOUND)
             assert not thread.is_alive()
+
+
+def _fail() -> None:
+    raise ValueError
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("act", [lambda: None, _fail], ids=["completes", "fails"])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_graph_that_is_dropped_while_its_job_runs_ends_with_it(
+    mode: Any, act: Callable[[], None], is_async: bool, uncollected: None
+) -> None:
+    """Its threads leave with the job, sooner than idle ones do, and without the garbage collector."""
+    before = set(threading.enumerate())
+    gate, async_gate = Gate(), AsyncGate()
+
+    def handle() -> None:
+        gate.pass_through()
+        act()
+
+    async def handle_async() -> None:
+        await async_gate.pass_through()
+        act()
+
+    graph = graph_of(Source(count=2), called(handle_async if is_async else handle), execution_strategy=mode)
+    job = graph.start("a")
+    (async_gate if is_async else gate).wait_entered()
+    threads = [each for each in set(threading.enumerate()) - before if each.name.startswith("flowscope-graph")]
+    assert threads
+    dropped = weakref.ref(graph)
+    del graph
+    (async_gate if is_async else gate).open()
+    for thread in threads:
+        thread.join(BOUND / 4)
+    assert dropped() is None
+    assert [thread.name for thread in threads if thread.is_alive()] == []
+    assert job.status == (RunStatus.FAILED if act is _fail else RunStatus.COMPLETED)
 
 
 class _Load:

@@ -23,7 +23,8 @@ class RunningJobs:
     """What runs on one graph. May be used from any thread."""
 
     def __init__(self, graph_port: GraphPort) -> None:
-        self._graph_port = graph_port
+        self._graph_ref = weakref.ref(graph_port)
+        """Not the graph, which would be in a cycle then: its threads leave when nobody holds it, not some time later."""
         self._lock = threading.RLock()
         self._job_runs: dict[int, JobRun] = {}
         """By the identity of the job."""
@@ -34,6 +35,14 @@ class RunningJobs:
         weakref.finalize(self, _close, self._workers).atexit = False
         self.latest: JobState | None = None
         """The job that was started or resumed last."""
+
+    @property
+    def _graph_port(self) -> GraphPort:
+        """The graph, by whose methods all of this is used."""
+        graph_port = self._graph_ref()
+        if graph_port is None:
+            raise ReferenceError("the graph is gone")
+        return graph_port
 
     def set_width(self, width: int) -> None:
         """Let so many activations of concurrent jobs to come run at once."""

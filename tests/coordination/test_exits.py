@@ -151,14 +151,15 @@ def test_an_exit_in_a_task_group_is_raised_by_the_group() -> None:
             gate.wait(None)
             raise SystemExit(5)
 
+        tasks: list[asyncio.Task[Any]] = []
         with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as group:
-                call = group.create_task(pool.submit_task("a", FlowType.THREAD, leave, None))
+                tasks.append(group.create_task(pool.submit_task("a", FlowType.THREAD, leave, None)))
                 await gate.until_reached()
-                wait = group.create_task(pool.wait_for_task("a"))
+                tasks.append(group.create_task(pool.wait_for_task("a")))
                 await asyncio.sleep(0)
                 gate.opened.set()
-        assert {call.exception(), wait.exception()} == set(caught.value.exceptions)
+        assert {each.exception() for each in tasks} == set(caught.value.exceptions)
         await pool.shutdown()
         return [error.__cause__ for error in caught.value.exceptions]
 

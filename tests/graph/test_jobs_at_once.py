@@ -19,7 +19,19 @@ import pytest
 
 from flowscope import FlowConfig, FlowEvent, RunStatus, flow_events
 from flowscope.graph import ErrorHandler, ErrorStrategy, GraphError, JobState, Routine, RoutineGraph, TaskPriority
-from support.graph.routines import BOUND, AsyncGate, Counter, Gate, Hold, Relay, Source, begun, called, graph_of, values_of
+from support.graph.routines import (
+    BOUND,
+    AsyncGate,
+    Counter,
+    Gate,
+    Hold,
+    Relay,
+    Source,
+    begun,
+    called,
+    graph_of,
+    values_of,
+)
 
 MODES = ["sequential", "concurrent"]
 

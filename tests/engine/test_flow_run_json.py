@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
@@ -74,6 +75,8 @@ def check(run: Flow[Any]) -> FlowRun[Any]:
     text, expected = run.flow_run_json(), run.flow_run.model_dump_json()
     assert json.loads(text) == json.loads(expected)
     assert list(json.loads(text)) == list(json.loads(expected))
+    for own, other in zip(json.loads(text)["tasks"], json.loads(expected)["tasks"], strict=True):
+        assert list(own) == list(other)
     loaded: FlowRun[Any] = FlowRun.model_validate_json(text)
     assert loaded == FlowRun.model_validate_json(expected)
     return loaded
@@ -83,6 +86,31 @@ def check(run: Flow[Any]) -> FlowRun[Any]:
 def test_it_says_what_the_record_says_of_any_values(values: list[Any]) -> None:
     """Strange text, numbers, bytes, keys, classes and secrets."""
     check(work(values).execute())
+
+
+def listed(value: Any) -> Any:
+    """A list around a value."""
+    return [value]
+
+
+def mixed(value: Any) -> Any:
+    """A list, a dict and a tuple around a value, with a secret beside it."""
+    return [{"inner": (value, {"password": "open-sesame"})}]
+
+
+def declared(value: Any) -> Any:
+    """A list around a value, with a class that has a say in its JSON."""
+    return [value, Writing()]
+
+
+@pytest.mark.parametrize("wrap", [listed, mixed, declared])
+@pytest.mark.parametrize("depth", [30, 33, 97, 98, 99, 100, 101, 150])
+def test_it_cuts_deep_values_where_the_record_does(wrap: Callable[[Any], Any], depth: int) -> None:
+    """Arguments by position count the list that they stand in, as those by name count their dict."""
+    value: Any = "bottom"
+    for _ in range(depth):
+        value = wrap(value)
+    check(work([value]).execute())
 
 
 def test_it_says_what_few_tasks_have() -> None:

@@ -1,6 +1,6 @@
 """Writes the JSON of a run's record, without building the records of its tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -22,6 +22,9 @@ _NAMES: Final = tuple(FlowRun.model_fields)
 _BEFORE: Final = frozenset(_NAMES[: _NAMES.index("tasks")])
 _AFTER: Final = frozenset(_NAMES[_NAMES.index("tasks") + 1 :])
 _SMALL: Final = 1 << 63
+_LEAVES: Final = frozenset(map(id, (int, str, bool, float, bytes, type(None))))
+"""Classes of values that hold no others."""
+_TYPE: Any = type
 _SECOND: Final = 1_000_000
 """In microseconds."""
 _NO_EXTRAS: Final = ',"error":null,"executor":"inline","abandoned_thread":null'
@@ -44,7 +47,7 @@ class _Tasks:
 
     def texts(self, calls: list[Call]) -> list[str]:
         """One text for each call, in one loop: rare facts are looked up only where a run has them."""
-        run, now, value_text = self._run, tick(), self._value
+        run, now, value_text, args_text = self._run, tick(), self._value, self._args
         handle, anchor, root, remote_ids = run.handle, run.handle.anchor, run.root, run.handle.remote_task_ids
         pending, prefix = RunStatus.PENDING, f'{{"task_id":"task-{handle.token}-'
         has_extras = bool(run.failures or run.placements or run.abandoned_threads)
@@ -56,7 +59,7 @@ class _Tasks:
             if definition is not latest:
                 latest, (name, tail, hides) = definition, self._parts(definition)
             if type(inputs) is tuple and not hides:
-                args, kwargs = ",".join(map(value_text, inputs)), "{}"
+                args, kwargs = args_text(inputs), "{}"
             else:
                 args, kwargs = self._inputs(call, definition, hides=hides)
             moment = (started + anchor) / 1e9
@@ -70,12 +73,9 @@ class _Tasks:
                 micro = round((moment - second) * 1e6)
                 end = f'{clock}{micro:06d}Z"' if 0 < micro < _SECOND else _time_text(moment)
             head = f'{{"task_id":{_quoted(remote_ids[order])}' if order in remote_ids else f'{prefix}{order}"'
-            if parent is not root:
-                head = f'{head},"parent_task_id":{_quoted(handle.task_id(order_at(parent, handle)))}'
-            else:
-                head += ',"parent_task_id":null'
+            caller = "null" if parent is root else _quoted(handle.task_id(order_at(parent, handle)))
             texts.append(
-                f'{head},"task_name":{name},"execution_order":{order},"status":"{status._value_}",'
+                f'{head},"task_name":{name},"parent_task_id":{caller},"execution_order":{order},"status":"{status._value_}",'
                 f'"start_time":{start},"end_time":{end},'
                 f'"duration":{0 if status is pending else (ended or now) - started}e-9,'
                 f'"attempts":{1 if extras is None else extras.attempt},"input_args":[{args}],"input_kwargs":{kwargs},'
@@ -101,7 +101,20 @@ class _Tasks:
     def _inputs(self, call: Call, definition: TaskDefinition, *, hides: bool) -> tuple[str, str]:
         args: Any = self._redactor.mask_positional(definition.positional_names, call.args) if hides else call.args
         kwargs: Mapping[str, Any] = call.kwargs
-        return ",".join(map(self._value, args)), self._value(kwargs) if kwargs else "{}"
+        return self._args(args), self._value(kwargs) if kwargs else "{}"
+
+    def _args(self, args: Sequence[Any]) -> str:
+        """Positional arguments; those that hold others are written with their list, which is a level of nesting."""
+        for arg in args:
+            if id(_TYPE(arg)) not in _LEAVES:
+                return self._nested_args(args)
+        return ",".join(map(self._value, args))
+
+    def _nested_args(self, args: Sequence[Any]) -> str:
+        redactor = self._redactor
+        written = to_json_value([*map(redactor.mask, args)])
+        shown = redactor.mask(written) if any(map(redactor.declares, args)) else written
+        return to_json(shown).decode()[1:-1]
 
     def _value(self, value: Any) -> str:
         """A user's value."""

@@ -109,6 +109,34 @@ class Client:
         return f"Client({self.password!r})"
 
 
+class Slotted:
+    """A class that shows its slots."""
+
+    __slots__ = ("token", "unset")
+
+    def __init__(self, token: str) -> None:
+        self.token = token
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.token!r})"
+
+
+class PrivatelySlotted:
+    """A class whose slot has a private name."""
+
+    __slots__ = ("__password",)
+
+    def __init__(self, password: str) -> None:
+        self.__password = password
+
+    def __repr__(self) -> str:
+        return f"PrivatelySlotted({self.__password!r})"
+
+
+class SlottedWithDict(Slotted):
+    """A class with slots of its base, and a dict."""
+
+
 SECRETIVE: Final[dict[str, Callable[[], Any]]] = {
     "alias": Aliased,
     "alias for validation": Chosen,
@@ -124,6 +152,9 @@ SECRETIVE: Final[dict[str, Callable[[], Any]]] = {
     "namespace in a namespace": lambda: SimpleNamespace(login=SimpleNamespace(password=PASSPHRASE)),
     "arguments of a command": lambda: argparse.Namespace(db_password=PASSPHRASE),
     "attribute that a repr shows": lambda: Client(PASSPHRASE),
+    "slot that a repr shows": lambda: Slotted(PASSPHRASE),
+    "private slot": lambda: PrivatelySlotted(PASSPHRASE),
+    "slot of a base": lambda: SlottedWithDict(PASSPHRASE),
     "header pairs": lambda: [("Authorization", PASSPHRASE)],
     "header pairs of bytes": lambda: [(b"cookie", PASSPHRASE.encode())],
     "pair": lambda: ("X-Api-Key", PASSPHRASE),

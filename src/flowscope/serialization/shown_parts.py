@@ -8,6 +8,7 @@ from typing import Any, Final
 from pydantic import SecretBytes, SecretStr
 
 from .introspection import INTERRUPTIONS, Form, Parts, bases_of, class_of, has_base, mapping_parts, parts_of, shape_of
+from .shown_attributes import attributes_of
 
 __all__ = ["ATOMS", "NUMBERS", "VIEWS", "attributes_shown", "other_names", "parts_shown", "texts_below"]
 
@@ -75,7 +76,7 @@ def attributes_shown(value: Any) -> Parts | None:
         if has_base(kind, partial):
             return Parts(Form.FIELDS, [*((None, arg) for arg in value.args), *value.keywords.items()])
         names: list[str] = [field.name for field in getattr(kind, "__attrs_attrs__", ())]
-        held: dict[str, Any] = {name: getattr(value, name) for name in names} if names else {**vars(value)}
+        held: dict[str, Any] = {name: getattr(value, name) for name in names} if names else attributes_of(value)
     except INTERRUPTIONS:
         raise
     except BaseException:

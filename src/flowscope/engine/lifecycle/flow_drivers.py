@@ -1,6 +1,6 @@
 """Executing flows: the sync and the async driver around the decisions of `flow_lifecycle`."""
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -96,21 +96,24 @@ async def execute_async(
 def _start(run: Run, bound: BoundTarget) -> Coroutine[Any, Any, Any]:
     """Call the function, or start it; a `StopIteration` of a sync one does not pass through a coroutine."""
     run.surrounding_loop = running_loop()
+    if bound.target.is_async:
+        run.loop = run.surrounding_loop
+        return _surrounded(run, partial(bound.start, run.handle))
     with surroundings(run.handle, None):
         value = bound.start(run.handle)
-    if not bound.target.is_async and (value is None or not _is_coroutine(bound, own_kind(value))):
+    if value is None or not _is_coroutine(bound, own_kind(value)):
         return _value(value)
     run.loop = run.surrounding_loop
-    return _surrounded(run, value)
+    return _surrounded(run, lambda: value)
 
 
 async def _value(value: Any) -> Any:
     return value
 
 
-async def _surrounded(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def _surrounded(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
     with surroundings(run.handle, None):
-        return await coroutine
+        return await start()
 
 
 def open_flow(flow: LiveFlow, state: FlowState) -> Run:

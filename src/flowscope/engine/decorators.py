@@ -14,6 +14,7 @@ from ..model.config import FlowConfig
 from .definitions.callables import define, unwrap_partial
 from .definitions.options import check_names, check_types, tags_of
 from .definitions.task_definition import TaskDefinition, remember_definition
+from .flow_base import unchecked_copy
 from .lifecycle.executor_hook import ExecutorChoice
 from .lifecycle.flow_definition import FlowDefinition
 from .lifecycle.task_drivers import caller_of
@@ -114,11 +115,10 @@ def flow(
             **({} if flow_id is None else {"flow_id": flow_id}),
         }
 
-        Flow[Any](**fields)  # raises for invalid fields here, and not at each call
+        checked: Flow[Any] = Flow(**fields)  # raises for invalid fields here, so that no call has to check them
 
         def make_flow(*args: Any, **kwargs: Any) -> Flow[Any]:
-            new_flow: Flow[Any] = Flow(**fields)
-            return new_flow.setup_planned(planned, args, kwargs)
+            return unchecked_copy(checked).setup_planned(planned, args, kwargs)
 
         return _looks_like(function, make_flow, planned.name)
 

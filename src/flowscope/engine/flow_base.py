@@ -15,6 +15,7 @@ from ..model.config import FlowConfig
 from ..model.durations import Durations, TaskDurations
 from ..model.records import FlowRun, LogEntry, Recordable
 from ..model.status import RunStatus
+from ..serialization.fast_construct import assembled_from
 from .capture.streams import write_console
 from .lifecycle.flow_state import FlowState, new_flow_id
 from .run.record_builder import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
@@ -39,11 +40,12 @@ class _Stateful(BaseModel):
             return _stored_state(self)
         except AttributeError:
             state = FlowState(_inputs_of(type(self)))
-            object.__setattr__(self, "_state", state)
+            _store_state(self, state)
             return state
 
 
 _stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
+_store_state: Callable[[_Stateful, FlowState], None] = vars(_Stateful)["_state"].__set__
 
 state_of: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_live"].fget
 """The state of a flow between executions: for this library, and hidden from users."""
@@ -226,6 +228,20 @@ def _is_response_model() -> bool:
             return frame.f_locals.get("mode") == "serialization"
         frame = frame.f_back
     return False
+
+
+F = TypeVar("F", bound=FlowInspection[Any])
+
+
+def unchecked_copy(flow: F) -> F:
+    """A flow with the same fields, which are not checked again; its id is its own, unless one was given."""
+    given = flow.__pydantic_fields_set__
+    fields = dict(flow.__dict__)
+    if "flow_id" not in given:
+        fields["flow_id"] = new_flow_id()
+    copied = assembled_from(type(flow), set(given), fields)
+    _store_state(copied, FlowState(flow._live.field_names))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
+    return copied
 
 
 _RECORDED_FIELDS = frozenset({"flow_id", "flow_name", "tags"})

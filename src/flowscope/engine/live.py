@@ -80,11 +80,12 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
 
     def setup_planned(self, target: FlowDefinition, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Self:
         """Set the function of the flow, whose plan exists already, as with `@flow`."""
-        state = self._live
-        self._name(target.name)
+        state, fields = self._live, self.__dict__
+        if not fields["flow_name"]:
+            self._name(target.name)
         hooked = type(self).task_dependencies is not Flow.task_dependencies
-        state.bound = target.bind(args, kwargs, None if hooked else state.present_provided.keys(), self.flow_name)
-        self.flow_config.custom_setup(self)
+        state.bound = target.bind(args, kwargs, None if hooked else state.present_provided.keys(), fields["flow_name"])
+        fields["flow_config"].custom_setup(self)
         return self
 
     def _own_target(self) -> Callable[..., Any]:
@@ -133,29 +134,30 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
 
     def execute_flow(self, flow_run_params: Mapping[str, Any] | None = None) -> Self:
         """Run to the end like `execute`, with parameters of this run that go into its record as `run_params`."""
-        execute(self, self._live, self._bound(), flow_run_params)
+        state = self._live
+        execute(self, state, state.bound or self._own_bound(), flow_run_params)
         return self
 
     async def execute_async(self, flow_run_params: Mapping[str, Any] | None = None) -> Self:
         """Run to the end in the running event loop, and return this flow; a sync flow runs in this thread."""
-        await execute_async(self, self._live, self._bound(), flow_run_params)
+        state = self._live
+        await execute_async(self, state, state.bound or self._own_bound(), flow_run_params)
         return self
 
     def __await__(self) -> Generator[Any, Any, Self]:
         """`await flow` is `await flow.execute_async()`."""
         return self.execute_async().__await__()
 
-    def _bound(self) -> BoundTarget:
-        """The function and its arguments; a subclass sets itself up."""
-        state = self._live
-        if state.bound is None:
-            own = type(self)
-            if not hasattr(self, "run") and own.main is Flow.main and own.setup is Flow.setup:
-                raise NotSetUpError(self.flow_name or "Flow")
-            self.setup()
-        if state.bound is None:  # an overridden setup() that did nothing
+    def _own_bound(self) -> BoundTarget:
+        """The function of a subclass, which sets itself up."""
+        own = type(self)
+        if not hasattr(self, "run") and own.main is Flow.main and own.setup is Flow.setup:
+            raise NotSetUpError(self.flow_name or "Flow")
+        self.setup()
+        bound = self._live.bound
+        if bound is None:  # an overridden setup() that did nothing
             raise NotSetUpError(self.flow_name)
-        return state.bound
+        return bound
 
     def __enter__(self) -> Self:
         """Enter a block that is the run: tasks called in it belong to this flow.

@@ -98,9 +98,11 @@ def _begin(*, captures_logging: bool, captures_prints: bool) -> tuple[StreamProx
             hook_logging()
         if not captures_prints:
             return ()
-        hook_debugger(_write_past_flow)
-        proxies = tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
+        if "pdb" in sys.modules:
+            hook_debugger(_write_past_flow)
+        proxies = _installed_again() or tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
         if proxies:
+            _latest[:] = proxies
             _watch.start()
         return proxies
 
@@ -110,8 +112,11 @@ def end_capture(proxies: tuple[StreamProxy, ...]) -> None:
     with LOCKS.installing:
         for proxy in proxies:
             proxy.flows -= 1
-            if proxy.flows == 0:
-                _uninstall(proxy)
+            if not proxy.flows:
+                if SYS.get("stdout") is proxy:
+                    SYS["stdout"] = proxy.real
+                if SYS.get("stderr") is proxy:
+                    SYS["stderr"] = proxy.real
         if proxies:
             _watch.stop()
 
@@ -122,6 +127,24 @@ _proxies: Final[dict[StreamName, tuple[StreamProxy, ...]]] = dict.fromkeys(_NAME
 The latest one stays between flows: `print` looks up `sys.stdout` without a reference to it, so that a print of another
 thread would write to a freed object.
 """
+
+
+_latest: Final[list[StreamProxy]] = []
+"""The proxies of the flow that has started last."""
+
+
+def _installed_again() -> tuple[StreamProxy, ...]:
+    """The proxies of the flow that has started last, if the present streams are theirs; else an empty tuple."""
+    if len(_latest) != len(_NAMES):
+        return ()
+    stdout, stderr = SYS.get("stdout"), SYS.get("stderr")
+    out, err = _latest
+    if not ((stdout is out.real or stdout is out) and (stderr is err.real or stderr is err)):
+        return ()
+    out.flows += 1
+    err.flows += 1
+    SYS["stdout"], SYS["stderr"] = out, err
+    return out, err
 
 
 def _installed(name: StreamName) -> StreamProxy | None:
@@ -145,12 +168,6 @@ def _known_proxy(name: StreamName, stream: Any) -> StreamProxy | None:
         if proxy.real is stream or proxy is stream:
             return proxy
     return None
-
-
-def _uninstall(proxy: StreamProxy) -> None:
-    for name in _NAMES:
-        if SYS.get(name) is proxy:
-            SYS[name] = proxy.real
 
 
 def _assign(name: StreamName, stream: Any) -> None:
@@ -203,4 +220,5 @@ def _forget_in_child() -> None:
         if type(stream) is StreamProxy:
             SYS[name] = stream.real
         _proxies[name] = ()
+    _latest.clear()
     _watch.forget()

@@ -37,6 +37,14 @@ class ArgumentValidator:
         self._collected = last.name if collects and last is not None else None
         """The parameter that collects keywords as a typed dict, of which some may be required."""
         self._required = definition.required
+        self._defaults = tuple(
+            (each.name, each.default)
+            for each in definition.named
+            if each.default is not each.empty and each.name not in fields
+        )
+        names = tuple(each.name for each in definition.parameters)
+        self._recorded = names[1:] if definition.binds_self else names
+        """The parameters that a record shows: all but `self`."""
 
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any], provided: Set[str] | None = frozenset()
@@ -116,16 +124,9 @@ class ArgumentValidator:
             defaults: Those of fields.
             without: The parameters that are injected.
         """
-        inputs = {
-            each.name: each.default
-            for each in self._definition.named
-            if each.default is not each.empty and each.name not in without and each.name not in self._fields
-        }
+        inputs = {name: default for name, default in self._defaults if name not in without}
         inputs |= {**defaults, **bound.arguments}
-        ordered = {each.name: inputs[each.name] for each in self._definition.parameters if each.name in inputs}
-        if self._definition.binds_self:
-            ordered.pop(self._definition.parameters[0].name, None)
-        return ordered
+        return {name: inputs[name] for name in self._recorded if name in inputs}
 
     def _checker_of(self, name: str, function: str, owner: object = None) -> "_Checker | None":
         """The checker of a parameter; made at the first argument, when all names in annotations are defined."""

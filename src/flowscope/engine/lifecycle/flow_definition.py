@@ -67,7 +67,7 @@ class FlowDefinition:
         bound = self._validator.bind(args, kwargs, provided)
         if (self._validate and self._validator.try_coerce(bound, flow_name)) or self._plan.fields:
             args, kwargs = bound.args, bound.kwargs
-        defaults = self._plan.field_values(bound.arguments, complete=False)
+        defaults = self._plan.field_values(bound.arguments, complete=False) if self._plan.fields else {}
         params = self._validator.inputs(bound, defaults, without=self._hidden)
         return BoundTarget(self, args, kwargs, params, bound.arguments.keys(), defaults=defaults)
 
@@ -123,13 +123,15 @@ class BoundTarget:
 
     def call(self, handle: Handle) -> Any:
         """Call a sync function in the run."""
-        return self.target.call(handle, *self._arguments(handle))
+        if self._defaults:
+            return self.target.call(handle, *self._completed(handle))
+        return self.target.call(handle, self.args, self.kwargs)
 
     def start(self, handle: Handle) -> Any:
         """Call a function of either kind in the run; a coroutine has to be awaited."""
-        return self.target.start(handle, *self._arguments(handle))
+        if self._defaults:
+            return self.target.start(handle, *self._completed(handle))
+        return self.target.start(handle, self.args, self.kwargs)
 
-    def _arguments(self, handle: Handle) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        if not self._defaults:
-            return self.args, self.kwargs
+    def _completed(self, handle: Handle) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return self.target.completed(self.args, self.kwargs, self._defaults, handle.provided)

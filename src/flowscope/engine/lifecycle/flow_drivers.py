@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, final
 
 from ...concurrency.event_loops import run_in_new_loop, running_loop
 from ...model.status import RunStatus
@@ -10,6 +10,7 @@ from ..definitions.callables import Kind
 from ..definitions.deferred import own_kind
 from ..injection.provider_stack import value_unless
 from ..run.run import Run, surroundings
+from ..run.sinks import Activation
 from ..scope.context import LiveFlow
 from .flow_definition import BoundTarget
 from .flow_lifecycle import (
@@ -24,7 +25,7 @@ from .flow_lifecycle import (
     settle,
 )
 from .flow_state import FlowState
-from .steps import blocking_step, perform, perform_async, waiting_step
+from .steps import perform, perform_async, waiting_step
 
 __all__ = ["close_flow", "execute", "execute_async", "open_flow"]
 
@@ -33,12 +34,8 @@ def execute(flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Ma
     """Run a flow to its end: an async one in a new event loop."""
     if bound.target.is_async:
         run_in_new_loop(lambda: execute_async(flow, state, bound, run_params))
-    else:
-        _execute_sync(flow, state, bound, run_params)
-
-
-def _execute_sync(flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
-    ending = perform(execution(flow, state, run_params, lambda run: blocking_step(partial(_call, run, bound))))
+        return
+    ending = perform(execution(flow, state, run_params, partial(_FunctionCall, bound)))
     try:
         if ending is not None:
             raise ending
@@ -46,10 +43,28 @@ def _execute_sync(flow: LiveFlow, state: FlowState, bound: BoundTarget, run_para
         del ending  # it would hold this frame, and this frame it
 
 
-def _call(run: Run, bound: BoundTarget) -> Any:
-    with surroundings(run.handle, None):
-        value = bound.call(run.handle)
-        if value is None or not _is_coroutine(bound, own_kind(value)):
+@final
+class _FunctionCall:
+    """The step of a run that calls the flow's function."""
+
+    __slots__ = ("_bound", "_run")
+
+    def __init__(self, bound: BoundTarget, run: Run) -> None:
+        self._bound = bound
+        self._run = run
+
+    def block(self) -> Any:
+        """Call a sync function, and run the coroutine of its own that it may return."""
+        run = self._run
+        if run.activation is None:
+            return self._call()
+        with run.activation(None):
+            return self._call()
+
+    def _call(self) -> Any:
+        run = self._run
+        value = self._bound.call(run.handle)
+        if value is None or not _is_coroutine(self._bound, own_kind(value)):
             return value
         try:
             outcome = run_in_new_loop(partial(_await_and_close, run, value))
@@ -57,6 +72,20 @@ def _call(run: Run, bound: BoundTarget) -> Any:
             value.close()  # there is no event loop for it
             raise
         return value_unless(outcome.error, outcome.value)
+
+    def wait(self) -> Coroutine[Any, Any, Any]:
+        """Call the function, or start it; a `StopIteration` of a sync one does not pass through a coroutine."""
+        bound, run = self._bound, self._run
+        run.surrounding_loop = running_loop()
+        if bound.target.is_async:
+            run.loop = run.surrounding_loop
+            return _surrounded(run, partial(bound.start, run.handle))
+        with surroundings(run.handle, None):
+            value = bound.start(run.handle)
+        if value is None or not _is_coroutine(bound, own_kind(value)):
+            return _value(value)
+        run.loop = run.surrounding_loop
+        return _surrounded(run, lambda: value)
 
 
 def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:
@@ -84,8 +113,7 @@ async def execute_async(
     flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None
 ) -> None:
     """Run a flow to its end in the running event loop."""
-    steps = execution(flow, state, run_params, lambda run: waiting_step(partial(_start, run, bound)))
-    ending = await perform_async(steps)
+    ending = await perform_async(execution(flow, state, run_params, partial(_FunctionCall, bound)))
     try:
         if ending is not None:
             raise ending
@@ -93,26 +121,16 @@ async def execute_async(
         del ending  # it would hold this frame, and this frame it
 
 
-def _start(run: Run, bound: BoundTarget) -> Coroutine[Any, Any, Any]:
-    """Call the function, or start it; a `StopIteration` of a sync one does not pass through a coroutine."""
-    run.surrounding_loop = running_loop()
-    if bound.target.is_async:
-        run.loop = run.surrounding_loop
-        return _surrounded(run, partial(bound.start, run.handle))
-    with surroundings(run.handle, None):
-        value = bound.start(run.handle)
-    if value is None or not _is_coroutine(bound, own_kind(value)):
-        return _value(value)
-    run.loop = run.surrounding_loop
-    return _surrounded(run, lambda: value)
-
-
 async def _value(value: Any) -> Any:
     return value
 
 
-async def _surrounded(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-    with surroundings(run.handle, None):
+def _surrounded(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Any]:
+    return start() if run.activation is None else _activated(run.activation, start)
+
+
+async def _activated(activation: Activation, start: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
+    with activation(None):
         return await start()
 
 

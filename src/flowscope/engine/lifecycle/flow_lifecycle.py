@@ -24,7 +24,7 @@ from ..run.child_tasks import ChildTasks
 from ..run.run import Run, recorded_run
 from ..scope.context import NOTHING, BlockHandle, Handle, LiveFlow, Scope, current, enter, leave
 from .flow_state import ID_PREFIX, FlowState, ensure_live_run, new_flow_id
-from .steps import Step, Steps
+from .steps import Step, Steps, TwoWayStep
 
 __all__ = [
     "begin",
@@ -61,7 +61,8 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
         AlreadyRunningError: The flow is running already.
     """
     params = dict(run_params) if run_params is not None else NOTHING
-    ensure_live_run(state)
+    if state.pending_block is not None:
+        ensure_live_run(state)
     parent_flow_id = flow_id_at(current.get())
     has_begun = False
     try:
@@ -108,21 +109,21 @@ def new_run(flow: LiveFlow, state: FlowState, parent_flow_id: str | None, block:
         if state.run is None or state.run.handle.flow_id == clean_text(flow.flow_id):
             flow.__dict__["flow_id"] = new_flow_id()
         state.data = dict(state.seed)
-    config: FlowConfig = flow.flow_config
-    token = new_token() if "flow_id" in flow.model_fields_set else flow.flow_id.removeprefix(ID_PREFIX)
+    fields = flow.__dict__  # a field of a model is read in it at once
+    flow_id, flow_name = fields["flow_id"], fields["flow_name"]
+    config: FlowConfig = fields["flow_config"]
+    token = new_token() if "flow_id" in flow.model_fields_set else flow_id.removeprefix(ID_PREFIX)
     if block is None:
-        handle = Handle(flow.flow_id, flow.flow_name, token, anchor(), weakref.ref(flow))
+        handle = Handle(flow_id, flow_name, token, anchor(), weakref.ref(flow))
     else:
         handle = block
-        block.identify(flow.flow_id, flow.flow_name, token)
-    start = RunStart(
-        handle=handle,
-        config=config,
-        tags=tuple(map(clean_text, tags_of(flow.tags))) if flow.tags else (),
-        parent_flow_id=parent_flow_id,
-    )
-    run = recorded_run(flow, start, state.listeners, write_console)
-    handle.provide(state.provided if block is None else {**state.provided, **block.provided})
+        block.identify(flow_id, flow_name, token)
+    tags = fields["tags"]
+    tags = tuple(map(clean_text, tags_of(tags))) if tags else ()
+    run = recorded_run(flow, RunStart(handle, config, tags, parent_flow_id), state.listeners, write_console)
+    provided = state.provided if block is None else {**state.provided, **block.provided}
+    if provided:
+        handle.provide(provided)
     state.run = run
     run.proxies = begin_capture(run)
     return run
@@ -156,13 +157,16 @@ def conclude(run: Run, value: object, error: BaseException | None) -> BaseExcept
 
 
 def _complete(run: Run, value: object) -> None:
-    run.log.flush(None)
+    if run.partial_lines:
+        run.log.flush(None)
     run.status = RunStatus.COMPLETED
     run.value = value
     config = run.config
-    if config.record_return_values and value is not None:
+    if not config.record_return_values:
+        return
+    if value is not None:
         run.log.add_result("flow-return-value", "the return value of the flow", value, None)
-    if config.record_return_values and (value is not None or config.print_none_return_value):
+    if value is not None or config.print_none_return_value:
         run.log.add_entry(logging.DEBUG, _ReturnValueText(run, value), None)
 
 
@@ -223,7 +227,8 @@ def execution(
         except BaseException as error:
             ending = conclude(run, None, (yield from end_children_and_providers(run, error)))
         else:
-            ending = conclude(run, value, (yield from end_children_and_providers(run, None)))
+            late = None if run.is_alone else (yield from end_children_and_providers(run, None))
+            ending = conclude(run, value, late)
     finally:  # the context before all else: an interrupt must not leave it in a flow that has ended
         try:
             if token is not None:
@@ -239,7 +244,8 @@ def execution(
             finally:
                 if not run.ended:  # an interrupt came before its first line
                     end(state, run)
-        yield from settle(run)
+        if not run.dispatcher.settled:
+            yield from settle(run)
     return ending
 
 
@@ -249,7 +255,7 @@ def end_children_and_providers(run: Run, error: Ending) -> Steps[Ending]:
         error = yield _end_of_children(run.children, error)
     if run.shared is None:
         return error
-    error = yield Step(partial(run.shared.close, error), partial(run.shared.close_async, error))
+    error = yield TwoWayStep(partial(run.shared.close, error), partial(run.shared.close_async, error))
     if run.children is None:
         return error
     error = yield _end_of_children(run.children, error)  # those that providers submit while they close
@@ -257,7 +263,7 @@ def end_children_and_providers(run: Run, error: Ending) -> Steps[Ending]:
 
 
 def _end_of_children(children: ChildTasks, error: Ending) -> Step:
-    return Step(partial(children.end, error), partial(children.end_async, error))
+    return TwoWayStep(partial(children.end, error), partial(children.end_async, error))
 
 
 def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
@@ -275,7 +281,8 @@ def end(state: FlowState, run: Run) -> None:
     if run.status is RunStatus.RUNNING:  # an interrupt kept it from being concluded
         run.status = RunStatus.CANCELLED
     try:
-        run.log.flush(None)
+        if run.partial_lines:
+            run.log.flush(None)
         if run.config.print_finished_message:
             message = f"flow {run.handle.flow_name!r} finished: {run.status} in {run.duration:.6f} s"
             run.log.add_entry(logging.INFO, message, None)
@@ -295,7 +302,7 @@ def settle(run: Run) -> Steps[None]:
     """Wait until every listener has handled every event."""
     dispatcher = run.dispatcher
     if not dispatcher.settled:
-        yield Step(partial(_settle_here, dispatcher), partial(_settle_async, dispatcher))
+        yield TwoWayStep(partial(_settle_here, dispatcher), partial(_settle_async, dispatcher))
 
 
 def _settle_here(dispatcher: EventDispatcher) -> None:

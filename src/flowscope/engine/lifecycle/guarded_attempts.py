@@ -24,7 +24,7 @@ from ..policies.policy import (
     WaitFor,
 )
 from ..scope.call import Call
-from .steps import Step, Steps, blocking_step, perform, perform_async, waiting_step
+from .steps import Step, Steps, TwoWayStep, blocking_step, perform, perform_async, waiting_step
 from .task_lifecycle import revise
 
 __all__ = ["guarded", "guarded_async"]
@@ -86,12 +86,12 @@ def _admission(policy: CallPolicy, call: Call) -> Steps[Return | Raise | None]:
 def _waiting(policy: CallPolicy, decision: BeforeAttempt) -> Step:
     match decision:
         case Wait(seconds):
-            return Step(partial(sleep, seconds), partial(sleep_async, seconds))
+            return TwoWayStep(partial(sleep, seconds), partial(sleep_async, seconds))
         case WaitFor(latch):
-            return Step(latch.wait_blocking, latch.wait)
+            return TwoWayStep(latch.wait_blocking, latch.wait)
         case Lookup(key):
             outcomes = policy.outcomes
-            return Step(partial(outcomes.look_up, key), partial(outcomes.look_up_async, key))
+            return TwoWayStep(partial(outcomes.look_up, key), partial(outcomes.look_up_async, key))
         case _:
             raise TypeError(f"{decision!r} is no decision of before_attempt")
 
@@ -101,7 +101,7 @@ def _settlement(policy: CallPolicy, call: Call, outcome: Outcome) -> Steps[BaseE
     decision = policy.after_attempt(call, outcome)
     if isinstance(decision, Record):
         outcomes = policy.outcomes
-        yield Step(
+        yield TwoWayStep(
             partial(outcomes.record, call, decision.outcome), partial(outcomes.record_async, call, decision.outcome)
         )
     elif isinstance(decision, Raise):

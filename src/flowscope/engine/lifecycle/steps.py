@@ -1,31 +1,52 @@
 """The steps of a lifecycle: their order is a generator, written once; a sync and an async driver perform it."""
 
 from collections.abc import Callable, Coroutine, Generator
-from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Protocol, TypeVar, final
 
-__all__ = ["Step", "Steps", "blocking_step", "perform", "perform_async", "waiting_step"]
+__all__ = ["Step", "Steps", "TwoWayStep", "blocking_step", "perform", "perform_async", "waiting_step"]
 
 T = TypeVar("T")
 
 
-class Step(NamedTuple):
+class Step(Protocol):
     """A part of a lifecycle that may block or wait."""
 
-    block: Callable[[], Any]
-    """Performs the step in this thread."""
-    wait: Callable[[], Coroutine[Any, Any, Any]]
-    """Performs the step in a coroutine."""
+    def block(self) -> Any:
+        """Perform the step in this thread."""
+        ...
+
+    def wait(self) -> Coroutine[Any, Any, Any]:
+        """Perform the step in a coroutine."""
+        ...
+
+
+@final
+class TwoWayStep:
+    """A step of two functions."""
+
+    __slots__ = ("_block", "_wait")
+
+    def __init__(self, block: Callable[[], Any], wait: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        self._block = block
+        self._wait = wait
+
+    def block(self) -> Any:
+        """Call the first one."""
+        return self._block()
+
+    def wait(self) -> Coroutine[Any, Any, Any]:
+        """Call the second one, for its coroutine."""
+        return self._wait()
 
 
 def blocking_step(block: Callable[[], Any]) -> Step:
     """A step for `perform` alone."""
-    return Step(block, _wrong_driver)
+    return TwoWayStep(block, _wrong_driver)
 
 
 def waiting_step(wait: Callable[[], Coroutine[Any, Any, Any]]) -> Step:
     """A step for `perform_async` alone."""
-    return Step(_wrong_driver, wait)
+    return TwoWayStep(_wrong_driver, wait)
 
 
 def _wrong_driver() -> Any:
@@ -41,34 +62,40 @@ It must not raise an exception of the user: a `StopIteration` would be lost.
 
 def perform(steps: Steps[T]) -> T:
     """Perform steps in this thread. An interrupt, wherever it comes, is an exception of the present step."""
-    resume: list[Callable[[], Step]] = [steps.__next__]  # popped before it is called, so that no frame holds an error
+    step: Step | None = None
+    errors: list[BaseException] = []  # popped before it is thrown, so that no frame holds an error
     while True:
         try:
-            step = resume.pop()()
-            resume.append(partial(steps.send, step.block()))
+            if errors:
+                step = steps.throw(errors.pop())
+            else:
+                step = steps.send(None if step is None else step.block())
         except BaseException as error:
             if _has_ended(steps):
                 if type(error) is StopIteration:
                     result: T = error.value
                     return result
                 raise
-            resume[:] = [partial(steps.throw, error)]
+            errors[:] = [error]
 
 
 async def perform_async(steps: Steps[T]) -> T:
     """Perform steps in this asyncio task. Its cancellation is an exception of the present step."""
-    resume: list[Callable[[], Step]] = [steps.__next__]
+    step: Step | None = None
+    errors: list[BaseException] = []
     while True:
         try:
-            step = resume.pop()()
-            resume.append(partial(steps.send, await step.wait()))
+            if errors:
+                step = steps.throw(errors.pop())
+            else:
+                step = steps.send(None if step is None else await step.wait())
         except BaseException as error:
             if _has_ended(steps):
                 if type(error) is StopIteration:
                     result: T = error.value
                     return result
                 raise
-            resume[:] = [partial(steps.throw, error)]
+            errors[:] = [error]
 
 
 def _has_ended(steps: Any) -> bool:

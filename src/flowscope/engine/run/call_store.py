@@ -67,6 +67,8 @@ class KeptCalls(list[Call]):
 
     def close(self, freeze: Callable[[Call], Call]) -> tuple[CallStore, list[Call]]:
         """A copy that accepts no more calls; a thread that is just appending appends to the original."""
+        if not self:
+            return _ClosedCalls(), []
         calls = self[:]
         copies = {call.order: freeze(call) for call in calls if not call.ended}
         closed = _ClosedCalls([copies.get(call.order, call) for call in calls] if copies else calls)

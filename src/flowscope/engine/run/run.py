@@ -139,6 +139,11 @@ class Run:
         self.ended = 0
 
     @property
+    def is_alone(self) -> bool:
+        """Whether it has neither submitted calls nor flow-scoped providers."""
+        return self.children is None and self.shared is None
+
+    @property
     def present_status(self) -> RunStatus:
         """`running` until its end, whatever the outcome of its function."""
         return self.status if self.ended else RunStatus.RUNNING
@@ -183,7 +188,8 @@ class Run:
     def release(self) -> None:
         """Drop the parts that only a run in progress needs."""
         self.ended = self.ended or tick()
-        self.handle.release()
+        if self.handle.run is not None:
+            self.handle.release()
         self.log.close()
         self.flow = None
         self.shared = None

@@ -100,9 +100,11 @@ def _begin(*, captures_logging: bool, captures_prints: bool) -> tuple[StreamProx
             return ()
         if "pdb" in sys.modules:
             hook_debugger(_write_past_flow)
-        proxies = _installed_again() or tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
-        if proxies:
+        proxies = _installed_again()
+        if not proxies:
+            proxies = tuple(proxy for name in _NAMES if (proxy := _installed(name)) is not None)
             _latest[:] = proxies
+        if proxies:
             _watch.start()
         return proxies
 

@@ -87,8 +87,8 @@ class StreamWatch:
     def stop(self) -> None:
         """End the watch for one user; after the last one `sys` is as it was."""
         self._users -= 1
-        if not self._users:
-            self.forget()
+        if not self._users and type(sys) is self._kind:
+            _MODULE.__class__ = ModuleType
 
     def forget(self) -> None:
         """End the watch for all users."""

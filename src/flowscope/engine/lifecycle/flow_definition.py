@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Set
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ...errors import DefinitionError
 from ..definitions.arguments import ArgumentValidator
@@ -13,6 +13,8 @@ from ..scope.context import Handle
 from .invocation import invoke, invoke_async
 
 __all__ = ["BoundTarget", "FlowDefinition"]
+
+ASYNC: Final = Kind.ASYNC  # an enum looks a member up slowly, and each flow asks
 
 
 class FlowDefinition:
@@ -42,7 +44,7 @@ class FlowDefinition:
     @property
     def is_async(self) -> bool:
         """Whether the caller has to await it."""
-        return self.definition.kind is Kind.ASYNC
+        return self.definition.kind is ASYNC
 
     def check_kind(self, kind: Kind) -> None:
         """Refuse a generator.

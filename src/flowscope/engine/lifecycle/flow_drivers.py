@@ -79,13 +79,15 @@ class _FunctionCall:
         run.surrounding_loop = running_loop()
         if bound.target.is_async:
             run.loop = run.surrounding_loop
-            return _surrounded(run, partial(bound.start, run.handle))
+            if run.activation is None:
+                return bound.start(run.handle)
+            return _activated(run.activation, partial(bound.start, run.handle))
         with surroundings(run.handle, None):
             value = bound.start(run.handle)
         if value is None or not _is_coroutine(bound, own_kind(value)):
             return _value(value)
         run.loop = run.surrounding_loop
-        return _surrounded(run, lambda: value)
+        return _awaited(value) if run.activation is None else _activated(run.activation, lambda: value)
 
 
 def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:
@@ -123,10 +125,6 @@ async def execute_async(
 
 async def _value(value: Any) -> Any:
     return value
-
-
-def _surrounded(run: Run, start: Callable[[], Coroutine[Any, Any, Any]]) -> Coroutine[Any, Any, Any]:
-    return start() if run.activation is None else _activated(run.activation, start)
 
 
 async def _activated(activation: Activation, start: Callable[[], Coroutine[Any, Any, Any]]) -> Any:

@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 reset: Final = current.reset
+RUNNING: Final = RunStatus.RUNNING  # an enum looks a member up slowly, and each flow asks
+COMPLETED: Final = RunStatus.COMPLETED
 
 Ending = BaseException | None
 """The error with which a run ends; None for a run that completes."""
@@ -63,19 +65,21 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
     params = dict(run_params) if run_params is not None else NOTHING
     if state.pending_block is not None:
         ensure_live_run(state)
-    parent_flow_id = flow_id_at(current.get())
+    outer = current.get()
+    parent_flow_id = None if outer is None else flow_id_at(outer)
     has_begun = False
     try:
         with LOCKS.starting:
             if state.executing:
                 raise AlreadyRunningError(f"flow {flow.flow_name!r}", RunStatus.RUNNING)  # noqa: TRY301 - undone below
             has_begun = state.executing = True
-            run = state.live_run
-            if run is None:
+            run = state.run
+            if run is None or run.ended:
                 run = new_run(flow, state, parent_flow_id)
                 run.handle.run = run
         run.run_params = params
-        record_inputs(flow, state, run)
+        if run.config.record_inputs:
+            run.params = state.params_of(flow, run.handle.provided)
     except BaseException:
         if has_begun:
             _undo(state)
@@ -159,7 +163,7 @@ def conclude(run: Run, value: object, error: BaseException | None) -> BaseExcept
 def _complete(run: Run, value: object) -> None:
     if run.partial_lines:
         run.log.flush(None)
-    run.status = RunStatus.COMPLETED
+    run.status = COMPLETED
     run.value = value
     config = run.config
     if not config.record_return_values:
@@ -278,7 +282,7 @@ def outcome_of(run: Run, body: Step) -> Steps[Outcome]:
 
 def end(state: FlowState, run: Run) -> None:
     """End the record: no thread or asyncio task that outlives the flow changes it."""
-    if run.status is RunStatus.RUNNING:  # an interrupt kept it from being concluded
+    if run.status is RUNNING:  # an interrupt kept it from being concluded
         run.status = RunStatus.CANCELLED
     try:
         if run.partial_lines:

@@ -30,6 +30,8 @@ from .event_sink import EventSink
 from .log import LogMemory, RunLog
 from .sinks import activation_of, new_sinks
 
+RUNNING: Final = RunStatus.RUNNING  # an enum looks a member up slowly
+
 __all__ = ["Run", "provider_stack_at", "recorded_run", "surroundings"]
 
 
@@ -98,7 +100,7 @@ class Run:
         """The proxies that capture its prints, while it is running."""
         self.params: Mapping[str, Any] = NOTHING
         self.run_params: Mapping[str, Any] = NOTHING
-        self.status = RunStatus.RUNNING
+        self.status: RunStatus = RUNNING
         self.value: Any = None
         self.failure: Failure | None = None
         self.abandoned_threads: dict[int, threading.Thread] = {}

@@ -80,14 +80,16 @@ class _FunctionCall:
         if bound.target.is_async:
             run.loop = run.surrounding_loop
             if run.activation is None:
-                return bound.start(run.handle)
+                coroutine: Coroutine[Any, Any, Any] = bound.start(run.handle)
+                return coroutine
             return _activated(run.activation, partial(bound.start, run.handle))
         with surroundings(run.handle, None):
             value = bound.start(run.handle)
         if value is None or not _is_coroutine(bound, own_kind(value)):
             return _value(value)
         run.loop = run.surrounding_loop
-        return _awaited(value) if run.activation is None else _activated(run.activation, lambda: value)
+        started: Coroutine[Any, Any, Any] = value
+        return started if run.activation is None else _activated(run.activation, lambda: started)
 
 
 def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:

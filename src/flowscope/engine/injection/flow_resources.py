@@ -14,6 +14,7 @@ from ...concurrency.loop_thread import LoopThread
 from ...errors import NoActiveFlowError
 from ..definitions.injection_plan import Provider, Resolver
 from ..scope.context import current, no_active_flow
+from .provider_cycles import OpeningWaits
 from .provider_stack import ProviderStack
 from .resource import AsyncResource, Resource
 
@@ -23,7 +24,7 @@ __all__ = ["SharedProviders"]
 class SharedProviders:
     """The values of a run's `scope="flow"` providers: each is made once, however many calls request it at the same time."""
 
-    __slots__ = ("_closed", "_lock", "_loop_thread", "_open", "_open_lock", "_opening", "_resolver", "_values")
+    __slots__ = ("_closed", "_lock", "_loop_thread", "_open", "_open_lock", "_opening", "_resolver", "_values", "_waits")
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver
@@ -38,13 +39,20 @@ class SharedProviders:
         """Held briefly."""
         self._open_lock = threading.RLock()
         """Held while a sync provider opens, by the thread that opens it."""
+        self._waits = OpeningWaits()
 
     def get(self, provider: Provider) -> Any:
-        """The value of a sync provider."""
-        with self._open_lock:
+        """The value of a sync provider.
+
+        Raises:
+            InjectionError: Its own opening waits for it.
+        """
+        if provider.function in self._values:
+            return self._values[provider.function]
+        with self._waits.waiting_for(provider), self._open_lock:
             if provider.function not in self._values:
                 resource = Resource(ProviderStack(self._resolver, self))
-                value = resource.open(provider)
+                value = resource.open(provider, self._waits)
                 self._open.append(resource)
                 if self._try_pop_late(resource):
                     resource.close(refusal := self._refusal(provider))
@@ -63,26 +71,37 @@ class SharedProviders:
         return no_active_flow(f"provider {provider.definition.name!r}", current.get())
 
     async def get_async(self, provider: Provider) -> Any:
-        """The value of a provider of any kind; the calls that wait for an async one may be in different event loops."""
+        """The value of a provider of any kind; the calls that wait for an async one may be in different event loops.
+
+        Raises:
+            InjectionError: Its own opening waits for it.
+        """
         if not provider.definition.kind.awaits:
             return self.get(provider)
         while provider.function not in self._values:
-            with self._lock:
-                resource = self._opening.get(provider.function)
-                is_opener = resource is None
-                if resource is None:
-                    resource = self._opening[provider.function] = AsyncResource(
-                        ProviderStack(self._resolver, self), provider
-                    )
-            if is_opener:
-                resource.start(self._loop(), partial(self._settle, provider, resource))
-            await resource.wait_open()
-            if is_opener and (failure := resource.pop_failure()) is not None:
-                try:
-                    raise failure
-                finally:
-                    del failure, resource  # it would hold this frame, and this frame it
+            with self._waits.waiting_for(provider):
+                await self._open_async(provider)
         return self._values[provider.function]
+
+    async def _open_async(self, provider: Provider) -> None:
+        """Wait for the opening of an async provider, or for its failure, which the call that started it raises."""
+        with self._lock:
+            if provider.function in self._values:  # another event loop has opened it since the caller looked
+                return
+            resource = self._opening.get(provider.function)
+            is_opener = resource is None
+            if resource is None:
+                resource = self._opening[provider.function] = AsyncResource(
+                    ProviderStack(self._resolver, self), provider, self._waits
+                )
+        if is_opener:
+            resource.start(self._loop(), partial(self._settle, provider, resource))
+        await resource.wait_open()
+        if is_opener and (failure := resource.pop_failure()) is not None:
+            try:
+                raise failure
+            finally:
+                del failure, resource  # it would hold this frame, and this frame it
 
     def _settle(self, provider: Provider, resource: AsyncResource) -> None:
         """Store a resource that has opened; after a failure the next call tries again."""

@@ -10,6 +10,7 @@ from ...concurrency.event_loops import cancel_task, hide_task, in_loop, run_in_n
 from ...concurrency.latch import Latch
 from ..definitions.injection_plan import Provider
 from ..scope.context import current, enter
+from .provider_cycles import OpeningWaits
 from .provider_stack import ProviderStack
 
 __all__ = ["AsyncResource", "Resource"]
@@ -24,13 +25,17 @@ class Resource:
         self._provider_stack = provider_stack
         self._context = copy_context()
 
-    def open(self, provider: Provider) -> Any:
+    def open(self, provider: Provider, waits: OpeningWaits) -> Any:
         """The value; after a failure the providers are closed at once."""
         try:
-            return self._context.run(self._provider_stack.open, provider)
+            return self._context.run(self._open_here, provider, waits)
         except BaseException as error:
             self._context.run(self._provider_stack.close, error)
             raise
+
+    def _open_here(self, provider: Provider, waits: OpeningWaits) -> Any:
+        with waits.opening(provider):
+            return self._provider_stack.open(provider)
 
     def close(self, error: BaseException | None) -> BaseException | None:
         """Close the providers in their context; return the error with which the flow ends."""
@@ -63,14 +68,16 @@ class AsyncResource:
         "_scope",
         "_task",
         "_waiting_calls",
+        "_waits",
         "_was_cancelled",
         "failure",
         "value",
     )
 
-    def __init__(self, provider_stack: ProviderStack, provider: Provider) -> None:
+    def __init__(self, provider_stack: ProviderStack, provider: Provider, waits: OpeningWaits) -> None:
         self._provider_stack = provider_stack
         self._provider = provider
+        self._waits = waits
         self._context = copy_context()
         self._lock = threading.Lock()
         self._waiting_calls = 0
@@ -115,7 +122,8 @@ class AsyncResource:
 
     async def _try_open(self, settle: Callable[[], None]) -> bool:
         try:
-            self.value = await self._provider_stack.open_async(self._provider)
+            with self._waits.opening(self._provider):
+                self.value = await self._provider_stack.open_async(self._provider)
         except BaseException as error:
             self.failure = error
             await self._provider_stack.close_async(error)

@@ -1,9 +1,12 @@
 """The file of a job that is saved while it runs: what a checkpoint writes, and what is read from it."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pytest
 
 from flowscope import RunStatus
@@ -132,3 +135,79 @@ def test_a_file_that_others_have_replaced_is_written_anew(tmp_path: Path) -> Non
     job = _looped(routine).execute("a", {"left": 4}, save_to=path, save_every=1)
     assert job.status is RunStatus.COMPLETED
     assert JobState.load(path) == job
+
+
+class Sender(Routine):
+    """Sends a number to itself, one lower each time, prints it, and pauses the job where the test wants it."""
+
+    pause_at: int = -1
+    again = event("left")
+
+    @slot
+    def trigger(self, left: int) -> list[int]:
+        """Go on."""
+        print("left", left)
+        if left:
+            self.emit("again", left=left - 1)
+        return [left]
+
+
+def _calls_of(work: Callable[[], object]) -> int:
+    """The number of calls of Python functions in the threads that some work starts."""
+    counted = 0
+
+    def count(_frame: object, kind: str, _argument: object) -> None:
+        nonlocal counted
+        counted += kind == "call"
+
+    threading.setprofile(count)
+    try:
+        work()
+    finally:
+        threading.setprofile(None)
+    return counted
+
+
+@pytest.mark.parametrize("strategy", ["sequential", "concurrent"])
+def test_a_checkpoint_does_not_read_the_past_again(tmp_path: Path, strategy: Any) -> None:
+    """A checkpoint of a long job makes as many calls as one of a short job."""
+    path, calls = tmp_path / "job", []
+    for length in (30, 150):
+        graph = RoutineGraph("counted", execution_strategy=strategy)
+        graph.add_routine(Sender(), "a")
+        graph.connect("a", "again", "a", "trigger")
+        calls.append(_calls_of(lambda: graph.execute("a", {"left": length}, save_to=path, save_every=1)) / length)  # noqa: B023 - called at once
+        graph.shutdown()
+        record = JobState.load(path).flow_run
+        assert len(record.tasks) == len(record.logs) == length + 1
+    assert calls[1] < 1.2 * calls[0]
+
+
+def test_a_job_that_goes_on_does_not_read_its_earlier_runs_again(tmp_path: Path) -> None:
+    """After a pause, a checkpoint makes as many calls as one of a job that was never paused."""
+    path = tmp_path / "job"
+
+    class Pausing(Sender):
+        @slot
+        def trigger(self, left: int) -> list[int]:
+            """Go on, or pause."""
+            if left == self.pause_at:
+                graph.pause(self.job)
+            return super().trigger(left)
+
+    graph = _looped(Pausing())
+    short = _calls_of(lambda: graph.execute("a", {"left": 30}, save_to=path, save_every=1))
+    graph = _looped(Pausing(pause_at=30))
+    assert graph.execute("a", {"left": 150}, save_to=path, save_every=1).status is RunStatus.PAUSED
+    graph, job = _looped(Pausing()), JobState.load(path)
+    assert _calls_of(lambda: graph.resume(job, save_to=path, save_every=1)) < 1.5 * short
+    assert len(job.flow_run.tasks) == 151  # noqa: PLR2004
+
+
+@pytest.mark.parametrize("option", ["max_workers", "max_history"])
+def test_options_that_count_take_whole_numbers_alone(option: str) -> None:
+    """Objects with `__index__` are numbers; True is none."""
+    options: dict[str, Any] = {option: np.int64(3)}
+    assert vars(RoutineGraph("g", **options))[option] == 3  # noqa: PLR2004
+    with pytest.raises(GraphError, match=f"{option} is True, wanted a whole number"):
+        RoutineGraph("g", **{option: True})  # type: ignore[arg-type]

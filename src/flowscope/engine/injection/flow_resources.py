@@ -24,7 +24,17 @@ __all__ = ["SharedProviders"]
 class SharedProviders:
     """The values of a run's `scope="flow"` providers: each is made once, however many calls request it at the same time."""
 
-    __slots__ = ("_closed", "_lock", "_loop_thread", "_open", "_open_lock", "_opening", "_resolver", "_values", "_waits")
+    __slots__ = (
+        "_closed",
+        "_lock",
+        "_loop_thread",
+        "_open",
+        "_open_lock",
+        "_opening",
+        "_resolver",
+        "_values",
+        "_waits",
+    )
 
     def __init__(self, resolver: Resolver) -> None:
         self._resolver = resolver

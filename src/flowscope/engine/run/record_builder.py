@@ -33,11 +33,12 @@ __all__ = [
     "pending_flow_run",
     "result_of",
     "task_durations_of",
+    "task_runs_of",
 ]
 
 
-def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
-    """The whole record, as of now; `tasks` replaces the records of its calls."""
+def flow_run_of(run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntry] | None = None) -> FlowRun[Any]:
+    """The whole record, as of now; `tasks` and `logs` replace those of the run."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
     lines, events = run.log.lines, run.dispatcher.recorded
     record: FlowRun[Any] = FlowRun.model_construct(
@@ -54,8 +55,8 @@ def flow_run_of(run: Run, tasks: list[TaskRun] | None = None) -> FlowRun[Any]:
         run_params=mask(dict(run.run_params)),
         return_value=mask(run.value) if config.record_return_values else None,
         error=None if run.failure is None else run.failure.info(),
-        tasks=_TaskRecordBuilder(run).records(run.calls.all()) if tasks is None else tasks,
-        logs=log_entries_of(run),
+        tasks=task_runs_of(run, run.calls.all()) if tasks is None else tasks,
+        logs=log_entries_of(run) if logs is None else logs,
         events=events.items() if events is not None else [],
         artifacts=[artifact_of(run, fact) for fact in run.log.artifacts.items()],
         results=[result_of(run, fact) for fact in run.log.results.items()],
@@ -89,6 +90,11 @@ def pending_flow_run(
         params=redactor_for(config.redact).mask(dict(params)) if config.record_inputs else {},
         tags=tags,
     )
+
+
+def task_runs_of(run: Run, calls: list[Call]) -> list[TaskRun]:
+    """The records of calls of a run, as of now."""
+    return _TaskRecordBuilder(run).records(calls)
 
 
 _TASK_FIELDS: Final = frozenset(TaskRun.model_fields)
@@ -181,10 +187,10 @@ def _duration(call: Call, now: int) -> float:
     return 0.0 if call.status is RunStatus.PENDING else seconds(call.started, call.ended or now)
 
 
-def log_entries_of(run: Run) -> list[LogEntry]:
-    """The log."""
+def log_entries_of(run: Run, lines: list[LogLine] | None = None) -> list[LogEntry]:
+    """The log, or the entries of some of its lines."""
     fields = set(LogEntry.model_fields)
-    return [_log_entry(run, line, fields) for line in run.log.lines.items()]
+    return [_log_entry(run, line, fields) for line in (run.log.lines.items() if lines is None else lines)]
 
 
 def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:

@@ -63,12 +63,12 @@ class ActivationHandling(ABC):
         self._graph_port = graph_port
         self._loop = loop or background_loop()
         """Where async handlers run."""
-        self._keeper = Checkpointer(job, checkpoints)
         self._keeps = checkpoints is not None
         self._lock = job._lock  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the live side of one job
         self._time = TimeLimit(None)
         self._error: BaseException | None = None
         self._job_flow = JobFlow(graph_port.flow_id, graph_port.flow_config)
+        self._keeper = Checkpointer(job, self._job_flow, checkpoints)
         self.carrier = Carrier(self, self._job_flow.handle, next(enclosing_activations(), None))
         """What its activations share."""
         self._work = Work(workers, job.priority)

@@ -13,6 +13,7 @@ from ..job.job_log import JobLog
 from ..job.state import JobState, PendingActivation
 from ..slots.bound_slot import BoundSlot
 from ..structure.graph_port import Checkpoints
+from .job_flow import JobFlow
 
 __all__ = ["Checkpointer", "activation_of", "pending_of", "unchanged_by_failure"]
 
@@ -61,8 +62,9 @@ _SHARE: Final = 10
 class Checkpointer:
     """Saves a job while it runs, if that was asked for."""
 
-    def __init__(self, job: JobState, checkpoints: Checkpoints | None) -> None:
+    def __init__(self, job: JobState, job_flow: JobFlow, checkpoints: Checkpoints | None) -> None:
         self._job = job
+        self._job_flow = job_flow
         self._checkpoints = checkpoints
         self._journal = None if checkpoints is None else JobJournal(checkpoints.path)
         self._finished = 0
@@ -101,7 +103,7 @@ class Checkpointer:
             return None
         began = tick()
         try:
-            self._journal.save(self._job._at_rest())  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # under the job's lock
+            self._journal.save(self._job._at_rest(self._job_flow.checkpoint()))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # under the job's lock
         except Exception as error:
             return error
         saved = tick()

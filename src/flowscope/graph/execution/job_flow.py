@@ -18,6 +18,7 @@ from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ..job.activation import Activation, activation_of_scope
+from .growing_record import GrowingRecord
 
 __all__ = ["JobFlow"]
 
@@ -29,6 +30,7 @@ class JobFlow:
         self._flow: Flow[Any] = Flow(flow_name=name, flow_config=config)
         self._state = state_of(self._flow)
         self._run = open_flow(self._flow, self._state)
+        self._known = GrowingRecord(self._run)
 
     @property
     def handle(self) -> Handle:
@@ -65,6 +67,10 @@ class JobFlow:
     def close(self, error: BaseException | None, status: RunStatus) -> None:
         """End the record."""
         close_flow(self._state, self._run, error, status)
+
+    def checkpoint(self) -> FlowRun[Any]:
+        """The record; ended tasks and log entries are the same objects at each call."""
+        return self._known.flow_run()
 
     def record(self) -> FlowRun[Any]:
         """What is known of it."""

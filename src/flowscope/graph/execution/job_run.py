@@ -37,9 +37,9 @@ class EndedRun:
         """The record of the job run."""
         return self._job_flow.record()
 
-    def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
+    def snapshot(self, finished_runs: list[FlowRun[Any]], record: FlowRun[Any]) -> dict[str, Any]:
         """What of the job is added by the job run."""
-        return {"finished_runs": [*finished_runs, self.record()]}
+        return {"finished_runs": [*finished_runs, record]}
 
 
 class JobRun(ActivationHandling):
@@ -272,9 +272,9 @@ class JobRun(ActivationHandling):
         """The record of this job_run."""
         return self._job_flow.record()
 
-    def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
+    def snapshot(self, finished_runs: list[FlowRun[Any]], record: FlowRun[Any]) -> dict[str, Any]:
         """What of the job differs if all work that is not finished counts as pending."""
-        changes: dict[str, Any] = {"finished_runs": [*finished_runs, self._job_flow.record()]}
+        changes: dict[str, Any] = {"finished_runs": [*finished_runs, record]}
         if self.job.status is RunStatus.RUNNING:
             changes["remaining_time"] = self._time.left
         if self.job.status not in FINAL:

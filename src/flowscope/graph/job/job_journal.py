@@ -6,11 +6,12 @@ process that is killed amid an append leaves the state before it, and a file tha
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, cast
 
 from pydantic import BaseModel
 
@@ -25,10 +26,11 @@ _DIGEST_CHARS: Final = 64
 _HEADER_SIZE: Final = len(_MAGIC) + _DIGITS + 1 + _DIGEST_CHARS + 1
 _SMALLEST_LIMIT: Final = 64 * 1024
 """A journal may grow to this size at least, in bytes, before a new base document is written."""
-_BY_ITEM: Final = frozenset(
-    {"execution_history", "measures", "pause_points", "pending_activations", "routine_states", "shared_log"}
-)
-"""The fields of a job that are compared item by item; the runs in `finished_runs` are compared deeper."""
+_BY_ITEM: Final = frozenset({"measures", "pause_points", "pending_activations", "routine_states"})
+"""The fields of a job that are compared item by item."""
+_GROWING: Final = ("execution_history", "shared_log")
+_GROWING_IN_RUN: Final = ("events", "logs", "tasks")
+"""The lists of a job and of its runs that grow with the history: an item that is the same object is not written again."""
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a part of the document."""
@@ -39,10 +41,7 @@ class JobJournal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parts: dict[Place, str] = {}
-        """The JSON texts of the document as the file has it."""
-        self._state: Any = None
-        """The state of the last save."""
+        self._saved = _Saved({}, {}, {}, [])
         self._file_id: tuple[int, int] | None = None
         self._base_size = self._size = 0
         self._digest = ""
@@ -57,30 +56,24 @@ class JobJournal:
             GraphError: Something in the state has no exact JSON form.
             OSError: The file cannot be written.
         """
-        known = _known_counts(self._state, state)
-        parts = {
-            place: text
-            for place, text in self._parts.items()
-            if place[:-1] in known and place[-1] in range(known[place[:-1]])
-        }
-        parts.update(_parts_of(json.loads(document(_without(state, known))), known))
-        if not self._try_append(parts):
-            self._write_base(parts)
-        self._parts, self._state = parts, state
+        changes = _changes(self._saved, state)
+        if not self._try_append(changes):
+            self._write_base(changes)
+        self._saved.take(changes)
 
-    def _write_base(self, parts: Mapping[Place, str]) -> None:
-        line, digest = _line(_changes({}, parts), "")
+    def _write_base(self, changes: "_Changes") -> None:
+        line, digest = _line(_body([], {**self._saved.parts_after(changes), **changes.parts}), "")
         size = _HEADER_SIZE + len(line)
         file_status = replace_file(self._path, _header(size) + line)
         self._file_id = file_status.st_dev, file_status.st_ino
         self._base_size = self._size = size
         self._digest = digest
 
-    def _try_append(self, parts: Mapping[Place, str]) -> bool:
+    def _try_append(self, changes: "_Changes") -> bool:
         """Append the changes; False if a base document is due, or the file is another one by now."""
         if self._file_id is None or self._size - self._base_size > max(self._base_size, _SMALLEST_LIMIT):
             return False
-        line, digest = _line(_changes(self._parts, parts), self._digest)
+        line, digest = _line(_body(changes.removed, changes.parts), self._digest)
         try:
             with self._path.open("r+b", buffering=0) as file:
                 if not self._is_own(file):
@@ -152,69 +145,148 @@ def _line(body: bytes, digest: str) -> tuple[bytes, str]:
     return own.encode() + b" " + body + b"\n", own
 
 
-def _changes(before: Mapping[Place, str], after: Mapping[Place, str]) -> bytes:
-    removed = [part for part in before if part not in after]
-    changed = [(part, text) for part, text in after.items() if before.get(part) != text]
-    return json.dumps({"removed": removed, "set": changed}).encode()
+def _body(removed: Iterable[Place], parts: Mapping[Place, str]) -> bytes:
+    return json.dumps({"removed": list(removed), "set": list(parts.items())}).encode()
 
 
-def _known_counts(before: Any, after: Any) -> dict[Place, int]:
-    """How many items at the start of those lists that grow with the history are the same as at the last save."""
-    known: dict[Place, int] = {}
-    if before is None:
-        return known
-    for name in ("execution_history", "shared_log"):
-        former, present = getattr(before, name), getattr(after, name)
-        if (
-            former
-            and len(present) >= len(former)
-            and present[0] is former[0]
-            and present[len(former) - 1] is former[-1]
-        ):
-            known[name,] = len(former)
-    number = len(after.finished_runs) - 1
-    if number >= 0 and len(before.finished_runs) == number + 1:
-        former, present = before.finished_runs[number].tasks, after.finished_runs[number].tasks
-        ended = next((index for index, task in enumerate(former) if task.end_time is None), len(former))
-        if ended and len(present) >= ended and present[0].task_id == former[0].task_id:
-            known["finished_runs", number, "tasks"] = ended
-    return known
+class _Changes(NamedTuple):
+    """The difference between a state and the state of the last save."""
+
+    removed: list[Place]
+    parts: dict[Place, str]
+    """The JSON texts of the parts that are new or different."""
+    small: dict[Place, str]
+    """All parts that are no items of growing lists, and not of a run that is the same object."""
+    lists: dict[Place, list[Any]]
+    """The growing lists of the state."""
+    runs: list[Any]
 
 
-def _without(state: Any, known: Mapping[Place, int]) -> BaseModel:
-    """The state without the items that are known."""
-    changes: dict[str, Any] = {}
-    for place, count in known.items():
-        name: Any = place[0]
-        if len(place) == 1:
-            changes[name] = getattr(state, name)[count:]
-        else:
-            *earlier, present = state.finished_runs
-            changes[name] = [*earlier, present.model_copy(update={"tasks": present.tasks[count:]})]
+@dataclass(slots=True)
+class _Saved:
+    """The document that the file has, and the objects of which it was made."""
+
+    small: dict[Place, str]
+    texts: dict[Place, list[str]]
+    """The JSON texts of the items of growing lists."""
+    lists: dict[Place, list[Any]]
+    runs: list[Any]
+
+    def parts_after(self, changes: _Changes) -> dict[Place, str]:
+        """The parts that stay the same."""
+        removed = set(changes.removed)
+        items = {(*place, index): text for place, texts in self.texts.items() for index, text in enumerate(texts)}
+        return {place: text for place, text in (self.small | items).items() if place not in removed}
+
+    def take(self, changes: _Changes) -> None:
+        """Apply changes that have been written."""
+        for place in changes.lists.keys() - self.texts.keys():
+            self.texts[place] = []
+        for place in self.texts.keys() - changes.lists.keys():
+            del self.texts[place]
+        for place, items in changes.lists.items():
+            del self.texts[place][len(items) :]
+        for place, text in changes.parts.items():
+            texts = self.texts.get(place[:-1])
+            if texts is not None and place[-1] == len(texts):
+                texts.append(text)
+            elif texts is not None:
+                texts[cast("int", place[-1])] = text
+        self.small, self.lists, self.runs = changes.small, changes.lists, changes.runs
+
+
+def _changes(saved: _Saved, state: Any) -> _Changes:
+    """What a state has that is not saved; objects that are the same as at the last save are not looked into."""
+    runs: list[Any] = state.finished_runs
+    fresh_runs = [number for number, run in enumerate(runs) if _at(saved.runs, number) is not run]
+    lists: dict[Place, list[Any]] = {(name,): getattr(state, name) for name in _GROWING}
+    for number, run in enumerate(runs):
+        lists |= {("finished_runs", number, name): getattr(run, name) for name in _GROWING_IN_RUN}
+    fresh = {place: _fresh_indices(saved.lists.get(place, ()), items) for place, items in lists.items()}
+    reduced = _with_fresh_only(state, fresh_runs, lists, fresh)
+    small, items = _parts_of(json.loads(document(reduced)), fresh_runs, lists, fresh)
+    parts = items | {place: text for place, text in small.items() if saved.small.get(place) != text}
+    kept_runs = set(range(len(runs))).difference(fresh_runs)
+    small |= {place: text for place, text in saved.small.items() if len(place) > 1 and _run_of(place) in kept_runs}
+    removed = [place for place in saved.small if place not in small]
+    for place, texts in saved.texts.items():
+        removed += [(*place, index) for index in range(len(lists.get(place, ())), len(texts))]
+    return _Changes(removed, parts, small, lists, runs)
+
+
+_NOTHING: Final = object()
+
+
+def _at(items: Sequence[Any], index: int) -> object:
+    return items[index] if index < len(items) else _NOTHING
+
+
+def _run_of(place: Place) -> str | int | None:
+    return place[1] if place[0] == "finished_runs" else None
+
+
+def _fresh_indices(saved: Sequence[Any], items: Sequence[Any]) -> list[int]:
+    same = [index for index, (former, item) in enumerate(zip(saved, items, strict=False)) if former is not item]
+    return [*same, *range(len(saved), len(items))]
+
+
+def _with_fresh_only(
+    state: Any, fresh_runs: Iterable[int], lists: Mapping[Place, Sequence[Any]], fresh: Mapping[Place, Sequence[int]]
+) -> BaseModel:
+    """The state with those runs and items alone that are not saved."""
+
+    def items(*place: str | int) -> list[Any]:
+        return [lists[place][index] for index in fresh[place]]
+
+    runs = [
+        state.finished_runs[number].model_copy(
+            update={name: items("finished_runs", number, name) for name in _GROWING_IN_RUN}
+        )
+        for number in fresh_runs
+    ]
+    changes = {name: items(name) for name in _GROWING} | {"finished_runs": runs}
     reduced: BaseModel = state.model_construct(state.model_fields_set, **dict(state) | changes)
     return reduced
 
 
-def _parts_of(state: Mapping[str, Any], known: Mapping[Place, int]) -> Iterator[tuple[Place, str]]:
-    """The JSON texts of the parts that are compared, by their places; the items that are known are left out."""
+def _parts_of(
+    state: Mapping[str, Any],
+    fresh_runs: Sequence[int],
+    lists: Mapping[Place, Sequence[Any]],
+    fresh: Mapping[Place, Sequence[int]],
+) -> tuple[dict[Place, str], dict[Place, str]]:
+    """The JSON texts of the parts, by their places in the whole document: first the small ones, then items of growing lists."""
+    small: dict[Place, str] = {}
+    items: dict[Place, str] = {}
+
+    def add_growing(place: Place, content: list[Any]) -> None:
+        if not lists[place]:
+            small[place] = "[]"
+        items.update(((*place, index), json.dumps(item)) for index, item in zip(fresh[place], content, strict=True))
+
     for name, value in state.items():
-        if name in _BY_ITEM:
-            yield from _items_of(value, (name,), known.get((name,), 0))
-        elif name == "finished_runs" and value:
-            for number, run in enumerate(value):
+        if name in _GROWING:
+            add_growing((name,), value)
+        elif name in _BY_ITEM:
+            small.update(_items_of(value, (name,)))
+        elif name == "finished_runs" and lists.keys() > {(each,) for each in _GROWING}:
+            for number, run in zip(fresh_runs, value, strict=True):
                 for field, content in run.items():
                     place = (name, number, field)
-                    if isinstance(content, list):
-                        yield from _items_of(content, place, known.get(place, 0))  # pyright: ignore[reportUnknownArgumentType] # it is JSON
+                    if field in _GROWING_IN_RUN:
+                        add_growing(place, content)
+                    elif isinstance(content, list):
+                        small.update(_items_of(content, place))
                     else:
-                        yield place, json.dumps(content)
+                        small[place] = json.dumps(content)
         else:
-            yield (name,), json.dumps(value)
+            small[name,] = json.dumps(value)
+    return small, items
 
 
-def _items_of(value: Any, place: Place, known: int) -> Iterator[tuple[Place, str]]:
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value, known)  # pyright: ignore[reportUnknownVariableType] # it is JSON
-    if not value and not known:
+def _items_of(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value)  # pyright: ignore[reportUnknownVariableType] # it is JSON
+    if not value:
         yield place, json.dumps(value)
     for key, item in items:
         yield (*place, key), json.dumps(item)

@@ -65,8 +65,8 @@ class LiveJob(Protocol):
         """The record of the present job_run."""
         ...
 
-    def snapshot(self, finished_runs: list[FlowRun[Any]]) -> dict[str, Any]:
-        """What of the job, which has those earlier records, differs if all work that is not finished counts as pending."""
+    def snapshot(self, finished_runs: list[FlowRun[Any]], record: FlowRun[Any]) -> dict[str, Any]:
+        """The fields of the job, which has those earlier records and this one, if unfinished work counts as pending."""
         ...
 
 
@@ -170,10 +170,11 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
         with self._lock:
             return write(self._at_rest())
 
-    def _at_rest(self) -> Self:
-        """The same without its live side; to be called under the lock."""
+    def _at_rest(self, record: FlowRun[Any] | None = None) -> Self:
+        """The same without its live side; to be called under the lock. `record` is that of the present run, if it is known."""
         fields = {name: copy(value) for name, value in self}
-        changes = {} if self._live is None else self._live.snapshot(self.finished_runs)
+        live = self._live
+        changes = {} if live is None else live.snapshot(self.finished_runs, record or live.record())
         return self.model_construct(self.model_fields_set, **fields | changes)
 
     def __eq__(self, other: object) -> bool:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, SupportsFloat
 
+from ...engine.definitions.options import is_number, whole_number
 from ...errors import GraphError
 from ...model.config import FlowConfig
+from ...serialization.json_leaves import safe_repr
 from ..errors import JobStateError
 from ..job.options import FINAL, ErrorHandler
 from ..job.state import JobState
@@ -72,14 +74,15 @@ def checkpoints(save_to: str | Path | None, save_every: int | None) -> Checkpoin
 
 
 def checked_count(count: object, what: str, *, least: int = 1) -> int:
-    """A number of something.
+    """An option that counts: any object with `__index__` but True and False.
 
     Raises:
-        GraphError: It is none, or too low.
+        GraphError: It is no whole number, or too low.
     """
-    if not isinstance(count, int) or count < least:
-        raise GraphError(f"{what} is {count!r}, wanted a whole number of at least {least}.")
-    return count
+    number = whole_number(count)
+    if number is None or number < least:
+        raise GraphError(f"{what} is {safe_repr(count)}, wanted a whole number of at least {least}.")
+    return number
 
 
 def checked_timeout(timeout: object) -> float | None:
@@ -90,9 +93,9 @@ def checked_timeout(timeout: object) -> float | None:
     """
     if timeout is None:
         return None
-    if not isinstance(timeout, int | float) or not timeout >= 0:
-        raise GraphError(f"timeout is {timeout!r}, wanted seconds, or None for no limit.")
-    return timeout
+    if not isinstance(timeout, SupportsFloat) or not is_number(timeout) or not float(timeout) >= 0:
+        raise GraphError(f"timeout is {safe_repr(timeout)}, wanted seconds, or None for no limit.")
+    return float(timeout)
 
 
 def check_own(job: JobState, graph_id: str) -> None:

@@ -171,7 +171,8 @@ def _calls_of(work: Callable[[], object]) -> int:
 @pytest.mark.parametrize("strategy", ["sequential", "concurrent"])
 def test_a_checkpoint_does_not_read_the_past_again(tmp_path: Path, strategy: Any) -> None:
     """A checkpoint of a long job makes as many calls as one of a short job."""
-    path, calls = tmp_path / "job", []
+    path = tmp_path / "job"
+    calls: list[float] = []
     for length in (30, 150):
         graph = RoutineGraph("counted", execution_strategy=strategy)
         graph.add_routine(Sender(), "a")

@@ -24,6 +24,7 @@ from ..serialization.json_values import to_json_value
 from ..serialization.recorded_field import RECORDED
 from .config import FlowConfig
 from .events import FlowEvent
+from .failed_runs import failed_runs_of
 from .status import RunStatus
 
 __all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Recordable", "Result", "TaskRun"]
@@ -223,6 +224,22 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     results: list[Result] = []
     tags: tuple[str, ...] = ()
     dropped: Dropped = Field(default_factory=Dropped)
+
+    @classmethod
+    def from_error(cls, error: BaseException) -> "FlowRun[Any] | None":
+        """The record of the run that has ended with an exception.
+
+        If several nested flows have ended with it, the record is that of the outermost one. The members of an exception
+        group and the causes of the exception (`raise ... from ...`) are searched as well. The exception holds nothing of
+        the flow: the record is there as long as the flow lives, and not for an exception that was pickled.
+
+        Args:
+            error: An exception that a flow has raised.
+
+        Returns:
+            The record; None if no flow in this process has ended with it, or if the flow is gone.
+        """
+        return next((cast("FlowRun[Any]", flow.flow_run) for flow in failed_runs_of(error)), None)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

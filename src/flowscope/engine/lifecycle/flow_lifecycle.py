@@ -11,6 +11,7 @@ from ...concurrency.event_loops import run_in_new_loop, wait_in_thread
 from ...concurrency.process_locks import LOCKS
 from ...errors import AlreadyRunningError
 from ...model.config import FlowConfig
+from ...model.failed_runs import remember_failed_run
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.json_leaves import clean_text, safe_repr
@@ -199,6 +200,8 @@ class _ReturnValueText:
 def _fail(run: Run, error: BaseException) -> None:
     run.log.flush(None)
     run.failure = failure = Failure(error, redactor=run.redactor)
+    if run.flow is not None:
+        remember_failed_run(error, run.flow)
     run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
     run.log.add_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 

@@ -45,6 +45,11 @@ class LiveFlow(Protocol):
         ...
 
     @property
+    def flow_error(self) -> BaseException | None:
+        """The error of its latest run."""
+        ...
+
+    @property
     def flow_data(self) -> dict[str, Any]:
         """The dictionary that the flow and its tasks share."""
         ...

@@ -1,0 +1,1 @@
+"""Bridges to frameworks, one module each; nothing inside the library imports them."""

@@ -33,7 +33,7 @@ from .executors.task_map import TaskMap, map_tasks
 from .model.config import FlowConfig
 from .model.durations import Durations, TaskDuration, TaskDurations, TaskTiming
 from .model.events import EventData, EventType, FlowEvent
-from .model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
+from .model.records import Artifact, AttemptFailure, Dropped, FlowRun, LogEntry, Result, TaskRun
 from .model.status import RunStatus
 from .serialization.error_info import ErrorInfo
 
@@ -41,6 +41,7 @@ __all__ = [
     "AlreadyRunningError",
     "Artifact",
     "AsyncioExecutor",
+    "AttemptFailure",
     "DefinitionError",
     "Dropped",
     "Durations",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from time import perf_counter_ns, sleep, time_ns
 from typing import NewType
 
-__all__ = ["Ticks", "anchor", "new_token", "now", "seconds", "sleep", "tick", "ticks_after", "wall_time"]
+__all__ = ["Ticks", "anchor", "new_token", "now", "seconds", "sleep", "tick", "ticks_after", "time_text", "wall_time"]
 
 Ticks = NewType("Ticks", int)
 """A moment of the monotonic clock, in nanoseconds."""
@@ -35,6 +35,11 @@ def now() -> datetime:
 def wall_time(ticks: int, anchor: int) -> datetime:
     """The aware UTC time of a tick, to the microsecond."""
     return datetime.fromtimestamp((ticks + anchor) / 1e9, UTC)
+
+
+def time_text(moment: datetime) -> str:
+    """A UTC time as the JSON of records has it."""
+    return f"{moment.isoformat()[:-6]}Z"
 
 
 def seconds(start: int, end: int) -> float:

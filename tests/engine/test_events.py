@@ -96,8 +96,14 @@ def test_message_payload() -> None:
         print("\x1b[1mbold\x1b[0m")
 
     first, second = [e.event_data.data for e in events_of(speaking()) if e.event_type == "flow_message"]
-    assert first == {"message_data": {"log_level": 30, "message": "\x1b[31mred\x1b[0m", "message_text": "red"}}
-    assert second == {"message_data": {"log_level": 20, "message": "\x1b[1mbold\x1b[0m", "message_text": "bold"}}
+    assert first == {
+        "message_data": {"log_level": 30, "message": "\x1b[31mred\x1b[0m", "message_text": "red"},
+        "logger": "flowscope",
+    }
+    assert second == {
+        "message_data": {"log_level": 20, "message": "\x1b[1mbold\x1b[0m", "message_text": "bold"},
+        "logger": "stdout",
+    }
 
 
 def test_artifact_and_result_payloads() -> None:
@@ -139,11 +145,13 @@ def test_start_and_stop_payloads_of_a_good_run() -> None:
     events = events_of(good())
     by_kind = {e.event_type.value: e.event_data.data for e in events}
     stop, flow_stop = by_kind["task_stop"], by_kind["flow_stop"]
-    assert stop.keys() == {"status", "duration", "attempt", "error"}
+    assert stop.keys() == {
+        *("status", "duration", "attempt", "attempt_start_time", "return_value", "error", "abandoned_thread")
+    }
     assert (stop["status"], stop["attempt"], stop["error"]) == ("completed", 1, None)
     assert isinstance(stop["duration"], float)
     assert stop["duration"] >= 0
-    assert flow_stop.keys() == {"status", "duration", "error", "tasks"}
+    assert flow_stop.keys() == {"status", "duration", "return_value", "error", "tasks", "dropped"}
     assert (flow_stop["status"], flow_stop["error"]) == ("completed", None)
     assert flow_stop["tasks"] == {"total": 2, "failed": 0}
     assert flow_stop["duration"] >= stop["duration"]
@@ -154,7 +162,9 @@ def test_starts_name_the_parent() -> None:
     starts: list[tuple[str, object]] = []
 
     def listen(event: FlowEvent) -> None:
-        starts.extend((event.event_data.flow_name, parent) for parent in event.event_data.data.values())
+        data = event.event_data.data
+        parent = data["parent_flow_id" if event.event_type is EventType.FLOW_START else "parent_task_id"]
+        starts.append((event.event_data.flow_name, parent))
 
     @task
     def inner_task() -> None: ...

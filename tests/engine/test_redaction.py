@@ -55,7 +55,6 @@ def kept(value: Any, **options: Any) -> Flow[Any]:
 def held(record: FlowRun[Any]) -> list[Any]:
     """The objects that stand for the value, in every place of the record of `keep`."""
     (call,) = record.tasks
-    events = [event.event_data.data for event in record.events]
     return [
         record.return_value,
         record.params["value"],
@@ -65,8 +64,6 @@ def held(record: FlowRun[Any]) -> list[Any]:
         call.return_value,
         call.input_args[0],
         call.input_kwargs["named"],
-        *(data["artifact_data"]["data"] for data in events if "artifact_data" in data),
-        *(data["result_data"]["value"] for data in events if "result_data" in data),
     ]
 
 

@@ -35,8 +35,10 @@ class Facts(RunSink):
     def task_started(self, call: Call) -> None:
         self.seen.append(f"task {call.definition.name}")
 
-    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
-        self.seen.append(f"attempt {failure.attempt} of {call.definition.name}: {failure.error.message}")
+    def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
+        self.seen.append(
+            f"attempt {failed_attempt.attempt} of {call.definition.name}: {failed_attempt.failure.info().message}"
+        )
 
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         self.seen.append(f"{call.status} {call.definition.name}")

@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 from ..model.config import FlowConfig
-from ..model.records import LogSource
+from ..model.records import Dropped, LogSource
 from ..model.status import RunStatus
-from ..serialization.error_info import ErrorInfo
 from ..serialization.exception_snapshot import Failure, Failures
 from .scope.call import Call
 from .scope.context import Handle, Scope
@@ -69,7 +68,11 @@ class FailedAttempt(NamedTuple):
     """1 for the first."""
     delay: float
     """Seconds until the next one."""
-    error: ErrorInfo
+    failure: Failure
+    started: int
+    """In ticks; of a further attempt, the tick for which it was planned."""
+    ended: int
+    """In ticks."""
 
 
 class RunStart(NamedTuple):
@@ -79,6 +82,8 @@ class RunStart(NamedTuple):
     config: FlowConfig
     tags: tuple[str, ...]
     parent_flow_id: str | None
+    parent_task_id: str | None
+    """The task of that flow that executed it."""
 
 
 class TaskCounts(NamedTuple):
@@ -95,7 +100,13 @@ class RunView(Protocol):
     config: FlowConfig
     tags: tuple[str, ...]
     parent_flow_id: str | None
+    parent_task_id: str | None
     params: Mapping[str, object]
+    run_params: Mapping[str, object]
+    started: int
+    """In ticks."""
+    ended: int
+    """In ticks; 0 until the end."""
     status: RunStatus
     failure: Failure | None
     failures: Failures
@@ -108,8 +119,21 @@ class RunView(Protocol):
         """Seconds until its end, or until now."""
         ...
 
+    @property
+    def recorded_value(self) -> object:
+        """The return value, if the config lets it be recorded."""
+        ...
+
     def task_counts(self) -> TaskCounts:
         """The numbers of ended tasks."""
+        ...
+
+    def dropped(self) -> Dropped:
+        """The numbers of what the record does not keep."""
+        ...
+
+    def abandoned_thread(self, order: int) -> str | None:
+        """The name of the thread that a task was abandoned in, while it still runs."""
         ...
 
     def abandon(self, call: Call) -> Call:
@@ -138,7 +162,7 @@ class RunSink:
     def task_started(self, call: Call) -> None:
         """A call has started."""
 
-    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
+    def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
         """An attempt of a call has failed, and another attempt follows."""
 
     def task_revised(self, call: Call) -> None:

@@ -72,7 +72,7 @@ def _silent_run(name: str) -> Run:
     handle = Handle(f"plain-call-{new_token()}", name, new_token(), anchor(), lambda: None)
     run = Run(
         None,
-        start=RunStart(handle, config, tags=(), parent_flow_id=None),
+        start=RunStart(handle, config, tags=(), parent_flow_id=None, parent_task_id=None),
         calls=CountedCalls(),
         log=RunLog(handle, config, LogMemory.nowhere(), (), redactor_for(config.redact), write_console=write_console),
         dispatcher=EventDispatcher(handle, [], None),

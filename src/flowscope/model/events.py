@@ -8,10 +8,9 @@ from typing import Annotated, Any, Final, Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from ..serialization.error_info import ErrorInfo
-from ..serialization.json_values import to_json_value
 from ..serialization.recorded_field import RECORDED
 
-__all__ = ["VALUES", "EventData", "EventType", "FlowEvent"]
+__all__ = ["EventData", "EventType", "FlowEvent"]
 
 
 class EventType(StrEnum):
@@ -29,8 +28,6 @@ class EventType(StrEnum):
 
 _ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.TASK_RETRY})
 """The kinds of events whose payload may have an error."""
-VALUES: Final = frozenset({EventType.NEW_ARTIFACT, EventType.NEW_RESULT})
-"""The kinds of events whose payload may share values with the user's code."""
 
 
 class EventData(BaseModel, frozen=True):
@@ -66,9 +63,9 @@ class FlowEvent(BaseModel, frozen=True):
     event_data: EventData
 
     def separate(self) -> Self:
-        """The same event with a payload of its own, in which artifacts and results are as JSON has them."""
+        """The same event with a payload of its own."""
         event, data = copy.copy(self), copy.copy(self.event_data)
-        vars(data)["data"] = to_json_value(data.data) if self.event_type in VALUES else _copied(data.data)
+        vars(data)["data"] = _copied(data.data)
         vars(event)["event_data"] = data
         return event
 
@@ -83,10 +80,13 @@ class FlowEvent(BaseModel, frozen=True):
 
 
 def _copied(value: Any) -> Any:
-    """A copy of the dictionaries and errors of a payload; other values stay the same objects."""
+    """A copy of the containers and errors of a payload; everything else in it does not change."""
     if isinstance(value, ErrorInfo):
         return value.model_copy(deep=True)
-    if not isinstance(value, dict):
-        return value
-    parts: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] # payloads have names for keys
-    return {key: _copied(part) for key, part in parts.items()}
+    if isinstance(value, dict):
+        parts: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] # payloads have names for keys
+        return {key: _copied(part) for key, part in parts.items()}
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType] # of JSON
+        return [*map(_copied, items)]
+    return value

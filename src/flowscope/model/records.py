@@ -1,7 +1,8 @@
 """The record of a run, which `flow.flow_run` returns and frontends read as JSON."""
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, cast
+from typing import Annotated, Any, Generic, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -9,13 +10,12 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     SerializeAsAny,
-    SerializerFunctionWrapHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapSerializer,
     WrapValidator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, core_schema, to_json
 from typing_extensions import TypeVar
 
 from ..serialization.error_info import ErrorInfo
@@ -23,11 +23,22 @@ from ..serialization.introspection import INTERRUPTIONS
 from ..serialization.json_values import to_json_value
 from ..serialization.recorded_field import RECORDED
 from .config import FlowConfig
+from .event_fold import folded
 from .events import FlowEvent
 from .failed_runs import failed_runs_of
 from .status import RunStatus
 
-__all__ = ["Artifact", "Dropped", "FlowRun", "LogEntry", "LogSource", "Recordable", "Result", "TaskRun"]
+__all__ = [
+    "Artifact",
+    "AttemptFailure",
+    "Dropped",
+    "FlowRun",
+    "LogEntry",
+    "LogSource",
+    "Recordable",
+    "Result",
+    "TaskRun",
+]
 
 R = TypeVar("R", default=Any)
 
@@ -97,6 +108,20 @@ class Result(BaseModel, frozen=True):
     """The running task; None outside tasks."""
 
 
+class AttemptFailure(BaseModel, frozen=True):
+    """A failed attempt of a task."""
+
+    model_config = _LATE
+
+    attempt: int
+    """1 for the first."""
+    start_time: datetime
+    """Aware, in UTC; of a further attempt, the time for which it was planned."""
+    end_time: datetime
+    """Aware, in UTC."""
+    error: ErrorInfo
+
+
 class TaskRun(BaseModel, frozen=True):
     """One call of a task."""
 
@@ -128,6 +153,8 @@ class TaskRun(BaseModel, frozen=True):
     abandoned_thread: str | None = None
     """The thread that was abandoned at the deadline or at a cancellation, while it still runs."""
     tags: tuple[str, ...] = ()
+    failed_attempts: list[AttemptFailure] = []
+    """The failed attempts, the last one included, in their order."""
 
 
 class Dropped(BaseModel, frozen=True):
@@ -156,13 +183,18 @@ def _read_config(value: object, handler: ValidatorFunctionWrapHandler) -> FlowCo
     return config
 
 
-def _write_config(config: FlowConfig, handler: SerializerFunctionWrapHandler) -> Any:
+def _write_config(config: FlowConfig, handler: Callable[[FlowConfig], Any]) -> Any:
     try:
         return handler(config)
     except INTERRUPTIONS:
         raise
     except BaseException:  # a subclass may have fields of any value, and a panic is no Exception
         return to_json_value(config)
+
+
+def config_json(config: FlowConfig) -> Any:
+    """The JSON of a config, as records show it."""
+    return _write_config(config, lambda written: written.model_dump(mode="json"))
 
 
 _CONFIG_WRITER = WrapSerializer(lambda config, handler: _write_config(config, handler))  # noqa: PLW0108 - the return type of the function itself would stand for the config in the JSON schema
@@ -199,6 +231,8 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     flow_name: str
     parent_flow_id: str | None = None
     """The flow inside which this one was executed."""
+    parent_task_id: str | None = None
+    """The task of that flow in which it was executed; None for the flow's own function."""
     status: Annotated[RunStatus, _AS_TEXT]
     start_time: datetime | None = None
     """Aware, in UTC; None before the execution."""
@@ -240,6 +274,22 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
             The record; None if no flow in this process has ended with it, or if the flow is gone.
         """
         return next((cast("FlowRun[Any]", flow.flow_run) for flow in failed_runs_of(error)), None)
+
+    @classmethod
+    def from_events(cls, events: Iterable[FlowEvent]) -> Self:
+        """The record that the events of a run tell: as JSON it equals the run's own record.
+
+        The first events give the record as of the last of them, with durations until then. The record's `events` are no part
+        of it. Values are those of the moment of each event, and a submitted task appears when it starts.
+
+        Args:
+            events: All events of one run from its first one, `flow_start`, or the first of them, in the order of their
+                `sequence`; as listeners receive them, or as read from JSON.
+
+        Raises:
+            ValueError: There are no events, the first one is no `flow_start`, or they belong to several runs.
+        """
+        return cls.model_validate_json(to_json(folded(events)))
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -18,7 +18,7 @@ from pydantic_core import to_jsonable_python
 from .bytes_reading import bytes_key
 from .introspection import INTERRUPTIONS, MASK, bases_of, class_of, has_base, type_name
 
-__all__ = ["LEAVES", "MAX_REPR", "clean_text", "described", "json_key", "safe_repr", "write_leaf"]
+__all__ = ["LEAVES", "MAX_REPR", "clean_text", "described", "json_key", "safe_repr", "text_or_none", "write_leaf"]
 
 MAX_REPR: Final = 1_000
 
@@ -154,3 +154,8 @@ LEAVES: Final[dict[int, Callable[[Any], Any]]] = {
     id(bytes): _write_bytes,
 }
 """By the identity of the class: asking a class for its hash asks its metaclass."""
+
+
+def text_or_none(text: object) -> str | None:
+    """Text; another value, from code that is not type-checked, as its repr; None for None."""
+    return None if text is None else clean_text(text) if isinstance(text, str) else safe_repr(text)

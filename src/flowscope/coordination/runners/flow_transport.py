@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from ...engine.definitions.callables import define
 from ...engine.flow_base import state_of
 from ...engine.lifecycle.flow_definition import FlowDefinition
+from ...engine.lifecycle.flow_lifecycle import Parent
 from ...engine.live import LIVE_TYPES, Flow
 from ...model.records import FlowRun
 from ...model.status import RunStatus
@@ -123,7 +124,7 @@ def _pack_outcome(flow_name: str, outcome: Outcome) -> bytes:
     return to_pickle(_FlowResponse(ForcedOutcome.raised(unsent).on(written), None))
 
 
-def unpack_outcome(flow_name: str, packed: bytes, parent_flow_id: str | None) -> Outcome:
+def unpack_outcome(flow_name: str, packed: bytes, parent: Parent) -> Outcome:
     """At home: how the flow ended.
 
     Raises:
@@ -133,5 +134,5 @@ def unpack_outcome(flow_name: str, packed: bytes, parent_flow_id: str | None) ->
         response: _FlowResponse = unpickle(packed)
     except Exception as error:
         raise refusal(f"the record of flow {flow_name!r}", packed, error) from error
-    record = response.record.model_copy(update={"parent_flow_id": parent_flow_id})
+    record = response.record.model_copy(update={"parent_flow_id": parent.flow_id, "parent_task_id": parent.task_id})
     return Outcome(RunStatus(record.status), lambda: record, response.value)

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from ..._clock import anchor, seconds, tick, wall_time
-from ...engine.lifecycle.flow_lifecycle import flow_id_at
+from ...engine.lifecycle.flow_lifecycle import parent_at
 from ...engine.live import Flow
 from ...engine.scope.context import current
 from ...errors import SerializationError, TaskTimeoutError
@@ -28,12 +28,12 @@ class InProcess:
             packed = pack_flow(flow)
         except SerializationError as error:
             return not_started(flow, error)
-        parent_flow_id = flow_id_at(current.get())
+        parent = parent_at(current.get())
         name = flow.flow_name
         started = tick()
         try:
             response = await start_plain_call(self._executor, name, run_packed, name, packed, timeout=seconds)
-            return unpack_outcome(name, response, parent_flow_id)
+            return unpack_outcome(name, response, parent)
         except asyncio.CancelledError:
             forced = ForcedOutcome.cancelled("")
         except TaskTimeoutError as error:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self, final
 
 from ...errors import DefinitionError
-from ...model.events import VALUES, EventType, FlowEvent
+from ...model.events import EventType, FlowEvent
 from ...serialization.introspection import INTERRUPTIONS
 from ...serialization.json_leaves import safe_repr
 from .listeners import Listener, Selective, remove
@@ -118,7 +118,7 @@ def notify(
     """
     awaited: list[tuple[Listener, Awaitable[object]]] = []
     interested = [listener for listener in listeners if _is_interested(listener, event)]
-    must_copy = is_recorded or event.event_type in VALUES
+    must_copy = is_recorded
     for index, listener in enumerate(interested, 1):
         own_event = event.separate() if must_copy or index < len(interested) else event
         try:

@@ -64,9 +64,10 @@ class EventDispatcher:
         *,
         source: str | None = None,
         level: int = logging.INFO,
+        at: int = 0,
     ) -> None:
-        """Pass an event to the listeners, until the run has ended."""
-        self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level))
+        """Pass an event to the listeners, until the run has ended; `at` is its tick; 0 for now."""
+        self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level, at=at))
 
     def pending_event(
         self,
@@ -76,11 +77,12 @@ class EventDispatcher:
         *,
         source: str | None = None,
         level: int = logging.INFO,
+        at: int = 0,
     ) -> PendingEvent:
-        """An event that happens now."""
+        """An event of that tick; 0 for now."""
         call = call_at(scope, self._handle)
         source = source or ("flow" if call is None else "task")
-        return PendingEvent(tick(), kind, data, call, source, level)
+        return PendingEvent(at or tick(), kind, data, call, source, level)
 
     def finish(self, final_events: FinalEvents) -> None:
         """Deliver the last events of the run, after all others; later events are dropped."""

@@ -18,9 +18,9 @@ from .flow_lifecycle import (
     conclude,
     end,
     end_children_and_providers,
-    flow_id_at,
     new_run,
     notify_started,
+    parent_at,
     record_inputs,
     settle,
 )
@@ -94,9 +94,9 @@ class Block:
         flow, state, handle = self._flow, self._state, self.root.handle
         flow._name("Flow")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a part of the same object
         outer = None if self.token.old_value is Token.MISSING else self.token.old_value
-        parent_flow_id = flow_id_at(outer)
+        parent = parent_at(outer)
         with LOCKS.starting:
-            self.run = run = new_run(flow, state, parent_flow_id, handle if isinstance(handle, BlockHandle) else None)
+            self.run = run = new_run(flow, state, parent, handle if isinstance(handle, BlockHandle) else None)
             state.pending_block = None
         end_capture(self._proxies)
         run.root = self.root

@@ -23,6 +23,7 @@ from ..events.dispatcher import EventDispatcher
 from ..ports import RunStart
 from ..run.child_tasks import ChildTasks
 from ..run.run import Run, recorded_run
+from ..scope.call import order_at
 from ..scope.context import NOTHING, BlockHandle, Handle, LiveFlow, Scope, current, enter, leave
 from .flow_state import ID_PREFIX, FlowState, ensure_live_run, new_flow_id
 from .steps import Step, Steps, TwoWayStep
@@ -33,11 +34,11 @@ __all__ = [
     "end",
     "end_children_and_providers",
     "execution",
-    "flow_id_at",
     "new_run",
     "notify_started",
     "open_run",
     "outcome_of",
+    "parent_at",
     "record_inputs",
     "settle",
 ]
@@ -45,6 +46,16 @@ __all__ = [
 reset: Final = current.reset
 RUNNING: Final = RunStatus.RUNNING  # an enum looks a member up slowly, and each flow asks
 COMPLETED: Final = RunStatus.COMPLETED
+
+
+class Parent(NamedTuple):
+    """The flow, and the task in it, that execute another flow."""
+
+    flow_id: str | None
+    task_id: str | None
+
+
+NO_PARENT: Final = Parent(None, None)
 
 Ending = BaseException | None
 """The error with which a run ends; None for a run that completes."""
@@ -67,7 +78,7 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
     if state.pending_block is not None:
         ensure_live_run(state)
     outer = current.get()
-    parent_flow_id = None if outer is None else flow_id_at(outer)
+    parent = NO_PARENT if outer is None else parent_at(outer)
     has_begun = False
     try:
         with LOCKS.starting:
@@ -76,7 +87,7 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
             has_begun = state.executing = True
             run = state.run
             if run is None or run.ended:
-                run = new_run(flow, state, parent_flow_id)
+                run = new_run(flow, state, parent)
                 run.handle.run = run
         run.run_params = params
         if run.config.record_inputs:
@@ -95,9 +106,12 @@ def _undo(state: FlowState) -> None:
         end(state, state.live_run)
 
 
-def flow_id_at(scope: Scope | None) -> str | None:
-    """The id of the flow that runs in a scope."""
-    return None if scope is None or scope.handle.ensure_run() is None else scope.handle.flow_id
+def parent_at(scope: Scope | None) -> Parent:
+    """The ids of the flow that runs in a scope, and of the task inside it."""
+    if scope is None or scope.handle.ensure_run() is None:
+        return NO_PARENT
+    handle = scope.handle
+    return Parent(handle.flow_id, handle.task_id(order_at(scope, handle)))
 
 
 def record_inputs(flow: LiveFlow, state: FlowState, run: Run) -> None:
@@ -106,7 +120,7 @@ def record_inputs(flow: LiveFlow, state: FlowState, run: Run) -> None:
         run.params = state.params_of(flow, run.handle.provided)
 
 
-def new_run(flow: LiveFlow, state: FlowState, parent_flow_id: str | None, block: BlockHandle | None = None) -> Run:
+def new_run(flow: LiveFlow, state: FlowState, parent: Parent, block: BlockHandle | None = None) -> Run:
     """A run that no context refers to yet."""
     if state.seed is None:
         state.seed = dict(state.data)
@@ -125,7 +139,7 @@ def new_run(flow: LiveFlow, state: FlowState, parent_flow_id: str | None, block:
         block.identify(flow_id, flow_name, token)
     tags = fields["tags"]
     tags = tuple(map(clean_text, tags_of(tags))) if tags else ()
-    run = recorded_run(flow, RunStart(handle, config, tags, parent_flow_id), state.listeners, write_console)
+    run = recorded_run(flow, RunStart(handle, config, tags, *parent), state.listeners, write_console)
     provided = state.provided if block is None else {**state.provided, **block.provided}
     if provided:
         handle.provide(provided)

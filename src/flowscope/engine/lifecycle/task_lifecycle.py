@@ -8,7 +8,7 @@ import logging
 from enum import Enum
 from typing import Any, Final, Literal
 
-from ..._clock import seconds, tick
+from ..._clock import seconds, tick, ticks_after
 from ...errors import AlreadyRunningError, DefinitionError, TaskTimeoutError
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
@@ -17,7 +17,7 @@ from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
 from ..ports import FailedAttempt
 from ..run.run import Run
-from ..scope.call import Call, inputs_of
+from ..scope.call import Call, attempt_start, inputs_of
 from ..scope.context import Scope, current, enter, no_active_flow
 
 __all__ = [
@@ -137,7 +137,7 @@ def complete(call: Call, value: object) -> None:
         call.value = value
     call.ended = ended
     if run.partial_lines:
-        run.log.flush(call)
+        run.log.flush(call, at=ended)
     if run.is_observed or flow_events.event_listeners:
         _notify_ended(run, call, None)
 
@@ -163,7 +163,7 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
     definition: TaskDefinition = call.definition
     run: Run | None = call.handle.run
     if definition.retry.retries_after(call.attempt, error):
-        return _retry(run, call, error)
+        return _retry(run, call, error, ended)
     raises = definition.raise_on_error or not isinstance(error, Exception)
     if run is None:
         return RAISE if raises else TOLERATE
@@ -177,8 +177,8 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
         run.failures.keep(call.order, failure)
     call.ended = ended
     if run.partial_lines:
-        run.log.flush(call)
-    run.log.add_failure(f"task {definition.name!r}", call.status, failure, call)
+        run.log.flush(call, at=ended)
+    run.log.add_failure(f"task {definition.name!r}", call.status, failure, call, at=ended)
     if run.is_observed or flow_events.event_listeners:
         _notify_ended(run, call, failure)
     return RAISE if raises else TOLERATE
@@ -220,31 +220,40 @@ def _status_after(call: Call, error: BaseException) -> RunStatus:
     return RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
 
 
-def _retry(run: Run | None, call: Call, error: BaseException) -> float:
+def _retry(run: Run | None, call: Call, error: BaseException, ended: int) -> float:
     definition: TaskDefinition = call.definition
     pause = definition.retry.delay_after(call.attempt)
     if run is not None:
         message = f"attempt {call.attempt} of {definition.retry.retries + 1} failed, next in {pause:g} s: {summary_of(error, run.redactor)}"
-        run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {message}", call)
-        if run.is_observed or flow_events.event_listeners:
-            attempt_failed(call, FailedAttempt(call.attempt, pause, Failure(error, run.failures).info()))
-    call.attempt += 1
+        run.log.add_entry(logging.WARNING, f"task {definition.name!r}: {message}", call, at=ended)
+        attempt_failed(
+            call, FailedAttempt(call.attempt, pause, Failure(error, run.failures), attempt_start(call), ended)
+        )
+    else:
+        call.attempt += 1
     call.status = _RUNNING
     return pause
 
 
-def attempt_failed(call: Call, failure: FailedAttempt) -> None:
-    """Notify the sinks that an attempt, here or in another process, has failed, and that another attempt follows."""
+def attempt_failed(call: Call, failed_attempt: FailedAttempt) -> None:
+    """Record that an attempt, here or in another process, has failed, and that another attempt follows."""
+    call.attempt = failed_attempt.attempt + 1
+    if call.extras is not None:
+        call.extras.attempt_started = ticks_after(failed_attempt.delay, failed_attempt.ended)
     run: Run | None = call.handle.run
-    for sink in () if run is None else run.sinks:
-        sink.attempt_failed(call, failure)
+    if run is None:
+        return
+    if run.calls.keeps_calls:
+        run.failed_attempts.setdefault(call.order, []).append(failed_attempt)
+    if run.is_observed or flow_events.event_listeners:
+        for sink in run.sinks:
+            sink.attempt_failed(call, failed_attempt)
 
 
 def _notify_ended(run: Run, call: Call, failure: Failure | None) -> None:
     duration = seconds(call.started, call.ended)
     if run.config.print_finished_message:
-        run.log.add_entry(
-            logging.INFO, f"task {call.definition.name!r} finished: {call.status} in {duration:.6f} s", call
-        )
+        message = f"task {call.definition.name!r} finished: {call.status} in {duration:.6f} s"
+        run.log.add_entry(logging.INFO, message, call, at=call.ended)
     for sink in run.sinks:
         sink.task_ended(call, failure)

@@ -6,15 +6,18 @@ from typing import Any
 
 from typing_extensions import override
 
-from ..._clock import seconds
+from ..._clock import seconds, time_text, wall_time
 from ...model.events import EventType
+from ...model.records import config_json
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.masked_payloads import payload_value
+from ...serialization.json_leaves import text_or_none
+from ...serialization.masked_payloads import json_of, json_of_args, json_of_mapping, json_of_named
 from ...serialization.redaction import Redactor
+from ..definitions.task_definition import TaskDefinition
 from ..events.dispatcher import EventDispatcher, PendingEvent
 from ..ports import ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView
-from ..scope.call import Call, order_at
+from ..scope.call import Call, attempt_start, order_at
 from ..scope.context import Scope
 
 __all__ = ["EventSink"]
@@ -32,53 +35,65 @@ class EventSink(RunSink):
     @override
     def run_started(self, run: RunView) -> None:
         if self._dispatcher.has_listeners:
-            self._dispatcher.emit(EventType.FLOW_START, {"parent_flow_id": run.parent_flow_id}, None)
+            self._dispatcher.emit(EventType.FLOW_START, _flow_start(run, self._redactor), None, at=run.started)
 
     @override
     def task_started(self, call: Call) -> None:
         if self._dispatcher.has_listeners:
-            self._dispatcher.emit(EventType.TASK_START, _task_start(call), call)
+            self._dispatcher.emit(EventType.TASK_START, self._task_start(call.handle.run, call), call, at=call.started)
 
     @override
-    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
+    def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
         if self._dispatcher.has_listeners:
-            data = {"attempt": failure.attempt, "delay": failure.delay, "error": failure.error}
-            self._dispatcher.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING)
+            data = {
+                "attempt": failed_attempt.attempt,
+                "start_time": time_text(wall_time(failed_attempt.started, call.handle.anchor)),
+                "end_time": time_text(wall_time(failed_attempt.ended, call.handle.anchor)),
+                "delay": failed_attempt.delay,
+                "error": failed_attempt.failure.info(),
+            }
+            self._dispatcher.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING, at=failed_attempt.ended)
 
     @override
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         if self._dispatcher.has_listeners:
-            level = _stop_level(call.status)
-            self._dispatcher.emit(EventType.TASK_STOP, _task_stop(call, failure), call, level=level)
+            data, level = self._task_stop(call.handle.run, call, failure), _stop_level(call.status)
+            self._dispatcher.emit(EventType.TASK_STOP, data, call, level=level, at=call.ended)
 
     @override
     def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
             payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
-            data = {"message_data": payload}
-            self._dispatcher.emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level)
+            data = {"message_data": payload, "logger": line.logger}
+            self._dispatcher.emit(
+                EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level, at=line.ticks
+            )
 
     @override
     def artifact_added(self, artifact: ArtifactFact, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
             payload = {
-                "description": artifact.description,
-                "key": artifact.key,
-                "data": payload_value(self._redactor, artifact.key, artifact.data),
-                "type": artifact.artifact_type,
+                "description": text_or_none(artifact.description),
+                "key": text_or_none(artifact.key),
+                "data": json_of_named(self._redactor, artifact.key, artifact.data),
+                "type": text_or_none(artifact.artifact_type),
             }
-            self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope)
+            self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope, at=artifact.ticks)
 
     @override
     def result_added(self, result: ResultFact, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
-            masked = payload_value(self._redactor, result.key, result.value)
-            payload = {"key": result.key, "description": result.description, "value": masked}
-            self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope)
+            payload = {
+                "key": text_or_none(result.key) or "",
+                "description": text_or_none(result.description) or "",
+                "value": json_of_named(self._redactor, result.key, result.value),
+            }
+            self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope, at=result.ticks)
 
     @override
     def run_ended(self, run: RunView, abandoned: Sequence[Call]) -> None:
-        self._dispatcher.finish(lambda open_calls: self._final_events(run, open_calls, abandoned))
+        if self._dispatcher.has_listeners:
+            self._dispatcher.finish(lambda open_calls: self._final_events(run, open_calls, abandoned))
 
     def _final_events(
         self, run: RunView, open_calls: Mapping[int, Call], abandoned: Sequence[Call]
@@ -97,32 +112,55 @@ class EventSink(RunSink):
                 unfinished[order] = call if call.ended else run.abandon(call)
         for order, call in sorted(unfinished.items()):
             if order not in open_calls:
-                yield pending_event(EventType.TASK_START, _task_start(call), call)
-            data = _task_stop(call, run.failures.get(order))
-            yield pending_event(EventType.TASK_STOP, data, call, level=_stop_level(call.status))
-        yield pending_event(EventType.FLOW_STOP, _flow_stop(run), None, level=_stop_level(run.status))
+                yield pending_event(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
+            data = self._task_stop(run, call, run.failures.get(order))
+            yield pending_event(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
+        level = _stop_level(run.status)
+        yield pending_event(EventType.FLOW_STOP, self._flow_stop(run), None, level=level, at=run.ended)
+
+    def _task_start(self, run: RunView | None, call: Call) -> dict[str, Any]:
+        definition: TaskDefinition = call.definition
+        return {
+            "parent_task_id": call.handle.task_id(order_at(call.parent, call.handle)),
+            "execution_order": call.order,
+            "input_args": json_of_args(self._redactor, definition.positional_names, call.args),
+            "input_kwargs": json_of_mapping(self._redactor, call.kwargs),
+            "executor": "inline" if run is None else run.placements.get(call.order, "inline"),
+            "tags": list(definition.tags),
+        }
+
+    def _task_stop(self, run: RunView | None, call: Call, failure: Failure | None) -> dict[str, Any]:
+        return {
+            "status": call.status,
+            "duration": seconds(call.started, call.ended),
+            "attempt": call.attempt,
+            "attempt_start_time": time_text(wall_time(attempt_start(call), call.handle.anchor)),
+            "return_value": json_of(self._redactor, call.value),
+            "error": None if failure is None else failure.info(),
+            "abandoned_thread": None if run is None else run.abandoned_thread(call.order),
+        }
+
+    def _flow_stop(self, run: RunView) -> dict[str, Any]:
+        total, failed = run.task_counts()
+        dropped = run.dropped()
+        return {
+            "status": run.status,
+            "duration": run.duration,
+            "return_value": json_of(self._redactor, run.recorded_value),
+            "error": None if run.failure is None else run.failure.info(),
+            "tasks": {"total": total, "failed": failed},
+            "dropped": {"tasks": dropped.tasks, "logs": dropped.logs, "events": dropped.events},
+        }
 
 
-def _task_start(call: Call) -> dict[str, Any]:
-    return {"parent_task_id": call.handle.task_id(order_at(call.parent, call.handle))}
-
-
-def _task_stop(call: Call, failure: Failure | None) -> dict[str, Any]:
+def _flow_start(run: RunView, redactor: Redactor) -> dict[str, Any]:
     return {
-        "status": call.status,
-        "duration": seconds(call.started, call.ended),
-        "attempt": call.attempt,
-        "error": None if failure is None else failure.info(),
-    }
-
-
-def _flow_stop(run: RunView) -> dict[str, Any]:
-    total, failed = run.task_counts()
-    return {
-        "status": run.status,
-        "duration": run.duration,
-        "error": None if run.failure is None else run.failure.info(),
-        "tasks": {"total": total, "failed": failed},
+        "parent_flow_id": run.parent_flow_id,
+        "parent_task_id": run.parent_task_id,
+        "params": json_of_mapping(redactor, run.params),
+        "run_params": json_of_mapping(redactor, run.run_params),
+        "config": config_json(redactor.mask(run.config)),
+        "tags": list(run.tags),
     }
 
 

@@ -113,26 +113,31 @@ class RunLog:
         for sink in self._sinks:
             sink.logged(line, message, scope)
 
-    def add_failure(self, subject: str, status: RunStatus, failure: Failure, scope: Scope | None) -> None:
-        """Record the end of a task or flow that has not completed; its traceback too, if the config says so."""
+    def add_failure(
+        self, subject: str, status: RunStatus, failure: Failure, scope: Scope | None, *, at: int = 0
+    ) -> None:
+        """Record the end of a task or flow that has not completed; its traceback too, if the config says so.
+
+        `at` is the tick of that end; 0 for now.
+        """
         has_failed = status in FAILED
         level = logging.ERROR if has_failed else logging.WARNING
-        self.add_entry(level, f"{subject} {status}: {summary_of(failure.error, self.redactor)}", scope)
+        self.add_entry(level, f"{subject} {status}: {summary_of(failure.error, self.redactor)}", scope, at=at)
         if has_failed and self._config.print_error_stack_trace:
-            self.add_entry(logging.ERROR, failure.text().rstrip(), scope)
+            self.add_entry(logging.ERROR, failure.text().rstrip(), scope, at=at)
 
     def write_stream(self, text: str, scope: Scope, source: LogSource) -> None:
         """Record printed text: complete lines now, the rest when it is complete or the task ends."""
         for line in self.partial.add(order_at(scope, self._handle), source, text):
             self.add_entry(logging.INFO, line, scope, source, source)
 
-    def flush(self, call: Call | None) -> None:
-        """Record incomplete lines: of a task that ends, or (None) of the whole run."""
+    def flush(self, call: Call | None, *, at: int = 0) -> None:
+        """Record incomplete lines: of a task that ends at that tick (0 for now), or (None) of the whole run."""
         if not self.partial:
             return
         for order, source, text in self.partial.pop_lines(None if call is None else call.order):
             scope = call if call is not None and call.order == order else None
-            self.add_entry(logging.INFO, text, scope, source, source)
+            self.add_entry(logging.INFO, text, scope, source, source, at=at)
 
     def format(self, line: LogLine) -> str:
         """The entry as text."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from threading import Thread
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -13,21 +12,22 @@ from pydantic import BaseModel
 from ..._clock import seconds, tick, wall_time
 from ...model.config import FlowConfig
 from ...model.durations import Durations, TaskDuration, TaskDurations
-from ...model.records import Artifact, Dropped, FlowRun, LogEntry, Result, TaskRun
-from ...model.status import RunStatus
+from ...model.records import Artifact, AttemptFailure, FlowRun, LogEntry, Result, TaskRun
+from ...model.status import FAILED, RunStatus
+from ...serialization.exception_snapshot import Failure
 from ...serialization.fast_construct import assembled_from
-from ...serialization.json_leaves import clean_text, safe_repr
+from ...serialization.json_leaves import text_or_none
 from ...serialization.masked_fields import MaskedFields
 from ...serialization.redaction import Redactor, redactor_for
 from ..definitions.task_definition import TaskDefinition
 from ..ports import ArtifactFact, LogLine, ResultFact
-from ..scope.call import Call, order_at
+from ..scope.call import Call, attempt_start, order_at
 from .run import Run
 
 __all__ = [
-    "abandoned_thread",
     "artifact_of",
     "durations_of",
+    "failed_attempts_of",
     "flow_run_of",
     "log_entries_of",
     "pending_flow_run",
@@ -40,12 +40,13 @@ __all__ = [
 def flow_run_of(run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntry] | None = None) -> FlowRun[Any]:
     """The whole record, as of now; `tasks` and `logs` replace those of the run."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
-    lines, events = run.log.lines, run.dispatcher.recorded
+    events = run.dispatcher.recorded
     record: FlowRun[Any] = FlowRun.model_construct(
         schema_version=1,
         flow_id=handle.flow_id,
         flow_name=handle.flow_name,
         parent_flow_id=run.parent_flow_id,
+        parent_task_id=run.parent_task_id,
         status=run.present_status,
         start_time=wall_time(run.started, handle.anchor),
         end_time=wall_time(run.ended, handle.anchor) if run.ended else None,
@@ -53,19 +54,15 @@ def flow_run_of(run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntr
         config=mask(config),
         params=mask(dict(run.params)),
         run_params=mask(dict(run.run_params)),
-        return_value=mask(run.value) if config.record_return_values else None,
-        error=None if run.failure is None else run.failure.info(),
+        return_value=mask(run.recorded_value) if run.ended else None,
+        error=None if run.failure is None or not run.ended else run.failure.info(),
         tasks=task_runs_of(run, run.calls.all()) if tasks is None else tasks,
         logs=log_entries_of(run) if logs is None else logs,
         events=events.items() if events is not None else [],
         artifacts=[artifact_of(run, fact) for fact in run.log.artifacts.items()],
         results=[result_of(run, fact) for fact in run.log.results.items()],
         tags=run.tags,
-        dropped=Dropped(
-            tasks=0 if run.calls.keeps_calls else run.calls.timings().count,
-            logs=lines.dropped,
-            events=events.dropped if events is not None else 0,
-        ),
+        dropped=run.dropped(),
     )
     _mask_when_written(record, run.redactor, record.params, record.run_params, record.return_value)
     return record
@@ -116,6 +113,7 @@ class _TaskRecordBuilder:
         run, now, mask = self._run, self._now, self._run.redactor.mask
         handle, anchor, failures, placements = run.handle, run.handle.anchor, run.failures, run.placements
         fields, task_id, threads, root = set(_TASK_FIELDS), handle.task_id, run.abandoned_threads, run.root
+        retried = run.failed_attempts
         records: list[TaskRun] = []
         moment, utc, pending = datetime.fromtimestamp, UTC, RunStatus.PENDING
         latest, hides = None, False
@@ -156,8 +154,11 @@ class _TaskRecordBuilder:
                     "return_value": value,
                     "error": None if failure is None else failure.info(),
                     "executor": placements.get(order, "inline") if placements else "inline",
-                    "abandoned_thread": abandoned_thread(threads.get(order)) if threads else None,
+                    "abandoned_thread": run.abandoned_thread(order) if threads else None,
                     "tags": definition.tags,
+                    "failed_attempts": []
+                    if failure is None and order not in retried
+                    else failed_attempts_of(run, call),
                 },
             )
             if not is_plain:
@@ -177,9 +178,25 @@ class _TaskRecordBuilder:
         return redactor.mask_positional(definition.positional_names, call.args), redactor.mask(kwargs) if kwargs else {}
 
 
-def abandoned_thread(thread: Thread | None) -> str | None:
-    """The name of an abandoned thread, while it still runs."""
-    return thread.name if thread is not None and thread.is_alive() else None
+def failed_attempts_of(run: Run, call: Call) -> list[AttemptFailure]:
+    """The failed attempts of a call, in their order."""
+    anchor = run.handle.anchor
+
+    def failed(attempt: int, started: int, ended: int, failure: Failure) -> AttemptFailure:
+        return AttemptFailure(
+            attempt=attempt,
+            start_time=wall_time(started, anchor),
+            end_time=wall_time(ended, anchor),
+            error=failure.info(),
+        )
+
+    found = [
+        failed(each.attempt, each.started, each.ended, each.failure) for each in run.failed_attempts.get(call.order, ())
+    ]
+    last = run.failures.get(call.order) if call.status in FAILED else None
+    if last is not None:
+        found.append(failed(call.attempt, attempt_start(call), call.ended, last))
+    return found
 
 
 def _duration(call: Call, now: int) -> float:
@@ -212,9 +229,9 @@ def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
 def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:
     """The record of an artifact."""
     record = Artifact(
-        key=_text(fact.key),
-        description=_text(fact.description),
-        artifact_type=_text(fact.artifact_type),
+        key=text_or_none(fact.key),
+        description=text_or_none(fact.description),
+        artifact_type=text_or_none(fact.artifact_type),
         data=run.redactor.mask_named(fact.key, fact.data),
         timestamp=wall_time(fact.ticks, run.handle.anchor),
         task_id=run.handle.task_id(fact.order),
@@ -226,19 +243,14 @@ def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:
 def result_of(run: Run, fact: ResultFact) -> Result:
     """The record of a result."""
     record = Result(
-        key=_text(fact.key) or "",
-        description=_text(fact.description) or "",
+        key=text_or_none(fact.key) or "",
+        description=text_or_none(fact.description) or "",
         value=run.redactor.mask_named(fact.key, fact.value),
         timestamp=wall_time(fact.ticks, run.handle.anchor),
         task_id=run.handle.task_id(fact.order),
     )
     _mask_when_written(record, run.redactor, record.value)
     return record
-
-
-def _text(text: object) -> str | None:
-    """Text; another value, from code that is not type-checked, as its repr."""
-    return None if text is None else clean_text(text) if isinstance(text, str) else safe_repr(text)
 
 
 def durations_of(run: Run) -> Durations:

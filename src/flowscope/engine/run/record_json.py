@@ -10,10 +10,11 @@ from ..._clock import tick
 from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.json_values import to_json_value
+from ...serialization.masked_payloads import json_of, json_of_args
 from ...serialization.redaction import Redactor
 from ..definitions.task_definition import TaskDefinition
 from ..scope.call import Call, order_at
-from .record_builder import abandoned_thread, flow_run_of
+from .record_builder import failed_attempts_of, flow_run_of
 from .run import Run
 
 __all__ = ["flow_run_json_of"]
@@ -50,6 +51,7 @@ class _Tasks:
         run, now, value_text, args_text = self._run, tick(), self._value, self._args
         handle, anchor, root, remote_ids = run.handle, run.handle.anchor, run.root, run.handle.remote_task_ids
         pending, prefix = RunStatus.PENDING, f'{{"task_id":"task-{handle.token}-'
+        has_failures = bool(run.failures or run.failed_attempts)
         has_extras = bool(run.failures or run.placements or run.abandoned_threads)
         texts: list[str] = []
         latest, hides, name, tail, second, clock = None, False, "", "", -1, ""
@@ -80,6 +82,7 @@ class _Tasks:
                 f'"duration":{0 if status is pending else (ended or now) - started}e-9,'
                 f'"attempts":{1 if extras is None else extras.attempt},"input_args":[{args}],"input_kwargs":{kwargs},'
                 f'"return_value":{value_text(value)}{self._extras(order) if has_extras else _NO_EXTRAS}{tail}'
+                f"{self._failed_attempts(call) if has_failures else ''}]}}"
             )
         return texts
 
@@ -90,13 +93,16 @@ class _Tasks:
         return (
             f',"error":{"null" if failure is None else failure.info().model_dump_json()},'
             f'"executor":{_quoted(run.placements.get(order, "inline"))},'
-            f'"abandoned_thread":{_quoted(abandoned_thread(run.abandoned_threads.get(order)))}'
+            f'"abandoned_thread":{_quoted(run.abandoned_thread(order))}'
         )
 
+    def _failed_attempts(self, call: Call) -> str:
+        return ",".join(failed.model_dump_json() for failed in failed_attempts_of(self._run, call))
+
     def _parts(self, definition: TaskDefinition) -> tuple[str, str, bool]:
-        """The name and the tags as JSON, and whether some parameter has the name of a secret."""
+        """The name, and the tags with the beginning of the failed attempts, as JSON, and whether some parameter has the name of a secret."""
         hides = any(map(self._redactor.hides, definition.positional_names))
-        return _quoted(definition.name), f',"tags":{to_json(definition.tags).decode()}}}', hides
+        return _quoted(definition.name), f',"tags":{to_json(definition.tags).decode()},"failed_attempts":[', hides
 
     def _inputs(self, call: Call, definition: TaskDefinition, *, hides: bool) -> tuple[str, str]:
         args: Any = self._redactor.mask_positional(definition.positional_names, call.args) if hides else call.args
@@ -111,10 +117,7 @@ class _Tasks:
         return ",".join(map(self._value, args))
 
     def _nested_args(self, args: Sequence[Any]) -> str:
-        redactor = self._redactor
-        written = to_json_value([*map(redactor.mask, args)])
-        shown = redactor.mask(written) if any(map(redactor.declares, args)) else written
-        return to_json(shown).decode()[1:-1]
+        return to_json(json_of_args(self._redactor, (), args)).decode()[1:-1]
 
     def _value(self, value: Any) -> str:
         """A user's value."""
@@ -124,9 +127,7 @@ class _Tasks:
             return str(value)
         if type(value) is str:
             return to_json(to_json_value(value)).decode()
-        redactor = self._redactor
-        json_value = to_json_value(redactor.mask(value))
-        return to_json(redactor.mask(json_value) if redactor.declares(value) else json_value).decode()
+        return to_json(json_of(self._redactor, value)).decode()
 
 
 def _time_text(moment: float) -> str:

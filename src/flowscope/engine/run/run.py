@@ -11,7 +11,7 @@ from ..._clock import seconds, tick
 from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
 from ...concurrency.process_locks import LOCKS
 from ...model.events import FlowEvent
-from ...model.records import LogSource
+from ...model.records import Dropped, LogSource
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, Failures, LatestFailure
 from ...serialization.redaction import redactor_for
@@ -21,7 +21,7 @@ from ..events.dispatcher import EventDispatcher
 from ..injection.flow_resources import SharedProviders
 from ..injection.provider_stack import ProviderStack
 from ..injection.resolver import CallResolver
-from ..ports import RunSink, RunStart, TaskCounts, sink_factories
+from ..ports import FailedAttempt, RunSink, RunStart, TaskCounts, sink_factories
 from ..scope.call import Call
 from ..scope.context import NOTHING, Handle, LiveFlow, Scope
 from .call_store import CallStore, CountedCalls, KeptCalls
@@ -46,6 +46,7 @@ class Run:
         "config",
         "dispatcher",
         "ended",
+        "failed_attempts",
         "failure",
         "failures",
         "flow",
@@ -59,6 +60,7 @@ class Run:
         "orders",
         "params",
         "parent_flow_id",
+        "parent_task_id",
         "partial_lines",
         "placements",
         "proxies",
@@ -87,7 +89,7 @@ class Run:
         is_observed: bool,
         failures: Failures,
     ) -> None:
-        handle, config, self.tags, self.parent_flow_id = start
+        handle, config, self.tags, self.parent_flow_id, self.parent_task_id = start
         self.flow = flow
         """The flow, while it is running; None also for a plain call of no flow."""
         self.config = config
@@ -122,6 +124,8 @@ class Run:
         self.failures = failures
         """The failures of tasks, by execution order."""
         failures.redactor = self.redactor
+        self.failed_attempts: dict[int, list[FailedAttempt]] = {}
+        """The failed attempts that others have followed, by execution order."""
         self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
         self.log = log
         self.dispatcher = dispatcher
@@ -154,6 +158,25 @@ class Run:
     def duration(self) -> float:
         """Seconds until its end, or until now."""
         return seconds(self.started, self.ended or tick())
+
+    @property
+    def recorded_value(self) -> object:
+        """The return value, if the config lets it be recorded."""
+        return self.value if self.config.record_return_values else None
+
+    def dropped(self) -> Dropped:
+        """The numbers of what the record does not keep."""
+        events = self.dispatcher.recorded
+        return Dropped(
+            tasks=0 if self.calls.keeps_calls else self.calls.timings().count,
+            logs=self.log.lines.dropped,
+            events=0 if events is None else events.dropped,
+        )
+
+    def abandoned_thread(self, order: int) -> str | None:
+        """The name of the thread that a task was abandoned in, while it still runs."""
+        thread = self.abandoned_threads.get(order)
+        return thread.name if thread is not None and thread.is_alive() else None
 
     def task_counts(self) -> TaskCounts:
         """The numbers of ended tasks."""

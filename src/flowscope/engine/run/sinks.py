@@ -88,8 +88,8 @@ class GuardedSink(RunSink):
         self._guard(lambda: self.sink.task_started(call))
 
     @override
-    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
-        self._guard(lambda: self.sink.attempt_failed(call, failure))
+    def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
+        self._guard(lambda: self.sink.attempt_failed(call, failed_attempt))
 
     @override
     def task_revised(self, call: Call) -> None:

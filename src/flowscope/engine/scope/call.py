@@ -6,7 +6,7 @@ from typing import Any
 from ...model.status import RunStatus
 from .context import NOTHING, Handle, Scope
 
-__all__ = ["Call", "CallExtras", "Inputs", "call_at", "inputs_of", "order_at"]
+__all__ = ["Call", "CallExtras", "Inputs", "attempt_start", "call_at", "inputs_of", "order_at"]
 
 
 class _Mixed:
@@ -33,10 +33,12 @@ def inputs_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inputs:
 class CallExtras:
     """The state that few calls have: a further attempt, `task_data` or a deadline."""
 
-    __slots__ = ("attempt", "data", "deadline")
+    __slots__ = ("attempt", "attempt_started", "data", "deadline")
 
     def __init__(self) -> None:
         self.attempt = 1
+        self.attempt_started = 0
+        """The tick for which a further attempt was planned; 0 for the first one."""
         self.data: dict[str, Any] | None = None
         self.deadline: int | None = None
 
@@ -114,6 +116,11 @@ class Call(Scope):
 def call_at(scope: Scope | None, handle: Handle) -> Call | None:
     """The call that is this scope; None for a scope of another run and for the flow's own."""
     return scope if isinstance(scope, Call) and scope.handle is handle else None
+
+
+def attempt_start(call: Call) -> int:
+    """The start of the present or last attempt, in ticks; of a further one, the tick for which it was planned."""
+    return call.started if call.extras is None else call.extras.attempt_started or call.started
 
 
 def order_at(scope: Scope | None, handle: Handle) -> int:

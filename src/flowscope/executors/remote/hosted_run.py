@@ -119,7 +119,7 @@ def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
     sinks = (relay, *(received_sink(kind, carried) for kind, carried in request.carried))
     run = Run(
         flow,
-        start=RunStart(handle, config, request.tags, parent_flow_id=None),
+        start=RunStart(handle, config, request.tags, parent_flow_id=None, parent_task_id=None),
         calls=CountedCalls(),
         log=RunLog(
             handle, config, LogMemory.nowhere(), sinks, redactor_for(config.redact), write_console=write_console

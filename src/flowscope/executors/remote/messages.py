@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact
+from ...engine.ports import ArtifactFact, LogLine, ResultFact
 from ...errors import SerializationError
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
@@ -72,7 +72,11 @@ class Retried(NamedTuple):
     """An attempt of a task called by it has failed, and another one follows."""
 
     order: int
-    failure: FailedAttempt
+    attempt: int
+    delay: float
+    error: ErrorInfo
+    started: int
+    ended: int
 
 
 class Revised(NamedTuple):

@@ -59,8 +59,9 @@ class RelaySink(RunSink):
         )
 
     @override
-    def attempt_failed(self, call: Call, failure: FailedAttempt) -> None:
-        self.send(Retried(call.order, failure))
+    def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
+        attempt, delay, failure, started, ended = failed_attempt
+        self.send(Retried(call.order, attempt, delay, failure.info(), started, ended))
 
     @override
     def task_revised(self, call: Call) -> None:

@@ -9,7 +9,7 @@ from ..._clock import anchor, tick
 from ...engine.capture.streams import write_console
 from ...engine.lifecycle.task_lifecycle import attempt_failed, begin, end_remotely, revise, start
 from ...engine.live import Task
-from ...engine.ports import ArtifactFact, LogLine, ResultFact
+from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import enter, leave, outside
@@ -60,9 +60,10 @@ class Replay:
             case Entered():
                 self._enter(run, message)
             case Retried():
-                call = self._call(message.order)
-                call.attempt = message.failure.attempt + 1
-                attempt_failed(call, message.failure)
+                started, ended = self._here(message.started), self._here(message.ended)
+                failure = Failure(remote_error(message.error))
+                failed_attempt = FailedAttempt(message.attempt, message.delay, failure, started, ended)
+                attempt_failed(self._call(message.order), failed_attempt)
             case Revised():
                 call = self._call(message.order)
                 if not call.ended:

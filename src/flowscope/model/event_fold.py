@@ -180,7 +180,7 @@ class _Fold:
         self._counts["logs"] += 1
         if not self._config.get("log_to_memory", True):
             return
-        level = data["message_data"]["log_level"]
+        level: int = data["message_data"]["log_level"]
         logs: list[Document] = self._run["logs"]
         logs.append(
             {

@@ -71,6 +71,8 @@ def alone(one: dict[str, Any], orders: dict[str, int]) -> dict[str, Any]:
         text = text.replace(name, f"<task {order}>")
     text = re.sub(r"flow-[0-9a-f]+", "<flow>", text)
     text = re.sub(r"'duration': [0-9.e-]+", "'duration': …", text)
+    text = re.sub(r"'((?:attempt_)?start|end)_time': '[^']*'", r"'\1_time': …", text)
+    text = re.sub(r"'abandoned_thread': (None|'[^']*')", "'abandoned_thread': …", text)
     text = re.sub(r"'traceback': ('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", "'traceback': …", text)
     return {"text": re.sub(r"0x[0-9a-f]+", "0x…", text)}
 
@@ -84,6 +86,9 @@ def shape(record: FlowRun[Any]) -> dict[str, list[dict[str, Any]]]:
         one["abandoned_thread"] = "of another process"
         if one["execution_order"] == 1:
             one["executor"] = "…"
+    for event in written["events"]:
+        if event["event_data"]["data"].get("execution_order") == 1:
+            event["event_data"]["data"]["executor"] = "…"
     kinds = ("tasks", "logs", "artifacts", "results", "events")
     return {kind: [alone(one, orders) for one in written[kind]] for kind in kinds}
 

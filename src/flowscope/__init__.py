@@ -6,6 +6,7 @@ from .engine.definitions.injection_plan import INJECTED, Inject
 from .engine.events.bus import EventBus, Subscription, flow_events
 from .engine.events.listeners import Listener
 from .engine.live import Flow, Task
+from .engine.run_logger import get_run_logger
 from .errors import (
     AlreadyRunningError,
     DefinitionError,
@@ -30,10 +31,10 @@ from .executors.submission.executor import Executor
 from .executors.submission.future import TaskFuture
 from .executors.submit import submit
 from .executors.task_map import TaskMap, map_tasks
-from .model.config import FlowConfig
+from .model.config import FlowConfig, set_default_config
 from .model.durations import Durations, TaskDuration, TaskDurations, TaskTiming
 from .model.events import EventData, EventType, FlowEvent
-from .model.records import Artifact, AttemptFailure, Dropped, FlowRun, LogEntry, Result, TaskRun
+from .model.records import Artifact, AttemptFailure, Dropped, FlowRun, LogEntry, Progress, Result, TaskRun
 from .model.status import RunStatus
 from .serialization.error_info import ErrorInfo
 
@@ -66,6 +67,7 @@ __all__ = [
     "NotSetUpError",
     "ParameterError",
     "ProcessExecutor",
+    "Progress",
     "RemoteDataError",
     "RemoteTaskError",
     "Result",
@@ -89,7 +91,9 @@ __all__ = [
     "current_task_or_none",
     "flow",
     "flow_events",
+    "get_run_logger",
     "map_tasks",
+    "set_default_config",
     "submit",
     "task",
     "use_executor",

@@ -96,13 +96,22 @@ def test_message_payload() -> None:
         print("\x1b[1mbold\x1b[0m")
 
     first, second = [e.event_data.data for e in events_of(speaking()) if e.event_type == "flow_message"]
-    assert first == {
+    assert first["path"] == __file__
+    assert {**first, "path": None, "line": None} == {
         "message_data": {"log_level": 30, "message": "\x1b[31mred\x1b[0m", "message_text": "red"},
         "logger": "flowscope",
+        "fields": {},
+        "path": None,
+        "line": None,
+        "error": None,
     }
     assert second == {
         "message_data": {"log_level": 20, "message": "\x1b[1mbold\x1b[0m", "message_text": "bold"},
         "logger": "stdout",
+        "fields": {},
+        "path": None,
+        "line": None,
+        "error": None,
     }
 
 
@@ -146,7 +155,8 @@ def test_start_and_stop_payloads_of_a_good_run() -> None:
     by_kind = {e.event_type.value: e.event_data.data for e in events}
     stop, flow_stop = by_kind["task_stop"], by_kind["flow_stop"]
     assert stop.keys() == {
-        *("status", "duration", "attempt", "attempt_start_time", "return_value", "error", "abandoned_thread")
+        *("status", "duration", "attempt", "attempt_start_time", "return_value", "error", "yield_count"),
+        "abandoned_thread",
     }
     assert (stop["status"], stop["attempt"], stop["error"]) == ("completed", 1, None)
     assert isinstance(stop["duration"], float)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from flowscope import current_flow, current_task, flow, map_tasks, submit, task
+from flowscope import current_flow, current_task, flow, get_run_logger, map_tasks, submit, task
 
 Step = tuple[str, Any]
 
@@ -13,6 +13,13 @@ Step = tuple[str, Any]
 def work(value: Any, *, named: Any = None) -> Any:
     """Print, record and return."""
     print("working on", value)
+    current_task().progress(1, 2, "half of it")
+    current_task().progress(2, 2)
+    current_task().log_info("with fields", value=value, password="a-secret-word")
+    try:
+        raise LookupError("logged")
+    except LookupError:
+        get_run_logger().exception("an exception")
     current_flow().add_flow_artifact("what it got", key="artifact", data=[value, named], artifact_type="plain")
     return value
 

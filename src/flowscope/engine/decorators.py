@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import suppress
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
 from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overload
@@ -25,6 +25,8 @@ __all__ = ["flow", "task"]
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
+G = TypeVar("G", bound=Iterator[Any] | AsyncIterator[Any])
+"""A generator."""
 
 
 class FlowDecorator(Protocol):
@@ -45,8 +47,10 @@ class TaskDecorator(Protocol):
 
 
 class TolerantTaskDecorator(Protocol):
-    """The decorator that `@task(raise_on_error=False)` returns: the task may return None."""
+    """The decorator that `@task(raise_on_error=False)` returns: the task may return None, unless it is a generator."""
 
+    @overload
+    def __call__(self, target: Callable[P, G], /) -> Callable[P, G]: ...
     @overload
     def __call__(
         self, target: Callable[P, Coroutine[Any, Any, R]], /
@@ -101,7 +105,6 @@ def flow(
         "validate": validate,
         "tags": tags,
     }
-    config = flow_config or FlowConfig.default()
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         definition = define(function, "flow")
@@ -110,8 +113,8 @@ def flow(
         planned = FlowDefinition(definition, LIVE_TYPES, validate=validate)
         fields: dict[str, Any] = {
             "flow_name": flow_name or planned.name,
-            "flow_config": config,
             "tags": tags_of(tags),
+            **({} if flow_config is None else {"flow_config": flow_config}),
             **({} if flow_id is None else {"flow_id": flow_id}),
         }
 

@@ -11,7 +11,7 @@ from pydantic_core import CoreSchema
 from typing_extensions import TypeVar
 
 from ..errors import AlreadyRunningError, DefinitionError, NotExecutedError
-from ..model.config import FlowConfig
+from ..model.config import FlowConfig, default_config
 from ..model.durations import Durations, TaskDurations
 from ..model.records import FlowRun, LogEntry, Recordable
 from ..model.status import RunStatus
@@ -58,7 +58,7 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     """Unique; every further execution of the same flow gets a new one."""
     flow_name: str = ""
     """Filled in by `setup`: the function's name, or the name of the subclass."""
-    flow_config: FlowConfig = Field(default_factory=FlowConfig.default)
+    flow_config: FlowConfig = Field(default_factory=default_config)
     tags: tuple[str, ...] = ()
 
     @field_validator("tags", mode="before")
@@ -239,6 +239,8 @@ def unchecked_copy(flow: F) -> F:
     fields = dict(flow.__dict__)
     if "flow_id" not in given:
         fields["flow_id"] = new_flow_id()
+    if "flow_config" not in given:
+        fields["flow_config"] = default_config()
     copied = assembled_from(type(flow), set(given), fields)
     _store_state(copied, FlowState(flow._live.field_names))  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - of this module
     return copied

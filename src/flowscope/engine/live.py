@@ -27,7 +27,7 @@ from .lifecycle.flow_definition import BoundTarget, FlowDefinition
 from .lifecycle.flow_drivers import execute, execute_async
 from .lifecycle.flow_state import ensure_live_run
 from .lifecycle.task_drivers import caller_of
-from .lifecycle.task_lifecycle import revise
+from .lifecycle.task_lifecycle import report_progress, revise
 from .logging_methods import LoggingMethods
 from .run.run import Run
 from .scope.call import Call, inputs_of
@@ -383,6 +383,23 @@ class Task(LoggingMethods, Call):
             NoActiveFlowError: The flow has ended.
         """
         return self._add_result(key, description, value)
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Report the progress of this task, in units of your own.
+
+        The record has the last report. Listeners get a `task_progress` event for each, at most ten a second, and for the
+        last one in any case.
+
+        Args:
+            done: How much is done.
+            total: How much there is to do; None if that is unknown.
+            message: What the task does now.
+
+        Raises:
+            NoActiveFlowError: The task is not running.
+            TypeError: `done` or `total` is no number.
+        """
+        report_progress(self, done, total, message)
 
     def __repr__(self) -> str:
         return f"<Task {self.task_name!r} {self.status}>"

@@ -1,8 +1,10 @@
 """The logging methods that flows and tasks share."""
 
 import logging
+import sys
 
 from ..model.records import Artifact, Result
+from .ports import LogDetails
 from .run.record_builder import artifact_of, result_of
 from .run.run import Run
 from .scope.context import current, no_active_flow
@@ -27,28 +29,50 @@ class LoggingMethods:
             raise no_active_flow(wanted, None)
         return run
 
-    def _log_message(self, level: int, message: str) -> None:
+    def _log_message(self, level: int, message: str, fields: dict[str, object]) -> None:
         run = self._live_run()
         if run is None:
-            _log.log(level, "%s", message)
-        else:
-            run.log.add_entry(level, str(message), current.get())
+            _log.log(level, "%s", message, extra=_extra(fields), stacklevel=3)
+        elif level >= run.log.threshold:
+            caller = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the documented way to the caller
+            details = LogDetails(fields, caller.f_code.co_filename, caller.f_lineno, None)
+            run.log.add_entry(level, str(message), current.get(), details=details)
 
-    def log_debug(self, message: str) -> None:
-        """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._log_message(logging.DEBUG, message)
+    def log_debug(self, message: str, /, **fields: object) -> None:
+        """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope".
 
-    def log_info(self, message: str) -> None:
-        """Log at INFO. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._log_message(logging.INFO, message)
+        Args:
+            message: The text.
+            **fields: Values beside the text; `fields` of the log entry.
+        """
+        self._log_message(logging.DEBUG, message, fields)
 
-    def log_warning(self, message: str) -> None:
-        """Log at WARNING. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._log_message(logging.WARNING, message)
+    def log_info(self, message: str, /, **fields: object) -> None:
+        """Log at INFO. Where the flow is not running, the message goes to the standard logger "flowscope".
 
-    def log_error(self, message: str) -> None:
-        """Log at ERROR. Where the flow is not running, the message goes to the standard logger "flowscope"."""
-        self._log_message(logging.ERROR, message)
+        Args:
+            message: The text.
+            **fields: Values beside the text; `fields` of the log entry.
+        """
+        self._log_message(logging.INFO, message, fields)
+
+    def log_warning(self, message: str, /, **fields: object) -> None:
+        """Log at WARNING. Where the flow is not running, the message goes to the standard logger "flowscope".
+
+        Args:
+            message: The text.
+            **fields: Values beside the text; `fields` of the log entry.
+        """
+        self._log_message(logging.WARNING, message, fields)
+
+    def log_error(self, message: str, /, **fields: object) -> None:
+        """Log at ERROR. Where the flow is not running, the message goes to the standard logger "flowscope".
+
+        Args:
+            message: The text.
+            **fields: Values beside the text; `fields` of the log entry.
+        """
+        self._log_message(logging.ERROR, message, fields)
 
     def _add_artifact(
         self, key: str | None, description: str | None, artifact_type: str | None, data: object
@@ -59,3 +83,9 @@ class LoggingMethods:
     def _add_result(self, key: str, description: str, value: object) -> Result:
         run = self._run_or_error("a result")
         return result_of(run, run.log.add_result(key, description, value, current.get()))
+
+
+def _extra(fields: dict[str, object]) -> dict[str, object]:
+    """The fields that a standard record may have."""
+    reserved = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+    return {name: value for name, value in fields.items() if name not in reserved}

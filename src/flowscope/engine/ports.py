@@ -7,15 +7,18 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 from ..model.config import FlowConfig
-from ..model.records import Dropped, LogSource
+from ..model.records import Dropped, LogSource, Progress
 from ..model.status import RunStatus
+from ..serialization.error_info import ErrorInfo
 from ..serialization.exception_snapshot import Failure, Failures
 from .scope.call import Call
 from .scope.context import Handle, Scope
 
 __all__ = [
+    "NO_DETAILS",
     "ArtifactFact",
     "FailedAttempt",
+    "LogDetails",
     "LogLine",
     "ResultFact",
     "RunSink",
@@ -25,6 +28,19 @@ __all__ = [
     "TaskCounts",
     "sink_factories",
 ]
+
+
+class LogDetails(NamedTuple):
+    """The parts of a log entry beside its text."""
+
+    fields: Mapping[str, object]
+    path: str | None
+    """The file of the code that logged it."""
+    line: int | None
+    error: Failure | ErrorInfo | None
+
+
+NO_DETAILS: Final = LogDetails({}, None, None, None)
 
 
 class LogLine(NamedTuple):
@@ -38,6 +54,7 @@ class LogLine(NamedTuple):
     source: LogSource
     order: int
     """The execution order of the task that was running, or 0."""
+    details: LogDetails | None = None
 
 
 class ArtifactFact(NamedTuple):
@@ -132,6 +149,10 @@ class RunView(Protocol):
         """The numbers of what the record does not keep."""
         ...
 
+    def yield_count(self, call: Call) -> int | None:
+        """The number of items of a generator that has ended; None for other tasks."""
+        ...
+
     def abandoned_thread(self, order: int) -> str | None:
         """The name of the thread that a task was abandoned in, while it still runs."""
         ...
@@ -164,6 +185,9 @@ class RunSink:
 
     def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
         """An attempt of a call has failed, and another attempt follows."""
+
+    def progressed(self, call: Call, progress: Progress) -> None:
+        """A task has reported its progress."""
 
     def task_revised(self, call: Call) -> None:
         """A call has another name or error policy than before."""

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, get_args
 
 from ..concurrency.event_loops import running_loop
 from ..errors import GraphError
-from ..model.config import FlowConfig
+from ..model.config import FlowConfig, default_config
 from .execution.job_run import JobRun
 from .execution.running_jobs import RunningJobs
 from .execution.waiting import awaited, waited
@@ -50,7 +50,7 @@ class RoutineGraph(Wiring):
         max_history: int | None = None,
     ) -> None:
         super().__init__(flow_id)
-        self.flow_config = flow_config or FlowConfig.default()
+        self.flow_config = flow_config or default_config()
         self.execution_timeout = checked_timeout(execution_timeout)
         self.max_history = None if max_history is None else checked_count(max_history, "max_history", least=0)
         self._jobs = RunningJobs(self)

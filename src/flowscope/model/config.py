@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..serialization.secret_names import DEFAULT_REDACTED
 
-__all__ = ["FlowConfig", "LogLevel"]
+__all__ = ["FlowConfig", "LogLevel", "default_config", "set_default_config"]
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
@@ -73,3 +73,28 @@ class FlowConfig(BaseModel):
 
     def custom_setup(self, flow: Any) -> None:
         """A hook for subclasses, called at the end of `flow.setup()`. `setup` raises its errors."""
+
+
+_process_default: list[FlowConfig] = []
+"""The config of flows without one of their own, if it has been set."""
+
+
+def set_default_config(config: FlowConfig | None) -> None:
+    """Set the config of all flows that are made from now on without a `flow_config`, in this process.
+
+    It holds whenever their functions were decorated. A `flow_config` replaces it whole.
+
+    Args:
+        config: The config; None restores `FlowConfig()`.
+
+    Raises:
+        TypeError: It is no `FlowConfig`.
+    """
+    if config is not None and not isinstance(config, FlowConfig):  # pyright: ignore[reportUnnecessaryIsInstance] # for those who do not check types
+        raise TypeError(f"set_default_config() got a {type(config).__qualname__}, wanted a FlowConfig or None")
+    _process_default[:] = [] if config is None else [config]
+
+
+def default_config() -> FlowConfig:
+    """The config of flows without one of their own."""
+    return _process_default[0] if _process_default else FlowConfig.default()

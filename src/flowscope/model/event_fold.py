@@ -141,6 +141,8 @@ class _Fold:
             "abandoned_thread": None,
             "tags": data["tags"],
             "failed_attempts": [],
+            "yield_count": None,
+            "progress": None,
         }
 
     def retry_task(self, event: FlowEvent, data: Document) -> None:
@@ -150,6 +152,10 @@ class _Fold:
         task["failed_attempts"].append(
             _failed_attempt(data["attempt"], data["start_time"], data["end_time"], data["error"])
         )
+
+    def report_progress(self, event: FlowEvent, data: Document) -> None:
+        """Set the progress of a task."""
+        self._task_of(event)["progress"] = dict(data)
 
     def stop_task(self, event: FlowEvent, data: Document) -> None:
         """End a task."""
@@ -167,6 +173,7 @@ class _Fold:
             attempts=data["attempt"],
             return_value=data["return_value"],
             error=_error(data["error"]),
+            yield_count=data["yield_count"],
             abandoned_thread=data["abandoned_thread"],
         )
         if not self._keeps_tasks:
@@ -191,6 +198,10 @@ class _Fold:
                 "logger": data["logger"],
                 "source": event.event_data.event_source,
                 "task_id": event.event_data.task_run_id,
+                "fields": data["fields"],
+                "path": data["path"],
+                "line": data["line"],
+                "error": _error(data["error"]),
             }
         )
         del logs[: _excess(len(logs), self._config.get("max_logs"))]
@@ -228,6 +239,7 @@ _APPLY: Final[dict[EventType, Callable[[_Fold, FlowEvent, Document], None]]] = {
     EventType.FLOW_STOP: _Fold.stop_flow,
     EventType.TASK_START: _Fold.start_task,
     EventType.TASK_RETRY: _Fold.retry_task,
+    EventType.TASK_PROGRESS: _Fold.report_progress,
     EventType.TASK_STOP: _Fold.stop_task,
     EventType.FLOW_MESSAGE: _Fold.add_message,
     EventType.NEW_ARTIFACT: _Fold.add_artifact,

@@ -21,12 +21,13 @@ class EventType(StrEnum):
     TASK_START = "task_start"
     TASK_STOP = "task_stop"
     TASK_RETRY = "task_retry"
+    TASK_PROGRESS = "task_progress"
     FLOW_MESSAGE = "flow_message"
     NEW_ARTIFACT = "new_artifact"
     NEW_RESULT = "new_result"
 
 
-_ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.TASK_RETRY})
+_ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.TASK_RETRY, EventType.FLOW_MESSAGE})
 """The kinds of events whose payload may have an error."""
 
 

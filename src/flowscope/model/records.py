@@ -35,6 +35,7 @@ __all__ = [
     "FlowRun",
     "LogEntry",
     "LogSource",
+    "Progress",
     "Recordable",
     "Result",
     "TaskRun",
@@ -77,6 +78,14 @@ class LogEntry(BaseModel, frozen=True):
     source: LogSource
     task_id: str | None = None
     """The running task; None outside tasks."""
+    fields: Annotated[dict[str, Any], RECORDED] = {}
+    """The values that were given beside the text: the keywords of `log_info`, the `extra` of a standard record."""
+    path: str | None = None
+    """The file of the code that logged it; None for prints and for the library's own entries."""
+    line: int | None = None
+    """The number of the line in that file."""
+    error: ErrorInfo | None = None
+    """The exception that was logged with it, as `logger.exception()` does."""
 
 
 class Artifact(BaseModel, frozen=True):
@@ -122,6 +131,18 @@ class AttemptFailure(BaseModel, frozen=True):
     error: ErrorInfo
 
 
+class Progress(BaseModel, frozen=True):
+    """The progress of a task, as it has reported it last."""
+
+    model_config = _LATE
+
+    done: float
+    """How much is done, in units of the task's own."""
+    total: float | None = None
+    """How much there is to do, in the same units; None if that is unknown."""
+    message: str = ""
+
+
 class TaskRun(BaseModel, frozen=True):
     """One call of a task."""
 
@@ -155,6 +176,10 @@ class TaskRun(BaseModel, frozen=True):
     tags: tuple[str, ...] = ()
     failed_attempts: list[AttemptFailure] = []
     """The failed attempts, the last one included, in their order."""
+    yield_count: int | None = None
+    """The number of items of a generator that has ended; None for other tasks."""
+    progress: Progress | None = None
+    """The last progress; None if the task has reported none."""
 
 
 class Dropped(BaseModel, frozen=True):

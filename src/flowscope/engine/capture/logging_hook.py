@@ -7,17 +7,19 @@ class, or, if an overriding `handle` of that class does not call that, where the
 import functools
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any, Final
 from weakref import WeakSet
 
 from ...serialization.exception_snapshot import Failure
 from ...serialization.json_leaves import safe_repr
+from ..ports import LogDetails
 from ..run.run import Run
 from ..scope.context import Handle, Scope, current
 
-__all__ = ["handling", "hook_logging"]
+__all__ = ["details_of", "handed_on", "handling", "hook_logging", "message_of"]
 
 
 class _Handling(threading.local):
@@ -148,7 +150,9 @@ def _handle_in_handler(
 
 def _record(record: logging.LogRecord, scope: Scope, run: Run) -> None:
     if record.levelno >= run.log.threshold and not _is_handed_on(record):
-        run.log.add_entry(record.levelno, _message(record, run), scope, "logging", record.name)
+        run.log.add_entry(
+            record.levelno, message_of(record), scope, "logging", record.name, details=details_of(record, run)
+        )
 
 
 def _is_handed_on(record: logging.LogRecord) -> bool:
@@ -156,15 +160,35 @@ def _is_handed_on(record: logging.LogRecord) -> bool:
     return handling.record is not None and _is_same(record, handling.record)
 
 
+@contextmanager
+def handed_on(record: logging.LogRecord) -> Generator[None]:
+    """A block in which a record that is recorded already goes to the standard handlers."""
+    outer = handling.record
+    handling.record = record
+    try:
+        yield
+    finally:
+        handling.record = outer
+
+
 def _is_same(record: logging.LogRecord, other: logging.LogRecord) -> bool:
     return record.created == other.created and record.msg is other.msg
 
 
-def _message(record: logging.LogRecord, run: Run) -> str:
+def message_of(record: logging.LogRecord) -> str:
+    """The text of a standard record, also where its arguments do not fit."""
     try:
-        text = record.getMessage()
+        return record.getMessage()
     except Exception:  # arguments that do not fit their format: logging itself only complains
-        text = f"{record.msg if isinstance(record.msg, str) else safe_repr(record.msg)} {safe_repr(record.args)}"
-    if record.exc_info and record.exc_info[1] is not None:
-        text = f"{text}\n{Failure(record.exc_info[1], run.failures).text()}".rstrip()
-    return text
+        return f"{record.msg if isinstance(record.msg, str) else safe_repr(record.msg)} {safe_repr(record.args)}"
+
+
+_STANDARD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+def details_of(record: logging.LogRecord, run: Run) -> LogDetails:
+    """The parts of a standard record beside its text: its `extra`, its place in the code and its exception."""
+    fields = {name: value for name, value in vars(record).items() if name not in _STANDARD_FIELDS}
+    error = record.exc_info[1] if record.exc_info else None
+    failure = None if error is None else Failure(error, run.failures)
+    return LogDetails(fields, record.pathname, record.lineno, failure)

@@ -40,6 +40,9 @@ class GeneratorLifecycle:
         """Close the providers of the async generator; return the error with which it ends."""
         return error
 
+    def yielded(self) -> None:
+        """Count an item that goes to the consumer."""
+
     def complete(self, value: object) -> None:
         """Record that the generator has returned, or that its consumer has closed it."""
 
@@ -90,6 +93,7 @@ def drive_generator(
                 step, value = generator.send, None
                 while True:
                     item = lifecycle.inside(step, value)
+                    lifecycle.yielded()
                     try:
                         value = yield item
                         step = generator.send
@@ -127,6 +131,7 @@ def drive_async_generator(
                 step, value = generator.asend, None
                 while True:
                     item = await lifecycle.inside_async(step, value)
+                    lifecycle.yielded()
                     try:
                         value = yield item
                         step = generator.asend

@@ -311,6 +311,14 @@ class _TaskLifecycle(GeneratorLifecycle):
 
     def __init__(self, call: Call) -> None:
         self.scope = self._call = call
+        run: Run | None = call.handle.run
+        if run is not None:
+            run.yield_counts[call.order] = 0
+
+    def yielded(self) -> None:
+        run: Run | None = self._call.handle.run
+        if run is not None:
+            run.yield_counts[self._call.order] += 1
 
     def surroundings(self) -> AbstractContextManager[object] | None:
         return None if self._call.handle.is_bare else surroundings(self._call.handle, self._call)

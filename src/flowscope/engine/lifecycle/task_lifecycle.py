@@ -10,9 +10,11 @@ from typing import Any, Final, Literal
 
 from ..._clock import seconds, tick, ticks_after
 from ...errors import AlreadyRunningError, DefinitionError, TaskTimeoutError
+from ...model.records import Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
-from ...serialization.json_leaves import clean_text
+from ...serialization.json_leaves import clean_text, safe_repr
+from ..definitions.options import is_number
 from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
 from ..ports import FailedAttempt
@@ -30,6 +32,8 @@ __all__ = [
     "current_call",
     "end_remotely",
     "failed",
+    "keep_progress",
+    "report_progress",
     "revise",
     "start",
     "timed_out",
@@ -205,6 +209,37 @@ def revise(call: Call, option: Literal["task_name", "raise_on_error"], value: ob
     if run is not None:
         for sink in run.sinks:
             sink.task_revised(call)
+
+
+def report_progress(call: Call, done: object, total: object, message: object) -> None:
+    """Record the progress of a running call.
+
+    Raises:
+        NoActiveFlowError: The call is not running.
+        TypeError: `done` or `total` is no number.
+    """
+    run: Run | None = call.handle.run
+    if run is None or call.ended:
+        raise no_active_flow(f"progress of task {call.definition.name!r}", call)
+    if not is_number(done) or (total is not None and not is_number(total)):
+        raise TypeError(f"progress() got {safe_repr(done)} of {safe_repr(total)}, wanted numbers")
+    whole = None if total is None else _float(total)
+    keep_progress(call, Progress(done=_float(done), total=whole, message=clean_text(str(message))))
+
+
+def keep_progress(call: Call, progress: Progress) -> None:
+    """Record the progress of a call, here or in another process."""
+    run: Run | None = call.handle.run
+    if run is None or call.ended:
+        return
+    if run.calls.keeps_calls:
+        run.progress[call.order] = progress
+    for sink in run.sinks:
+        sink.progressed(call, progress)
+
+
+def _float(number: Any) -> float:
+    return float(number)
 
 
 def timed_out(call: Call, timeout: float) -> TaskTimeoutError:

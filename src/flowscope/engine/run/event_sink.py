@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
-from ..._clock import seconds, time_text, wall_time
+from ..._clock import seconds, tick, ticks_after, time_text, wall_time
 from ...model.events import EventType
-from ...model.records import config_json
+from ...model.records import Progress, config_json
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.json_leaves import text_or_none
@@ -16,21 +16,29 @@ from ...serialization.masked_payloads import json_of, json_of_args, json_of_mapp
 from ...serialization.redaction import Redactor
 from ..definitions.task_definition import TaskDefinition
 from ..events.dispatcher import EventDispatcher, PendingEvent
-from ..ports import ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView
+from ..ports import NO_DETAILS, ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView
 from ..scope.call import Call, attempt_start, order_at
 from ..scope.context import Scope
+from .log import error_of
 
 __all__ = ["EventSink"]
+
+_PROGRESS_INTERVAL: Final = 0.1
+"""The least time between two progress events of a task, in seconds."""
 
 
 class EventSink(RunSink):
     """Turns facts into events, and hands them to the dispatcher of the run."""
 
-    __slots__ = ("_dispatcher", "_redactor")
+    __slots__ = ("_dispatcher", "_held_progress", "_next_progress", "_redactor")
 
     def __init__(self, dispatcher: EventDispatcher, redactor: Redactor) -> None:
         self._dispatcher = dispatcher
         self._redactor = redactor
+        self._next_progress: dict[int, int] = {}
+        """The ticks of the next progress events, by execution order."""
+        self._held_progress: dict[int, Progress] = {}
+        """Progress that came too early for an event, by execution order: the last one goes out at the end of the task."""
 
     @override
     def run_started(self, run: RunView) -> None:
@@ -55,8 +63,25 @@ class EventSink(RunSink):
             self._dispatcher.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING, at=failed_attempt.ended)
 
     @override
+    def progressed(self, call: Call, progress: Progress) -> None:
+        if not self._dispatcher.has_listeners:
+            return
+        now = tick()
+        if now < self._next_progress.get(call.order, 0):
+            self._held_progress[call.order] = progress
+            return
+        self._next_progress[call.order] = ticks_after(_PROGRESS_INTERVAL, now)
+        self._emit_progress(call, progress)
+
+    def _emit_progress(self, call: Call, progress: Progress) -> None:
+        self._held_progress.pop(call.order, None)
+        self._dispatcher.emit(EventType.TASK_PROGRESS, progress.model_dump(), call)
+
+    @override
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         if self._dispatcher.has_listeners:
+            if call.order in self._held_progress:
+                self._emit_progress(call, self._held_progress[call.order])
             data, level = self._task_stop(call.handle.run, call, failure), _stop_level(call.status)
             self._dispatcher.emit(EventType.TASK_STOP, data, call, level=level, at=call.ended)
 
@@ -64,7 +89,15 @@ class EventSink(RunSink):
     def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
             payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
-            data = {"message_data": payload, "logger": line.logger}
+            details = NO_DETAILS if line.details is None else line.details
+            data = {
+                "message_data": payload,
+                "logger": line.logger,
+                "fields": json_of_mapping(self._redactor, details.fields),
+                "path": details.path,
+                "line": details.line,
+                "error": error_of(details),
+            }
             self._dispatcher.emit(
                 EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level, at=line.ticks
             )
@@ -113,6 +146,8 @@ class EventSink(RunSink):
         for order, call in sorted(unfinished.items()):
             if order not in open_calls:
                 yield pending_event(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
+            if order in self._held_progress:
+                yield pending_event(EventType.TASK_PROGRESS, self._held_progress.pop(order).model_dump(), call)
             data = self._task_stop(run, call, run.failures.get(order))
             yield pending_event(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
         level = _stop_level(run.status)
@@ -137,6 +172,7 @@ class EventSink(RunSink):
             "attempt_start_time": time_text(wall_time(attempt_start(call), call.handle.anchor)),
             "return_value": json_of(self._redactor, call.value),
             "error": None if failure is None else failure.info(),
+            "yield_count": None if run is None else run.yield_count(call),
             "abandoned_thread": None if run is None else run.abandoned_thread(call.order),
         }
 

@@ -12,14 +12,15 @@ from ...concurrency.buffers import Buffer, DiscardingBuffer, RingBuffer, Unbound
 from ...model.config import FlowConfig, LogLevel
 from ...model.records import LogSource
 from ...model.status import FAILED, RunStatus
+from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, summary_of
 from ...serialization.plain_text import continued, plain_text
 from ...serialization.redaction import Redactor
-from ..ports import ArtifactFact, LogLine, ResultFact, RunSink
+from ..ports import ArtifactFact, LogDetails, LogLine, ResultFact, RunSink
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope
 
-__all__ = ["LEVELS", "LogMemory", "PartialLines", "RunLog", "clock", "log_line"]
+__all__ = ["LEVELS", "LogMemory", "PartialLines", "RunLog", "clock", "error_of", "log_line"]
 
 LEVELS: Final = {name: int(getattr(logging, name)) for name in get_args(LogLevel)}
 
@@ -99,6 +100,7 @@ class RunLog:
         source: LogSource = "log",
         logger: str = "flowscope",
         *,
+        details: LogDetails | None = None,
         at: int = 0,
     ) -> None:
         """Record a log entry, if its level is recorded; `at` is its tick; 0 for now."""
@@ -106,7 +108,7 @@ class RunLog:
             return
         order = order_at(scope, self._handle)
         text = plain_text(message) if isinstance(message, str) else message
-        line = LogLine(at or tick(), level, text, plain_text(logger), source, order)
+        line = LogLine(at or tick(), level, text, plain_text(logger), source, order, details)
         self.lines.append(line)
         if self._config.log_to_console and source not in {"stdout", "stderr"}:
             self._write_console(self.format(line) + "\n", "stdout")
@@ -141,7 +143,9 @@ class RunLog:
 
     def format(self, line: LogLine) -> str:
         """The entry as text."""
-        return log_line(wall_time(line.ticks, self._handle.anchor), line.level, line.message)
+        error = None if line.details is None else error_of(line.details)
+        message = str(line.message) if error is None else f"{line.message}\n{error.traceback}".rstrip()
+        return log_line(wall_time(line.ticks, self._handle.anchor), line.level, message)
 
     def add_artifact(
         self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None
@@ -176,6 +180,11 @@ class RunLog:
         self.lines = self.lines.close()
         self.artifacts = self.artifacts.close()
         self.results = self.results.close()
+
+
+def error_of(details: LogDetails) -> ErrorInfo | None:
+    """The exception of a log entry."""
+    return details.error.info() if isinstance(details.error, Failure) else details.error
 
 
 def clock(moment: datetime) -> str:

@@ -20,8 +20,9 @@ from ...serialization.json_leaves import text_or_none
 from ...serialization.masked_fields import MaskedFields
 from ...serialization.redaction import Redactor, redactor_for
 from ..definitions.task_definition import TaskDefinition
-from ..ports import ArtifactFact, LogLine, ResultFact
+from ..ports import NO_DETAILS, ArtifactFact, LogLine, ResultFact
 from ..scope.call import Call, attempt_start, order_at
+from .log import error_of
 from .run import Run
 
 __all__ = [
@@ -113,7 +114,7 @@ class _TaskRecordBuilder:
         run, now, mask = self._run, self._now, self._run.redactor.mask
         handle, anchor, failures, placements = run.handle, run.handle.anchor, run.failures, run.placements
         fields, task_id, threads, root = set(_TASK_FIELDS), handle.task_id, run.abandoned_threads, run.root
-        retried = run.failed_attempts
+        retried, counts, progress = run.failed_attempts, run.yield_counts, run.progress
         records: list[TaskRun] = []
         moment, utc, pending = datetime.fromtimestamp, UTC, RunStatus.PENDING
         latest, hides = None, False
@@ -159,6 +160,8 @@ class _TaskRecordBuilder:
                     "failed_attempts": []
                     if failure is None and order not in retried
                     else failed_attempts_of(run, call),
+                    "yield_count": counts.get(order) if counts and ended else None,
+                    "progress": progress.get(order) if progress else None,
                 },
             )
             if not is_plain:
@@ -211,7 +214,9 @@ def log_entries_of(run: Run, lines: list[LogLine] | None = None) -> list[LogEntr
 
 
 def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
-    return assembled_from(
+    details = NO_DETAILS if line.details is None else line.details
+    values = run.redactor.mask(dict(details.fields))
+    entry = assembled_from(
         LogEntry,
         fields,
         {
@@ -222,8 +227,15 @@ def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
             "logger": line.logger,
             "source": line.source,
             "task_id": run.handle.task_id(line.order),
+            "fields": values,
+            "path": details.path,
+            "line": details.line,
+            "error": error_of(details),
         },
     )
+    if values:
+        _mask_when_written(entry, run.redactor, values)
+    return entry
 
 
 def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:

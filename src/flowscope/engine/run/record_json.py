@@ -28,6 +28,7 @@ _LEAVES: Final = frozenset(map(id, (int, str, bool, float, bytes, type(None))))
 _TYPE: Any = type
 _SECOND: Final = 1_000_000
 """In microseconds."""
+_NO_REPORTS: Final = ',"yield_count":null,"progress":null}'
 _NO_EXTRAS: Final = ',"error":null,"executor":"inline","abandoned_thread":null'
 
 
@@ -51,6 +52,7 @@ class _Tasks:
         run, now, value_text, args_text = self._run, tick(), self._value, self._args
         handle, anchor, root, remote_ids = run.handle, run.handle.anchor, run.root, run.handle.remote_task_ids
         pending, prefix = RunStatus.PENDING, f'{{"task_id":"task-{handle.token}-'
+        has_reports = bool(run.yield_counts or run.progress)
         has_failures = bool(run.failures or run.failed_attempts)
         has_extras = bool(run.failures or run.placements or run.abandoned_threads)
         texts: list[str] = []
@@ -82,7 +84,7 @@ class _Tasks:
                 f'"duration":{0 if status is pending else (ended or now) - started}e-9,'
                 f'"attempts":{1 if extras is None else extras.attempt},"input_args":[{args}],"input_kwargs":{kwargs},'
                 f'"return_value":{value_text(value)}{self._extras(order) if has_extras else _NO_EXTRAS}{tail}'
-                f"{self._failed_attempts(call) if has_failures else ''}]}}"
+                f"{self._failed_attempts(call) if has_failures else ''}]{self._reports(call) if has_reports else _NO_REPORTS}"
             )
         return texts
 
@@ -95,6 +97,12 @@ class _Tasks:
             f'"executor":{_quoted(run.placements.get(order, "inline"))},'
             f'"abandoned_thread":{_quoted(run.abandoned_thread(order))}'
         )
+
+    def _reports(self, call: Call) -> str:
+        """The number of items, and the progress."""
+        count, progress = self._run.yield_count(call), self._run.progress.get(call.order)
+        progress_text = "null" if progress is None else progress.model_dump_json()
+        return f',"yield_count":{"null" if count is None else count},"progress":{progress_text}}}'
 
     def _failed_attempts(self, call: Call) -> str:
         return ",".join(failed.model_dump_json() for failed in failed_attempts_of(self._run, call))

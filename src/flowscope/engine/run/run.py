@@ -11,7 +11,7 @@ from ..._clock import seconds, tick
 from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
 from ...concurrency.process_locks import LOCKS
 from ...model.events import FlowEvent
-from ...model.records import Dropped, LogSource
+from ...model.records import Dropped, LogSource, Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, Failures, LatestFailure
 from ...serialization.redaction import redactor_for
@@ -63,6 +63,7 @@ class Run:
         "parent_task_id",
         "partial_lines",
         "placements",
+        "progress",
         "proxies",
         "redactor",
         "root",
@@ -75,6 +76,7 @@ class Run:
         "surrounding_loop",
         "tags",
         "value",
+        "yield_counts",
     )
 
     def __init__(  # noqa: PLR0915 - one line for each part
@@ -126,6 +128,10 @@ class Run:
         failures.redactor = self.redactor
         self.failed_attempts: dict[int, list[FailedAttempt]] = {}
         """The failed attempts that others have followed, by execution order."""
+        self.yield_counts: dict[int, int] = {}
+        """The numbers of items of generators, by execution order."""
+        self.progress: dict[int, Progress] = {}
+        """The last progress of tasks, by execution order."""
         self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
         self.log = log
         self.dispatcher = dispatcher
@@ -172,6 +178,10 @@ class Run:
             logs=self.log.lines.dropped,
             events=0 if events is None else events.dropped,
         )
+
+    def yield_count(self, call: Call) -> int | None:
+        """The number of items of a generator that has ended; None for other tasks."""
+        return self.yield_counts.get(call.order) if call.ended else None
 
     def abandoned_thread(self, order: int) -> str | None:
         """The name of the thread that a task was abandoned in, while it still runs."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from typing_extensions import override
 
+from ...model.records import Progress
 from ...serialization.exception_snapshot import Failure
 from ...serialization.introspection import class_of
 from ..ports import (
@@ -90,6 +91,10 @@ class GuardedSink(RunSink):
     @override
     def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
         self._guard(lambda: self.sink.attempt_failed(call, failed_attempt))
+
+    @override
+    def progressed(self, call: Call, progress: Progress) -> None:
+        self._guard(lambda: self.sink.progressed(call, progress))
 
     @override
     def task_revised(self, call: Call) -> None:

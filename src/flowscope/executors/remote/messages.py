@@ -24,6 +24,7 @@ __all__ = [
     "Message",
     "Outcome",
     "Probe",
+    "Progressed",
     "Ready",
     "Retried",
     "Revised",
@@ -79,6 +80,15 @@ class Retried(NamedTuple):
     ended: int
 
 
+class Progressed(NamedTuple):
+    """A task has reported its progress."""
+
+    order: int
+    done: float
+    total: float | None
+    message: str
+
+
 class Revised(NamedTuple):
     """A task has another name or error policy than before."""
 
@@ -96,6 +106,7 @@ class Left(NamedTuple):
     value: Any
     info: ErrorInfo | None
     ticks: int
+    yield_count: int | None
 
 
 class Unread(NamedTuple):
@@ -131,6 +142,7 @@ Message = (
     | TurnedAsync
     | Entered
     | Retried
+    | Progressed
     | Revised
     | Left
     | LogLine

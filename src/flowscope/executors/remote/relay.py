@@ -6,11 +6,14 @@ from collections.abc import Callable, Sequence
 from typing_extensions import override
 
 from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView
+from ...engine.run.log import error_of
 from ...engine.run.run import Run
 from ...engine.scope.call import Call, order_at
 from ...engine.scope.context import Scope
+from ...model.records import Progress
 from ...serialization.exception_snapshot import Failure
-from .messages import Entered, Left, Message, Retried, Revised, TurnedAsync, pack_message
+from ...serialization.json_values import to_json_value
+from .messages import Entered, Left, Message, Progressed, Retried, Revised, TurnedAsync, pack_message
 
 __all__ = ["RelaySink"]
 
@@ -64,18 +67,28 @@ class RelaySink(RunSink):
         self.send(Retried(call.order, attempt, delay, failure.info(), started, ended))
 
     @override
+    def progressed(self, call: Call, progress: Progress) -> None:
+        self.send(Progressed(call.order, progress.done, progress.total, progress.message))
+
+    @override
     def task_revised(self, call: Call) -> None:
         self.send(Revised(call.order, call.definition.name, call.definition.raise_on_error))
 
     @override
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         info = None if failure is None else failure.info()
-        self.send(Left(call.order, call.status, call.attempt, call.value, info, call.ended))
+        run: Run | None = call.handle.run
+        count = None if run is None else run.yield_count(call)
+        self.send(Left(call.order, call.status, call.attempt, call.value, info, call.ended, count))
 
     @override
     def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
         """Send a line as it was written: it is made plain where it is recorded."""
-        self.send(line._replace(message=message))
+        details = line.details
+        if details is not None:
+            fields: dict[str, object] = to_json_value(dict(details.fields))
+            details = details._replace(fields=fields, error=error_of(details))
+        self.send(line._replace(message=message, details=details))
 
     @override
     def artifact_added(self, artifact: ArtifactFact, scope: Scope | None) -> None:

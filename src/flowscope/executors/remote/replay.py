@@ -7,16 +7,17 @@ from typing import Any, Final
 
 from ..._clock import anchor, tick
 from ...engine.capture.streams import write_console
-from ...engine.lifecycle.task_lifecycle import attempt_failed, begin, end_remotely, revise, start
+from ...engine.lifecycle.task_lifecycle import attempt_failed, begin, end_remotely, keep_progress, revise, start
 from ...engine.live import Task
 from ...engine.ports import ArtifactFact, FailedAttempt, LogLine, ResultFact
 from ...engine.run.run import Run
 from ...engine.scope.call import Call
 from ...engine.scope.context import enter, leave, outside
+from ...model.records import Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ...serialization.exception_transport import remote_error
-from .messages import Entered, Left, Message, Retried, Revised, Started
+from .messages import Entered, Left, Message, Progressed, Retried, Revised, Started
 
 __all__ = ["Replay"]
 
@@ -64,6 +65,9 @@ class Replay:
                 failure = Failure(remote_error(message.error))
                 failed_attempt = FailedAttempt(message.attempt, message.delay, failure, started, ended)
                 attempt_failed(self._call(message.order), failed_attempt)
+            case Progressed():
+                progress = Progress(done=message.done, total=message.total, message=message.message)
+                keep_progress(self._call(message.order), progress)
             case Revised():
                 call = self._call(message.order)
                 if not call.ended:
@@ -100,7 +104,9 @@ class Replay:
         if line.source == "logging":
             _log_here(line)
         call = self._call(line.order)
-        run.log.add_entry(line.level, line.message, call, line.source, line.logger, at=self._here(line.ticks))
+        run.log.add_entry(
+            line.level, line.message, call, line.source, line.logger, details=line.details, at=self._here(line.ticks)
+        )
 
     def _enter(self, run: Run, message: Entered) -> None:
         token = enter(self._call(message.parent))
@@ -119,6 +125,9 @@ class Replay:
         call = self._calls.pop(message.order, None)
         if call is not None:
             call.attempt = message.attempt
+            run: Run | None = call.handle.run
+            if run is not None and message.yield_count is not None:
+                run.yield_counts[call.order] = message.yield_count
             failure = None if message.info is None else Failure(remote_error(message.info))
             end_remotely(call, message.status, message.value, failure, self._here(message.ticks))
             _forget_unless_kept(call)

@@ -313,12 +313,12 @@ class _TaskLifecycle(GeneratorLifecycle):
         self.scope = self._call = call
         run: Run | None = call.handle.run
         if run is not None:
-            run.yield_counts[call.order] = 0
+            run.ensure_reports().yield_counts[call.order] = 0
 
     def yielded(self) -> None:
         run: Run | None = self._call.handle.run
-        if run is not None:
-            run.yield_counts[self._call.order] += 1
+        if run is not None and run.reports is not None:
+            run.reports.yield_counts[self._call.order] += 1
 
     def surroundings(self) -> AbstractContextManager[object] | None:
         return None if self._call.handle.is_bare else surroundings(self._call.handle, self._call)

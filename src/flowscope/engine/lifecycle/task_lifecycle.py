@@ -233,7 +233,7 @@ def keep_progress(call: Call, progress: Progress) -> None:
     if run is None or call.ended:
         return
     if run.calls.keeps_calls:
-        run.progress[call.order] = progress
+        run.ensure_reports().progress[call.order] = progress
     for sink in run.sinks:
         sink.progressed(call, progress)
 
@@ -279,7 +279,7 @@ def attempt_failed(call: Call, failed_attempt: FailedAttempt) -> None:
     if run is None:
         return
     if run.calls.keeps_calls:
-        run.failed_attempts.setdefault(call.order, []).append(failed_attempt)
+        run.ensure_reports().failed_attempts.setdefault(call.order, []).append(failed_attempt)
     if run.is_observed or flow_events.event_listeners:
         for sink in run.sinks:
             sink.attempt_failed(call, failed_attempt)

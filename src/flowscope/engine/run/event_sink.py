@@ -35,9 +35,9 @@ class EventSink(RunSink):
     def __init__(self, dispatcher: EventDispatcher, redactor: Redactor) -> None:
         self._dispatcher = dispatcher
         self._redactor = redactor
-        self._next_progress: dict[int, int] = {}
-        """The ticks of the next progress events, by execution order."""
-        self._held_progress: dict[int, Progress] = {}
+        self._next_progress: dict[int, int] | None = None
+        """The ticks of the next progress events, by execution order; None before the first one."""
+        self._held_progress: dict[int, Progress] | None = None
         """Progress that came too early for an event, by execution order: the last one goes out at the end of the task."""
 
     @override
@@ -66,22 +66,25 @@ class EventSink(RunSink):
     def progressed(self, call: Call, progress: Progress) -> None:
         if not self._dispatcher.has_listeners:
             return
+        if self._next_progress is None or self._held_progress is None:
+            self._next_progress, self._held_progress = {}, {}
         now = tick()
         if now < self._next_progress.get(call.order, 0):
             self._held_progress[call.order] = progress
             return
         self._next_progress[call.order] = ticks_after(_PROGRESS_INTERVAL, now)
-        self._emit_progress(call, progress)
-
-    def _emit_progress(self, call: Call, progress: Progress) -> None:
-        self._held_progress.pop(call.order, None)
+        self._pop_held_progress(call)
         self._dispatcher.emit(EventType.TASK_PROGRESS, progress.model_dump(), call)
+
+    def _pop_held_progress(self, call: Call) -> Progress | None:
+        return None if self._held_progress is None else self._held_progress.pop(call.order, None)
 
     @override
     def task_ended(self, call: Call, failure: Failure | None) -> None:
         if self._dispatcher.has_listeners:
-            if call.order in self._held_progress:
-                self._emit_progress(call, self._held_progress[call.order])
+            held = self._pop_held_progress(call)
+            if held is not None:
+                self._dispatcher.emit(EventType.TASK_PROGRESS, held.model_dump(), call)
             data, level = self._task_stop(call.handle.run, call, failure), _stop_level(call.status)
             self._dispatcher.emit(EventType.TASK_STOP, data, call, level=level, at=call.ended)
 
@@ -146,8 +149,9 @@ class EventSink(RunSink):
         for order, call in sorted(unfinished.items()):
             if order not in open_calls:
                 yield pending_event(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
-            if order in self._held_progress:
-                yield pending_event(EventType.TASK_PROGRESS, self._held_progress.pop(order).model_dump(), call)
+            held = self._pop_held_progress(call)
+            if held is not None:
+                yield pending_event(EventType.TASK_PROGRESS, held.model_dump(), call)
             data = self._task_stop(run, call, run.failures.get(order))
             yield pending_event(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
         level = _stop_level(run.status)

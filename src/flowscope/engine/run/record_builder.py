@@ -114,7 +114,8 @@ class _TaskRecordBuilder:
         run, now, mask = self._run, self._now, self._run.redactor.mask
         handle, anchor, failures, placements = run.handle, run.handle.anchor, run.failures, run.placements
         fields, task_id, threads, root = set(_TASK_FIELDS), handle.task_id, run.abandoned_threads, run.root
-        retried, counts, progress = run.failed_attempts, run.yield_counts, run.progress
+        reports = run.present_reports
+        retried, counts, progress = reports.failed_attempts, reports.yield_counts, reports.progress
         records: list[TaskRun] = []
         moment, utc, pending = datetime.fromtimestamp, UTC, RunStatus.PENDING
         latest, hides = None, False
@@ -194,7 +195,8 @@ def failed_attempts_of(run: Run, call: Call) -> list[AttemptFailure]:
         )
 
     found = [
-        failed(each.attempt, each.started, each.ended, each.failure) for each in run.failed_attempts.get(call.order, ())
+        failed(each.attempt, each.started, each.ended, each.failure)
+        for each in run.present_reports.failed_attempts.get(call.order, ())
     ]
     last = run.failures.get(call.order) if call.status in FAILED else None
     if last is not None:

@@ -52,8 +52,8 @@ class _Tasks:
         run, now, value_text, args_text = self._run, tick(), self._value, self._args
         handle, anchor, root, remote_ids = run.handle, run.handle.anchor, run.root, run.handle.remote_task_ids
         pending, prefix = RunStatus.PENDING, f'{{"task_id":"task-{handle.token}-'
-        has_reports = bool(run.yield_counts or run.progress)
-        has_failures = bool(run.failures or run.failed_attempts)
+        has_reports = run.reports is not None
+        has_failures = bool(run.failures or run.reports)
         has_extras = bool(run.failures or run.placements or run.abandoned_threads)
         texts: list[str] = []
         latest, hides, name, tail, second, clock = None, False, "", "", -1, ""
@@ -100,7 +100,7 @@ class _Tasks:
 
     def _reports(self, call: Call) -> str:
         """The number of items, and the progress."""
-        count, progress = self._run.yield_count(call), self._run.progress.get(call.order)
+        count, progress = self._run.yield_count(call), self._run.present_reports.progress.get(call.order)
         progress_text = "null" if progress is None else progress.model_dump_json()
         return f',"yield_count":{"null" if count is None else count},"progress":{progress_text}}}'
 

@@ -35,6 +35,23 @@ RUNNING: Final = RunStatus.RUNNING  # an enum looks a member up slowly
 __all__ = ["Run", "provider_stack_at", "recorded_run", "surroundings"]
 
 
+class TaskReports:
+    """What few tasks of a run tell, by execution order."""
+
+    __slots__ = ("failed_attempts", "progress", "yield_counts")
+
+    def __init__(self) -> None:
+        self.failed_attempts: dict[int, list[FailedAttempt]] = {}
+        """The failed attempts that others have followed."""
+        self.yield_counts: dict[int, int] = {}
+        """The numbers of items of generators."""
+        self.progress: dict[int, Progress] = {}
+        """The last progress."""
+
+
+_NO_REPORTS: Final = TaskReports()
+
+
 class Run:
     """The state of one run. Any thread adds facts without errors; after `close` the record does not change."""
 
@@ -46,7 +63,6 @@ class Run:
         "config",
         "dispatcher",
         "ended",
-        "failed_attempts",
         "failure",
         "failures",
         "flow",
@@ -63,9 +79,9 @@ class Run:
         "parent_task_id",
         "partial_lines",
         "placements",
-        "progress",
         "proxies",
         "redactor",
+        "reports",
         "root",
         "run_params",
         "shared",
@@ -76,7 +92,6 @@ class Run:
         "surrounding_loop",
         "tags",
         "value",
-        "yield_counts",
     )
 
     def __init__(  # noqa: PLR0915 - one line for each part
@@ -126,12 +141,8 @@ class Run:
         self.failures = failures
         """The failures of tasks, by execution order."""
         failures.redactor = self.redactor
-        self.failed_attempts: dict[int, list[FailedAttempt]] = {}
-        """The failed attempts that others have followed, by execution order."""
-        self.yield_counts: dict[int, int] = {}
-        """The numbers of items of generators, by execution order."""
-        self.progress: dict[int, Progress] = {}
-        """The last progress of tasks, by execution order."""
+        self.reports: TaskReports | None = None
+        """What few tasks tell; None before the first."""
         self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
         self.log = log
         self.dispatcher = dispatcher
@@ -181,7 +192,7 @@ class Run:
 
     def yield_count(self, call: Call) -> int | None:
         """The number of items of a generator that has ended; None for other tasks."""
-        return self.yield_counts.get(call.order) if call.ended else None
+        return self.present_reports.yield_counts.get(call.order) if call.ended else None
 
     def abandoned_thread(self, order: int) -> str | None:
         """The name of the thread that a task was abandoned in, while it still runs."""
@@ -199,6 +210,18 @@ class Run:
             if self.shared is None:
                 self.shared = SharedProviders(CallResolver(self.handle, None))
             return self.shared
+
+    @property
+    def present_reports(self) -> TaskReports:
+        """What tasks have told so far; to be read alone."""
+        return self.reports or _NO_REPORTS
+
+    def ensure_reports(self) -> TaskReports:
+        """What tasks tell; made at the first access."""
+        with LOCKS.making:
+            if self.reports is None:
+                self.reports = TaskReports()
+            return self.reports
 
     def ensure_children(self) -> ChildTasks:
         """The submitted calls; made at the first access."""

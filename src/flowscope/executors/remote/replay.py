@@ -127,7 +127,7 @@ class Replay:
             call.attempt = message.attempt
             run: Run | None = call.handle.run
             if run is not None and message.yield_count is not None:
-                run.yield_counts[call.order] = message.yield_count
+                run.ensure_reports().yield_counts[call.order] = message.yield_count
             failure = None if message.info is None else Failure(remote_error(message.info))
             end_remotely(call, message.status, message.value, failure, self._here(message.ticks))
             _forget_unless_kept(call)

@@ -38,7 +38,7 @@ CONTRACT: Final = {
         "Result",
         "TaskRun",
     ],
-    "running": ["get_run_logger", "set_default_config"],
+    "running": ["get_run_logger", "set_default_config", "with_options"],
     "durations": ["Durations", "TaskDuration", "TaskDurations", "TaskTiming"],
     "errors": [
         "AlreadyRunningError",

@@ -1,7 +1,7 @@
 """A rich execution context for ordinary Python functions."""
 
 from .engine.current import bind_context, current_flow, current_flow_or_none, current_task, current_task_or_none
-from .engine.decorators import flow, task
+from .engine.decorators import flow, task, with_options
 from .engine.definitions.injection_plan import INJECTED, Inject
 from .engine.events.bus import EventBus, Subscription, flow_events
 from .engine.events.listeners import Listener
@@ -97,4 +97,5 @@ __all__ = [
     "submit",
     "task",
     "use_executor",
+    "with_options",
 ]

@@ -48,7 +48,16 @@ async def async_vandal(event: FlowEvent) -> None:
 def intact(events: list[FlowEvent]) -> bool:
     """Whether every event has all that its kind tells."""
     told = {event.event_type.value: event.event_data.data for event in events}
-    assert told["flow_start"].keys() == {"parent_flow_id", "parent_task_id", "params", "run_params", "config", "tags"}
+    assert told["flow_start"].keys() == {
+        "parent_flow_id",
+        "parent_task_id",
+        "params",
+        "run_params",
+        "config",
+        "tags",
+        "run_name",
+        "description",
+    }
     assert told["flow_start"]["params"] == {"value": [1, {"a": [2]}]}
     assert told["flow_message"]["message_data"].keys() == {"log_level", "message", "message_text"}
     assert [e.event_data.data["artifact_data"]["data"] for e in events if e.event_type == "new_artifact"] == [

@@ -51,7 +51,7 @@ def test_an_option_of_a_wrong_type_is_refused_at_decoration(decorator: Any, opti
         (task, "retry_delay_seconds", "use retry_delay= instead"),
         (task, "timeout_seconds", "use timeout= instead"),
         (flow, "tagged", "use tags= instead"),
-        (flow, "xyz", "the options are flow_config, flow_id, flow_name, "),
+        (flow, "xyz", "the options are description, flow_config, flow_id, "),
         (task, "xyz", "the options are executor, raise_on_error, retries, "),
     ],
 )

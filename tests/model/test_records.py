@@ -29,9 +29,9 @@ from flowscope import (
 )
 
 FIELDS: Final[dict[type[BaseModel], str]] = {
-    FlowRun: "schema_version flow_id flow_name parent_flow_id parent_task_id status start_time end_time duration config params run_params"
+    FlowRun: "schema_version flow_id flow_name run_name description parent_flow_id parent_task_id status start_time end_time duration config params run_params"
     " return_value error tasks logs events artifacts results tags dropped",
-    TaskRun: "task_id task_name parent_task_id execution_order status start_time end_time duration attempts input_args"
+    TaskRun: "task_id task_name run_name parent_task_id execution_order status start_time end_time duration attempts input_args"
     " input_kwargs return_value error executor abandoned_thread tags failed_attempts yield_count progress",
     LogEntry: "timestamp level level_number message logger source task_id fields path line error",
     Artifact: "key description artifact_type data timestamp task_id",

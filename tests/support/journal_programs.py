@@ -9,7 +9,7 @@ from flowscope import current_flow, current_task, flow, get_run_logger, map_task
 Step = tuple[str, Any]
 
 
-@task(tags=("law",))
+@task(tags=("law",), run_name="work on {value!r:.5}")
 def work(value: Any, *, named: Any = None) -> Any:
     """Print, record and return."""
     print("working on", value)
@@ -112,7 +112,12 @@ def run_steps(program: list[Step]) -> None:
                 raise AssertionError(kind)
 
 
-@flow(tags=("law",))
+def steps_of(program: list[Step]) -> str:
+    """A run name."""
+    return f"program of {len(program)} steps"
+
+
+@flow(tags=("law",), run_name=steps_of)
 def sync_program(program: list[Step]) -> Any:
     """Run the steps."""
     run_steps(program)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import WRAPPER_ASSIGNMENTS, update_wrapper
-from typing import Any, Literal, ParamSpec, Protocol, TypedDict, TypeVar, overload
+from types import MethodType
+from typing import Any, Final, Literal, NamedTuple, ParamSpec, Protocol, TypedDict, TypeVar, overload
+from weakref import WeakKeyDictionary
 
 from typing_extensions import Unpack
 
+from ..errors import DefinitionError
 from ..model.config import FlowConfig
+from ..serialization.json_leaves import safe_repr
+from ..serialization.pickling import arguments_of_copy, remember_copy
 from .definitions.callables import define, unwrap_partial
 from .definitions.options import check_names, check_types, tags_of
 from .definitions.task_definition import TaskDefinition, remember_definition
@@ -20,7 +25,7 @@ from .lifecycle.flow_definition import FlowDefinition
 from .lifecycle.task_drivers import caller_of
 from .live import LIVE_TYPES, Flow
 
-__all__ = ["flow", "task"]
+__all__ = ["flow", "task", "with_options"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,6 +76,8 @@ def flow(
     flow_config: FlowConfig | None = None,
     validate: bool = True,
     tags: str | tuple[str, ...] = (),
+    run_name: str | Callable[..., str] | None = None,
+    description: str | None = None,
 ) -> FlowDecorator: ...
 def flow(
     target: Callable[..., Any] | None = None,
@@ -81,6 +88,8 @@ def flow(
     flow_config: FlowConfig | None = None,
     validate: bool = True,
     tags: str | tuple[str, ...] = (),
+    run_name: str | Callable[..., str] | None = None,
+    description: str | None = None,
     **unknown: object,
 ) -> Any:
     """Make a flow of a function: calling it gives a `Flow` that is set up and not yet executed.
@@ -92,6 +101,9 @@ def flow(
         flow_config: What its flows capture, keep and print; None takes the defaults.
         validate: Whether arguments are checked and coerced by Pydantic.
         tags: Words to find its runs by; a text is one tag.
+        run_name: The name of each run in records: a template over the parameters, such as "ingest {day}", or a function that
+            gets the parameters as keywords. Masked parameters are masked in it.
+        description: What it does, in records; None takes the first line of the docstring.
         **unknown: None: another option is refused.
 
     Raises:
@@ -104,13 +116,15 @@ def flow(
         "flow_config": flow_config,
         "validate": validate,
         "tags": tags,
+        "run_name": run_name,
+        "description": description,
     }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         definition = define(function, "flow")
         check_names("flow", definition.name, unknown, options)
         check_types(f"flow {definition.name!r}", options)
-        planned = FlowDefinition(definition, LIVE_TYPES, validate=validate)
+        planned = FlowDefinition(definition, LIVE_TYPES, validate=validate, run_name=run_name, description=description)
         fields: dict[str, Any] = {
             "flow_name": flow_name or planned.name,
             "tags": tags_of(tags),
@@ -123,7 +137,7 @@ def flow(
         def make_flow(*args: Any, **kwargs: Any) -> Flow[Any]:
             return unchecked_copy(checked).setup_planned(planned, args, kwargs)
 
-        return _looks_like(function, make_flow, planned.name)
+        return _remembered(_looks_like(function, make_flow, planned.name), flow, function, options)
 
     return decorate if target is None else decorate(target)
 
@@ -133,10 +147,11 @@ class TaskOptions(TypedDict, total=False):
 
     task_name: str | None
     retries: int
-    retry_delay: float
+    retry_delay: float | Sequence[float] | Callable[[int], float]
     retry_backoff: float
     retry_jitter: float
-    retry_on: type[Exception] | tuple[type[Exception], ...]
+    retry_on: type[Exception] | tuple[type[Exception], ...] | Callable[[Any], bool]
+    run_name: str | Callable[..., str] | None
     timeout: float | None
     executor: ExecutorChoice | None
     validate: bool
@@ -158,10 +173,11 @@ def task(
     task_name: str | None = None,
     raise_on_error: bool = True,
     retries: int = 0,
-    retry_delay: float = 0.0,
+    retry_delay: float | Sequence[float] | Callable[[int], float] = 0.0,
     retry_backoff: float = 1.0,
     retry_jitter: float = 0.0,
-    retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+    retry_on: type[Exception] | tuple[type[Exception], ...] | Callable[[Any], bool] = (Exception,),
+    run_name: str | Callable[..., str] | None = None,
     timeout: float | None = None,
     executor: ExecutorChoice | None = None,
     validate: bool = False,
@@ -179,10 +195,14 @@ def task(
         raise_on_error: Whether an exception goes on to the caller, as the very object. False: it is logged, and the
             call returns None.
         retries: How many extra attempts follow failed ones.
-        retry_delay: Seconds before the first extra attempt.
-        retry_backoff: The factor by which the delay grows from one extra attempt to the next.
+        retry_delay: Seconds before the first extra attempt; or a sequence of the seconds before each, the last of which is
+            that of all further ones; or a function of the number of the extra attempt, from 1.
+        retry_backoff: The factor by which a `retry_delay` that is one number grows from one extra attempt to the next.
         retry_jitter: How much of itself, at random, is added to each delay: 0.1 adds up to a tenth.
-        retry_on: Which exceptions are retried.
+        retry_on: Which exceptions are retried: classes, or a function of the exception. If a function given here or as
+            `retry_delay` raises, a warning is logged, and the call is not retried, or at once.
+        run_name: The name of each call in records: a template over the parameters, such as "load {day}", or a function that
+            gets the parameters as keywords. Masked parameters are masked in it.
         timeout: Seconds that an attempt may take; None is no limit. An async task is cancelled at its deadline; a sync
             task runs in a thread of its own, which is left behind.
         executor: Where its calls run: "asyncio", "thread", "process" or an `Executor`. None runs direct calls where they
@@ -196,28 +216,110 @@ def task(
         DefinitionError: `target` cannot be a task, or an option has a name, a type or a value that cannot work.
         InjectionError: Its wiring cannot work.
     """
+    options: dict[str, Any] = {
+        "task_name": task_name,
+        "raise_on_error": raise_on_error,
+        "retries": retries,
+        "retry_delay": retry_delay,
+        "retry_backoff": retry_backoff,
+        "retry_jitter": retry_jitter,
+        "retry_on": retry_on,
+        "run_name": run_name,
+        "timeout": timeout,
+        "executor": executor,
+        "validate": validate,
+        "tags": tags,
+    }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         described = define(function, "task")
         check_names("task", described.name, unknown, TaskOptions.__annotations__.keys() | {"raise_on_error"})
-        definition = TaskDefinition(
-            described,
-            LIVE_TYPES,
-            task_name=task_name,
-            raise_on_error=raise_on_error,
-            retries=retries,
-            retry_delay=retry_delay,
-            retry_backoff=retry_backoff,
-            retry_jitter=retry_jitter,
-            retry_on=retry_on,
-            timeout=timeout,
-            executor=executor,
-            validate=validate,
-            tags=tags,
-        )
-        return remember_definition(_looks_like(function, caller_of(definition), definition.name), definition)
+        definition = TaskDefinition(described, LIVE_TYPES, **options)
+        wrapper = _looks_like(function, caller_of(definition), definition.name)
+        return _remembered(remember_definition(wrapper, definition), task, function, options)
 
     return decorate if target is None else decorate(target)
+
+
+class _Decorated(NamedTuple):
+    """How a flow or task function was made."""
+
+    decorator: Callable[..., Any]
+    target: Callable[..., Any]
+    options: Mapping[str, Any]
+
+
+_decorated: Final[WeakKeyDictionary[Callable[..., Any], _Decorated]] = WeakKeyDictionary()
+
+
+def _remembered(
+    wrapper: Callable[..., Any], decorator: Callable[..., Any], target: Callable[..., Any], options: Mapping[str, Any]
+) -> Callable[..., Any]:
+    _decorated[wrapper] = _Decorated(decorator, target, options)
+    return wrapper
+
+
+class FlowOptions(TypedDict, total=False):
+    """The options of `@flow`."""
+
+    flow_name: str | None
+    flow_id: str | None
+    flow_config: FlowConfig | None
+    validate: bool
+    tags: str | tuple[str, ...]
+    run_name: str | Callable[..., str] | None
+    description: str | None
+
+
+FlowFunction = TypeVar("FlowFunction", bound=Callable[..., Flow[Any]])
+
+
+@overload
+def with_options(function: FlowFunction, /, **options: Unpack[FlowOptions]) -> FlowFunction: ...
+@overload
+def with_options(
+    function: Callable[P, G], /, *, raise_on_error: Literal[False], **options: Unpack[TaskOptions]
+) -> Callable[P, G]: ...
+@overload
+def with_options(
+    function: Callable[P, Coroutine[Any, Any, R]],
+    /,
+    *,
+    raise_on_error: Literal[False],
+    **options: Unpack[TaskOptions],
+) -> Callable[P, Coroutine[Any, Any, R | None]]: ...
+@overload
+def with_options(
+    function: Callable[P, R], /, *, raise_on_error: Literal[False], **options: Unpack[TaskOptions]
+) -> Callable[P, R | None]: ...
+@overload
+def with_options(function: F, /, *, raise_on_error: bool = True, **options: Unpack[TaskOptions]) -> F: ...
+def with_options(function: Any, /, **options: Any) -> Any:
+    """A copy of a flow or task function with other options; the function itself stays as it is.
+
+    The copy has the same type, name, docs and signature. It may be called, submitted, mapped, and sent to worker processes.
+
+    Args:
+        function: A function that `@flow` or `@task` has made, also bound to an object.
+        **options: The options that differ: those of `@flow` for a flow function, those of `@task` for a task function.
+
+    Raises:
+        DefinitionError: `function` is no flow or task function, or an option does not fit it.
+    """
+    if isinstance(function, MethodType):
+        return MethodType(with_options(function.__func__, **options), function.__self__)
+    known = _decorated.get(function) if inspect.isfunction(function) else None
+    if known is None:
+        raise DefinitionError(safe_repr(function), "with_options() takes a function that @flow or @task has made.")
+    copied = known.decorator(known.target, **{**known.options, **options})
+    original, earlier = arguments_of_copy(function) or (function, {})
+    remember_copy(copied, _copy, original, {**earlier, **options})
+    return copied
+
+
+def _copy(original: Callable[..., Any], options: Mapping[str, Any]) -> Any:
+    """Make a copy again, in another process."""
+    return with_options(original, **options)
 
 
 def _looks_like(function: Callable[..., Any], wrapper: Callable[..., Any], name: str) -> Callable[..., Any]:

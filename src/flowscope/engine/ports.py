@@ -120,6 +120,8 @@ class RunView(Protocol):
     parent_task_id: str | None
     params: Mapping[str, object]
     run_params: Mapping[str, object]
+    run_name: str | None
+    description: str | None
     started: int
     """In ticks."""
     ended: int
@@ -147,6 +149,10 @@ class RunView(Protocol):
 
     def dropped(self) -> Dropped:
         """The numbers of what the record does not keep."""
+        ...
+
+    def task_run_name(self, call: Call) -> str | None:
+        """The name of a call, beside that of its task."""
         ...
 
     def yield_count(self, call: Call) -> int | None:

@@ -91,6 +91,8 @@ class _Fold:
             "schema_version": 1,
             "flow_id": self._id,
             "flow_name": event.event_data.flow_name,
+            "run_name": data["run_name"],
+            "description": data["description"],
             "parent_flow_id": data["parent_flow_id"],
             "parent_task_id": data["parent_task_id"],
             "status": RunStatus.RUNNING,
@@ -126,6 +128,7 @@ class _Fold:
         self._tasks[task_id or ""] = {
             "task_id": task_id,
             "task_name": event.event_data.task_name,
+            "run_name": data["run_name"],
             "parent_task_id": data["parent_task_id"],
             "execution_order": data["execution_order"],
             "status": RunStatus.RUNNING,

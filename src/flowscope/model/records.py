@@ -150,6 +150,8 @@ class TaskRun(BaseModel, frozen=True):
 
     task_id: str
     task_name: str
+    run_name: str | None = None
+    """The name of this call, if the task has the option `run_name`."""
     parent_task_id: str | None = None
     """The task that called it; None for a call of the flow's own function."""
     execution_order: int
@@ -254,6 +256,10 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     schema_version: Literal[1] = 1
     flow_id: str
     flow_name: str
+    run_name: str | None = None
+    """The name of this run, if the flow has the option `run_name`."""
+    description: str | None = None
+    """The flow's option `description`, else the first line of its function's docstring."""
     parent_flow_id: str | None = None
     """The flow inside which this one was executed."""
     parent_task_id: str | None = None

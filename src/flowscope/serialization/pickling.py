@@ -5,7 +5,8 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from ..errors import SerializationError
 from .exception_snapshot import summary_of
@@ -13,9 +14,11 @@ from .named_objects import object_behind, wrapped_layers
 
 __all__ = [
     "Unsent",
+    "arguments_of_copy",
     "first_refusal",
     "pack_items",
     "refusal",
+    "remember_copy",
     "to_pickle",
     "to_pickle_behind_decorators",
     "try_pickle",
@@ -30,9 +33,38 @@ class Unsent(NamedTuple):
     reason: str
 
 
+_copies: Final["WeakKeyDictionary[Callable[..., Any], tuple[Callable[..., Any], tuple[Any, ...]]]"] = (
+    WeakKeyDictionary()
+)
+"""How functions are made again that are copies of functions with names."""
+
+
+def remember_copy(function: Callable[..., Any], rebuild: Callable[..., Any], *arguments: Any) -> None:
+    """Let a function pickle as `rebuild(*arguments)`: no name leads to it."""
+    _copies[function] = rebuild, arguments
+
+
+def arguments_of_copy(function: Callable[..., Any]) -> tuple[Any, ...] | None:
+    """The arguments with which a copy is made again; None for another function."""
+    known = _copies.get(function)
+    return None if known is None else known[1]
+
+
 def to_pickle(value: object) -> bytes:
     """The value as a pickle; raises what pickle raises."""
-    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    if not _copies:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    buffer = io.BytesIO()
+    _WithCopies(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
+    return buffer.getvalue()
+
+
+class _WithCopies(pickle.Pickler):
+    """Writes copies of functions as their originals and what differs."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        known = _copies.get(obj) if isinstance(obj, FunctionType) else None
+        return NotImplemented if known is None else known
 
 
 def to_pickle_behind_decorators(value: object) -> bytes:
@@ -42,10 +74,13 @@ def to_pickle_behind_decorators(value: object) -> bytes:
     return buffer.getvalue()
 
 
-class _BehindDecorators(pickle.Pickler):
+class _BehindDecorators(_WithCopies):
     """Writes a function behind a decorated one as its name, and the number of layers above it."""
 
     def reducer_override(self, obj: Any) -> Any:
+        copied = super().reducer_override(obj)
+        if copied is not NotImplemented:
+            return copied
         if isinstance(obj, FunctionType):
             for depth, layer in enumerate(wrapped_layers(obj.__module__, obj.__qualname__)):
                 if layer is obj and depth:

@@ -1,9 +1,9 @@
 """The options of `@flow` and `@task`: their names and types, checked when a function is decorated."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Real
 from operator import index
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, SupportsIndex, cast
 
 from ...errors import DefinitionError
 from ...model.config import FlowConfig
@@ -104,6 +104,13 @@ def whole_number(value: object) -> int | None:
         return None
 
 
+def _is_delay(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        delays = cast("Sequence[object]", value)
+        return bool(delays) and all(map(is_number, delays))
+    return is_number(value) or callable(value)
+
+
 def _are_tags(value: object) -> bool:
     try:
         tags_of(value)
@@ -129,7 +136,9 @@ _EXPECTED: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
         lambda value: isinstance(value, SupportsIndex) and not isinstance(value, bool),
         "a whole number of extra attempts",
     ),
-    "retry_delay": (is_number, "a number of seconds"),
+    "retry_delay": (_is_delay, "a number of seconds, a sequence of them, or a function of the attempt"),
+    "run_name": (lambda value: _is_text(value) or callable(value), "a text, a function of the parameters, or None"),
+    "description": _NAME,
     "retry_backoff": (is_number, "a number"),
     "retry_jitter": (is_number, "a number"),
     "timeout": (

@@ -3,20 +3,22 @@
 import copy
 import inspect
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import isfinite
-from typing import Any
+from typing import Any, cast
 
 from ...errors import DefinitionError
 from ...serialization.json_leaves import clean_text
+from ...serialization.redaction import Redactor
 from ..policies.policy import CallPolicy
-from ..policies.retry import RetryPolicy
+from ..policies.retry import RetryDelay, RetryPolicy, RetryPredicate
 from ..scope.call import CallExtras
 from .arguments import ArgumentValidator
 from .callables import Definition, Kind
 from .injection_plan import TASK_NAMES, Plan, plan_injection
 from .options import check_types, tags_of
+from .run_name import RunName
 
 __all__ = ["TaskDefinition", "remember_definition", "task_definition_of"]
 
@@ -40,6 +42,7 @@ class TaskDefinition:
         "positional_names",
         "raise_on_error",
         "retry",
+        "run_name",
         "submitted_caller",
         "tags",
         "target",
@@ -55,10 +58,11 @@ class TaskDefinition:
         task_name: str | None = None,
         raise_on_error: bool = True,
         retries: int = 0,
-        retry_delay: float = 0.0,
+        retry_delay: float | Sequence[float] | Callable[[int], float] = 0.0,
         retry_backoff: float = 1.0,
         retry_jitter: float = 0.0,
-        retry_on: type[Exception] | tuple[type[Exception], ...] = (Exception,),
+        retry_on: type[Exception] | tuple[type[Exception], ...] | Callable[[Any], bool] = (Exception,),
+        run_name: str | Callable[..., str] | None = None,
         timeout: float | None = None,
         executor: object = None,
         validate: bool = False,
@@ -74,6 +78,7 @@ class TaskDefinition:
                 "retry_delay": retry_delay,
                 "retry_backoff": retry_backoff,
                 "retry_jitter": retry_jitter,
+                "run_name": run_name,
                 "timeout": timeout,
                 "validate": validate,
                 "tags": tags,
@@ -94,8 +99,9 @@ class TaskDefinition:
         names = tuple(parameter.name for parameter in definition.parameters)
         self.positional_names = names[1:] if definition.binds_self else names
         self.raise_on_error = raise_on_error
-        kinds = retry_on if isinstance(retry_on, tuple) else (retry_on,)
-        self.retry = RetryPolicy(retries, retry_delay, retry_backoff, retry_jitter, kinds)
+        self.retry = RetryPolicy(retries, _delay(retry_delay), retry_backoff, retry_jitter, _retried(retry_on))
+        self.run_name = None if run_name is None else RunName(run_name, names, f"task {self.name!r}")
+        """The name of each of its calls."""
         self.policies = policies
         """The policies of its attempts, in the order before an attempt."""
         self.extras: CallExtras | None = None
@@ -162,6 +168,17 @@ class TaskDefinition:
             others[kind] = other
         return others[kind]
 
+    def run_name_of(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], redactor: Redactor) -> str | None:
+        """The name of a call with these arguments, of which secrets are masked."""
+        if self.run_name is None:
+            return None
+        try:
+            bound = self._validator.bind(args, kwargs)
+        except TypeError:
+            return None  # the call fails with that error
+        inputs = self._validator.inputs(bound, {}, without=self.plan.parameters)
+        return self.run_name.of({name: redactor.mask_named(name, value) for name, value in inputs.items()})
+
     def _refuse(self, reason: str) -> None:
         raise DefinitionError(f"task {self.name!r}", reason)
 
@@ -179,6 +196,18 @@ class TaskDefinition:
             return args, kwargs
         bound = self._validator.bind(args, kwargs)
         return (bound.args, bound.kwargs) if self._validator.try_coerce(bound, self.name) else (args, kwargs)
+
+
+def _delay(delay: Any) -> RetryDelay:
+    """The delays of a policy: a sequence as a tuple."""
+    return tuple(cast("Sequence[float]", delay)) if isinstance(delay, Sequence) else delay
+
+
+def _retried(retry_on: Any) -> tuple[type[BaseException], ...] | RetryPredicate:
+    """The classes as a tuple, or the predicate."""
+    if isinstance(retry_on, tuple) or (callable(retry_on) and not isinstance(retry_on, type)):
+        return cast("tuple[type[BaseException], ...] | RetryPredicate", retry_on)
+    return (retry_on,)
 
 
 def _no_function() -> None:

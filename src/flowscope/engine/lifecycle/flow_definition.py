@@ -1,13 +1,16 @@
 """The function of a flow with its arguments, bound and checked when the flow is set up."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from typing import Any, Final
 
 from ...errors import DefinitionError
+from ...serialization.json_leaves import clean_text
+from ...serialization.redaction import Redactor
 from ..definitions.arguments import ArgumentValidator
-from ..definitions.callables import Definition, Kind
+from ..definitions.callables import Definition, Kind, unwrap_partial
 from ..definitions.injection_plan import FLOW_NAMES, is_marker, plan_injection
+from ..definitions.run_name import RunName
 from ..run.run import provider_stack_at
 from ..scope.context import Handle
 from .invocation import invoke, invoke_async
@@ -20,9 +23,27 @@ ASYNC: Final = Kind.ASYNC  # an enum looks a member up slowly, and each flow ask
 class FlowDefinition:
     """The function of a flow and its injection plan, made once."""
 
-    __slots__ = ("_hidden", "_plain", "_plan", "_validate", "_validator", "definition", "name")
+    __slots__ = (
+        "_hidden",
+        "_plain",
+        "_plan",
+        "_validate",
+        "_validator",
+        "definition",
+        "description",
+        "name",
+        "run_name",
+    )
 
-    def __init__(self, definition: Definition, live_types: Mapping[str, type], *, validate: bool = True) -> None:
+    def __init__(
+        self,
+        definition: Definition,
+        live_types: Mapping[str, type],
+        *,
+        validate: bool = True,
+        run_name: str | Callable[..., str] | None = None,
+        description: str | None = None,
+    ) -> None:
         self.definition = definition
         self.name = definition.name
         self.check_kind(definition.kind)
@@ -32,6 +53,11 @@ class FlowDefinition:
         self._validate = validate
         if validate:
             self._plan.check_default = partial(self._validator.check_default, self.name)
+        names = [parameter.name for parameter in definition.parameters][definition.binds_self :]
+        self.run_name = None if run_name is None else RunName(run_name, names, f"flow {self.name!r}")
+        """The name of each of its runs."""
+        self.description = _first_line(definition.target) if description is None else clean_text(description)
+        """What it does, in a line."""
         self._hidden = self._plan.parameters | {
             parameter.name for parameter in definition.parameters if is_marker(parameter.default)
         }
@@ -94,6 +120,13 @@ class FlowDefinition:
         return invoke_async(function, self._plan, provider_stack_at(handle, None, self._plan), args, kwargs)
 
 
+def _first_line(target: Callable[..., Any]) -> str | None:
+    """The first line of a docstring."""
+    documentation = getattr(unwrap_partial(target), "__doc__", None)
+    lines = documentation.strip().splitlines() if isinstance(documentation, str) else []
+    return clean_text(lines[0].strip()) if lines else None
+
+
 class BoundTarget:
     """A flow's function with its arguments."""
 
@@ -122,6 +155,13 @@ class BoundTarget:
             return self._params
         filled = (self.target.fillable & provided) - self._argument_names
         return {name: value for name, value in self._params.items() if name not in filled}
+
+    def run_name(self, provided: Set[str], redactor: Redactor) -> str | None:
+        """The name of a run with these arguments, of which secrets are masked."""
+        if self.target.run_name is None:
+            return None
+        params = self.params(provided)
+        return self.target.run_name.of({name: redactor.mask_named(name, value) for name, value in params.items()})
 
     def call(self, handle: Handle) -> Any:
         """Call a sync function in the run."""

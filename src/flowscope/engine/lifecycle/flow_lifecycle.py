@@ -92,6 +92,11 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
         run.run_params = params
         if run.config.record_inputs:
             run.params = state.params_of(flow, run.handle.provided)
+        bound = state.bound
+        if bound is not None:
+            run.description = bound.target.description
+            if bound.target.run_name is not None:
+                run.run_name = bound.run_name(run.handle.provided.keys(), run.redactor)
     except BaseException:
         if has_begun:
             _undo(state)

@@ -100,6 +100,8 @@ def begin(
     call.order = next(run.orders)
     call.started = tick()
     run.calls.append(call)
+    if definition.run_name is not None:
+        run.ensure_reports().run_names[call.order] = definition.run_name_of(args, kwargs, run.redactor)
     if not waits and (run.is_observed or flow_events.event_listeners):
         enter(parent)  # listeners are called where the task is called from
         _notify_started(run, call)

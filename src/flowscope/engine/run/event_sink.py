@@ -164,6 +164,7 @@ class EventSink(RunSink):
             "execution_order": call.order,
             "input_args": json_of_args(self._redactor, definition.positional_names, call.args),
             "input_kwargs": json_of_mapping(self._redactor, call.kwargs),
+            "run_name": None if run is None else run.task_run_name(call),
             "executor": "inline" if run is None else run.placements.get(call.order, "inline"),
             "tags": list(definition.tags),
         }
@@ -201,6 +202,8 @@ def _flow_start(run: RunView, redactor: Redactor) -> dict[str, Any]:
         "run_params": json_of_mapping(redactor, run.run_params),
         "config": config_json(redactor.mask(run.config)),
         "tags": list(run.tags),
+        "run_name": run.run_name,
+        "description": run.description,
     }
 
 

@@ -46,6 +46,8 @@ def flow_run_of(run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntr
         schema_version=1,
         flow_id=handle.flow_id,
         flow_name=handle.flow_name,
+        run_name=run.run_name,
+        description=run.description,
         parent_flow_id=run.parent_flow_id,
         parent_task_id=run.parent_task_id,
         status=run.present_status,
@@ -116,6 +118,7 @@ class _TaskRecordBuilder:
         fields, task_id, threads, root = set(_TASK_FIELDS), handle.task_id, run.abandoned_threads, run.root
         reports = run.present_reports
         retried, counts, progress = reports.failed_attempts, reports.yield_counts, reports.progress
+        names = reports.run_names
         records: list[TaskRun] = []
         moment, utc, pending = datetime.fromtimestamp, UTC, RunStatus.PENDING
         latest, hides = None, False
@@ -144,6 +147,7 @@ class _TaskRecordBuilder:
                 {
                     "task_id": task_id(order),
                     "task_name": definition.name,
+                    "run_name": names.get(order) if names else None,
                     "parent_task_id": None if parent is root else task_id(order_at(parent, handle)),
                     "execution_order": order,
                     "status": status,

@@ -79,7 +79,7 @@ class _Tasks:
             head = f'{{"task_id":{_quoted(remote_ids[order])}' if order in remote_ids else f'{prefix}{order}"'
             caller = "null" if parent is root else _quoted(handle.task_id(order_at(parent, handle)))
             texts.append(
-                f'{head},"task_name":{name},"parent_task_id":{caller},"execution_order":{order},"status":"{status._value_}",'
+                f'{head},"task_name":{name},"run_name":{_quoted(run.task_run_name(call)) if has_reports else "null"},"parent_task_id":{caller},"execution_order":{order},"status":"{status._value_}",'
                 f'"start_time":{start},"end_time":{end},'
                 f'"duration":{0 if status is pending else (ended or now) - started}e-9,'
                 f'"attempts":{1 if extras is None else extras.attempt},"input_args":[{args}],"input_kwargs":{kwargs},'

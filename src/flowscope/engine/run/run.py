@@ -38,13 +38,15 @@ __all__ = ["Run", "provider_stack_at", "recorded_run", "surroundings"]
 class TaskReports:
     """What few tasks of a run tell, by execution order."""
 
-    __slots__ = ("failed_attempts", "progress", "yield_counts")
+    __slots__ = ("failed_attempts", "progress", "run_names", "yield_counts")
 
     def __init__(self) -> None:
         self.failed_attempts: dict[int, list[FailedAttempt]] = {}
         """The failed attempts that others have followed."""
         self.yield_counts: dict[int, int] = {}
         """The numbers of items of generators."""
+        self.run_names: dict[int, str | None] = {}
+        """The names of calls."""
         self.progress: dict[int, Progress] = {}
         """The last progress."""
 
@@ -61,6 +63,7 @@ class Run:
         "calls",
         "children",
         "config",
+        "description",
         "dispatcher",
         "ended",
         "failure",
@@ -83,6 +86,7 @@ class Run:
         "redactor",
         "reports",
         "root",
+        "run_name",
         "run_params",
         "shared",
         "sinks",
@@ -141,6 +145,9 @@ class Run:
         self.failures = failures
         """The failures of tasks, by execution order."""
         failures.redactor = self.redactor
+        self.run_name: str | None = None
+        self.description: str | None = None
+        """The description of its flow."""
         self.reports: TaskReports | None = None
         """What few tasks tell; None before the first."""
         self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
@@ -189,6 +196,10 @@ class Run:
             logs=self.log.lines.dropped,
             events=0 if events is None else events.dropped,
         )
+
+    def task_run_name(self, call: Call) -> str | None:
+        """The name of a call, beside that of its task."""
+        return self.present_reports.run_names.get(call.order)
 
     def yield_count(self, call: Call) -> int | None:
         """The number of items of a generator that has ended; None for other tasks."""

@@ -16,7 +16,7 @@ from ...errors import SerializationError
 from ...model.config import FlowConfig
 from ...serialization.exception_snapshot import message_of
 from ...serialization.named_objects import loaded_object
-from ...serialization.pickling import Unsent, first_refusal, pack_items, to_pickle
+from ...serialization.pickling import Unsent, arguments_of_copy, first_refusal, pack_items, to_pickle
 from .messages import Probe
 
 __all__ = ["AttemptRequest", "attempt_request_for", "pack", "positional_names", "probe_for"]
@@ -94,6 +94,9 @@ def _function_of(definition: TaskDefinition) -> tuple[Callable[..., Any], Mappin
     """
     function = definition.find_function()
     if function is not None:
+        copied = arguments_of_copy(function)
+        if copied is not None:
+            return copied[0], {"task_name": definition.name, "validate": definition.validate}
         match = loaded_object(function.__module__, function.__qualname__)
         if getattr(match, "__func__", match) is function:
             return match, None

@@ -67,6 +67,7 @@ class Entered(NamedTuple):
     kwargs: dict[str, Any]
     executor: str
     ticks: int
+    run_name: str | None
 
 
 class Retried(NamedTuple):

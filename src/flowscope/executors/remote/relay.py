@@ -58,6 +58,7 @@ class RelaySink(RunSink):
                 kwargs=dict(call.kwargs),
                 executor=run.placements.get(call.order, "inline"),
                 ticks=call.started,
+                run_name=run.task_run_name(call),
             )
         )
 

@@ -118,6 +118,8 @@ class Replay:
         run.handle.remote_task_ids[call.order] = message.task_id
         if message.executor != "inline":
             run.placements[call.order] = message.executor
+        if message.run_name is not None:
+            run.ensure_reports().run_names[call.order] = message.run_name
         self._calls[message.order] = call
         start(call, self._here(message.ticks))
 
@@ -163,4 +165,5 @@ class _RemoteDefinition:
         self.positional_names = message.names
         self.binds_self = False
         self.extras = None
+        self.run_name = None
         self.new_call = partial(object.__new__, Task)

@@ -84,8 +84,11 @@ def answer(packed: bytes, send: Callable[[bytes], None]) -> None:
 
 def _definition_of(request: AttemptRequest) -> TaskDefinition:
     function: Any = request.function
-    definition = task_definition_of(getattr(function, "__func__", function)) if request.options is None else None
-    return definition or TaskDefinition(define(function, "task"), LIVE_TYPES, **request.options or {})
+    known = task_definition_of(getattr(function, "__func__", function))
+    if known is not None and request.options is None:
+        return known
+    target = function if known is None else function.__wrapped__
+    return TaskDefinition(define(target, "task"), LIVE_TYPES, **request.options or {})
 
 
 def _unreadable_part(probe: Probe) -> Unread:

@@ -14,7 +14,8 @@ def add(x: int, y: int = 1) -> int:
 WRONG: list[tuple[Any, dict[str, Any]]] = [
     *((task, {name: "2"}) for name in ("retries", "retry_delay", "retry_backoff", "retry_jitter", "timeout")),
     *((task, {name: None}) for name in ("retries", "retry_delay", "retry_backoff", "retry_jitter", "tags")),
-    *((task, {name: [1]}) for name in ("retries", "retry_delay", "timeout", "task_name", "validate", "tags")),
+    *((task, {name: [1]}) for name in ("retries", "timeout", "task_name", "validate", "tags")),
+    *((task, {"retry_delay": delay}) for delay in ([], ["1"], {1}, [True])),
     *((task, {name: True}) for name in ("retries", "retry_delay", "timeout", "executor")),
     (task, {"retry_on": ("ValueError",)}),
     (task, {"raise_on_error": "no"}),

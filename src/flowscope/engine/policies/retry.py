@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import isfinite
 from threading import TIMEOUT_MAX
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from ...errors import DefinitionError, InjectionError, ParameterError, SerializationError
 
@@ -50,8 +50,7 @@ class RetryPolicy:
         delays = () if callable(self.delay) else self.delay if isinstance(self.delay, tuple) else (self.delay,)
         if not all(isfinite(number) and number >= 0 for number in (*delays, self.backoff, self.jitter)):
             yield "retry_delay, retry_backoff and retry_jitter are to be finite, and not negative."
-        retry_on: Any = self.retry_on
-        kinds = cast("tuple[Any, ...]", retry_on) if isinstance(retry_on, tuple) else ()
+        kinds: Any = () if callable(self.retry_on) else self.retry_on
         for kind in kinds:
             if not (isinstance(kind, type) and issubclass(kind, Exception)):  # pyright: ignore[reportUnnecessaryIsInstance] # of code that is not type-checked
                 yield f"retry_on has {kind!r}, wanted a subclass of Exception, or a tuple of them."

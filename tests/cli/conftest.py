@@ -1,5 +1,6 @@
 """Running the command: in this process, in a process of its own, and on a terminal."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -240,21 +241,89 @@ def process(directory: Path) -> Command:
     return call
 
 
-class Terminal:
-    """The command in a process of its own, on a terminal of 100 columns and 30 lines."""
+class Running:
+    """The command in a process of its own, which is sent signals."""
 
     def __init__(self, directory: Path, *args: str) -> None:
+        self._directory = directory
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "flowscope", *args],
+            cwd=directory,
+            env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.err = ""
+
+    def read_until(self, text: str) -> None:
+        """Take in the lines of its standard error, up to one with the text."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.err += line
+            if text in line:
+                return
+        raise AssertionError(self.err)
+
+    def send(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def send_until_end(self, number: int) -> None:
+        """Send it a signal again and again, until it has ended."""
+        while self._process.poll() is None:
+            self.send(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.5)
+
+    def wait(self) -> Outcome:
+        """Wait for its end."""
+        out, err = self._process.communicate()
+        return Outcome(self._process.returncode, out, self.err + err, self._directory)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class Start(Protocol):
+    """Starts `flowscope ...` in the test's own directory."""
+
+    def __call__(self, *args: str) -> Running: ...
+
+
+@pytest.fixture
+def start(directory: Path) -> Iterator[Start]:
+    """The command in a process of its own that goes on."""
+    started: list[Running] = []
+
+    def call(*args: str) -> Running:
+        started.append(Running(directory, *args))
+        return started[-1]
+
+    yield call
+    for one in started:
+        one.close()
+
+
+class Terminal:
+    """The command in a process of its own, on a terminal of 30 lines."""
+
+    def __init__(self, directory: Path, *args: str, columns: int = 100) -> None:
         import fcntl
         import pty
         import struct
         import termios
 
+        environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "LINES"}}
         self._ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "flowscope.cli", *args],
             cwd=directory,
-            env={**os.environ, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"},
+            env={**environment, "TERM": "xterm", "PYTHONIOENCODING": "utf-8"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -285,6 +354,10 @@ class Terminal:
         """All that was written so far, without control sequences."""
         return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.raw.decode("utf-8", "replace")).replace("\r", "")
 
+    def send(self, number: int) -> None:
+        """Send the command a signal."""
+        self._process.send_signal(number)
+
     def hang_up(self) -> None:
         """Close the terminal."""
         os.close(self._ours)
@@ -307,7 +380,7 @@ class Terminal:
 class OpenTerminal(Protocol):
     """Starts `flowscope ...` on a terminal."""
 
-    def __call__(self, *args: str) -> Terminal: ...
+    def __call__(self, *args: str, columns: int = ...) -> Terminal: ...
 
 
 @pytest.fixture
@@ -316,8 +389,8 @@ def terminal(directory: Path) -> Iterator[OpenTerminal]:
     pytest.importorskip("pty")
     opened: list[Terminal] = []
 
-    def start(*args: str) -> Terminal:
-        opened.append(Terminal(directory, *args))
+    def start(*args: str, columns: int = 100) -> Terminal:
+        opened.append(Terminal(directory, *args, columns=columns))
         return opened[-1]
 
     yield start

@@ -294,7 +294,7 @@ def test_an_error_without_a_message_is_its_type(command: Command, directory: Pat
     (directory / "silent.py").write_text(source, "utf-8")
     outcome = command("run", "silent.py:run")
     assert re.search(r"^run failed in .*: KeyError$", outcome.out, re.M)
-    assert "\n  step  LookupError\n" in outcome.out
+    assert "\n  step()  LookupError\n" in outcome.out
 
 
 def test_a_captured_record_of_standard_logging_is_shown_once(process: Command, directory: Path) -> None:
@@ -311,3 +311,156 @@ def test_a_captured_record_of_standard_logging_is_shown_once(process: Command, d
     assert re.search(r"\| WARNING  \| inside$", outcome.err, re.M)
     assert outcome.err.count("outside") == 1
     assert process("run", "logging_flows.py:open_run").err.count("open\n") == 1
+
+
+FAILING = """
+from dataclasses import dataclass
+from flowscope import INJECTED, Flow, FlowConfig, flow, map_tasks, submit, task
+
+@dataclass
+class Login:
+    user: str
+    password: str
+
+@task(raise_on_error=False)
+def check(row, *, unit="m", token=None, this_task=INJECTED):
+    raise ValueError("bad")
+
+@task(raise_on_error=False)
+async def check_async(row):
+    raise ValueError("bad")
+
+@task(raise_on_error=False)
+def items(row):
+    yield row
+    raise ValueError("bad")
+
+@task(raise_on_error=False, executor="process")
+def check_elsewhere(row):
+    raise ValueError("bad")
+
+@task(raise_on_error=False, executor="thread", retries=1)
+def check_again(row):
+    raise ValueError("bad")
+
+class Table:
+    @task(raise_on_error=False)
+    def check_cell(self, row, column):
+        raise ValueError("bad")
+
+@flow(flow_config=FlowConfig(raise_flow_error=False))
+def inner(day, password=""):
+    check(day)
+    raise ValueError("bad")
+
+@flow
+def direct():
+    check(1)
+    check(row=2, unit="km")
+    check()
+    Table().check_cell(3, column="a")
+    list(items(4))
+
+@flow
+def others():
+    submit(check_async, 5).result()
+    check_elsewhere(6)
+    check_again(7)
+    submit(check, 8).result()
+    list(map_tasks(check_async, [9]))
+
+@flow
+def nested():
+    inner("monday", password="from 9 to 5").execute()
+
+@flow
+def secret():
+    check(Login("ann", "opensesame"), token="opensesame")
+
+@flow
+def long():
+    check("x" * 1_000)
+    check("a\\x1b[2J\\nb")
+
+@flow(flow_config=FlowConfig(record_inputs=False))
+def silent():
+    check(1)
+
+@flow(flow_config=FlowConfig(add_task_to_self=False))
+def counted():
+    check(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("direct", ["check(1)", "check(row=2, unit='km')", "check()", "check_cell(3, column='a')", "items(4)"]),
+        ("others", ["check_async(5)", "check_elsewhere(6)", "check_again(7)", "check(8)", "check_async(9)"]),
+        ("nested", ["flow inner > check('monday')", "flow inner(day='monday', password='**********')"]),
+        ("secret", ["check({'password': '**********', 'user': 'ann'}, token='**********')"]),
+        ("long", [f"check('{'x' * 76}...)", r"check('a\x1b[2J\nb')"]),
+        ("silent", ["check"]),
+        ("counted", ["check"]),
+    ],
+)
+def test_failed_tasks_are_listed_with_their_inputs(
+    command: Command, directory: Path, target: str, shown: list[str]
+) -> None:
+    """A failed task is listed as it was called, whatever its kind and place; masked and cut, and only if recorded."""
+    (directory / "failing.py").write_text(FAILING, "utf-8")
+    outcome = command("run", f"failing.py:{target}")
+    assert outcome.code == 0
+    listed = outcome.out.partition("failed tasks:")[2].splitlines()[1:]
+    assert [line.strip().rpartition("  ")[0] for line in listed if "Error: " in line] == shown
+
+
+NAMES = """
+import sys
+from flowscope import flow, task
+
+@task(task_name="the_task_with_the_longest_name_that_there_is_in_this_flow")
+def named(number):
+    return ask(number)
+
+@task(task_name="größe_計算")
+def ask(number):
+    return sys.stdin.readline() if number else ""
+
+@flow
+def naming():
+    named(0)
+    named(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "tree", "row"),
+    [
+        (100, r"  the_task_with_the_longest_name_\w*…? +1 done  1 running .*max [\d.]+ m?s", 5),
+        (48, r"  the_task_with_\w*…? +1 done  1 running *\n", 4),
+        (30, r"  the_task_with_\w*… +1 done *\n", 2),
+        (12, r"  the_task_…\n", 1),
+    ],
+)
+def test_a_long_name_leaves_the_numbers_their_place(
+    terminal: OpenTerminal, directory: Path, columns: int, tree: str, row: int
+) -> None:
+    """Names are cut before numbers are; a narrow terminal has fewer columns, all of them readable."""
+    (directory / "naming.py").write_text(NAMES, "utf-8")
+    screen = terminal("run", "naming.py:naming", columns=columns)
+    screen.read_until(tree)
+    screen.write("go on\n")
+    assert screen.wait() == 0
+    summary = screen.text.rpartition("naming completed")[2]
+    heading = next(line for line in summary.splitlines() if line.split()[:1] == ["task"])
+    assert len(heading.split()) <= row
+    assert "…" not in summary
+
+
+def test_levels_are_coloured_on_a_terminal(terminal: OpenTerminal) -> None:
+    """A warning is yellow and an error red, on a terminal alone."""
+    screen = terminal("run", "flows:talking")
+    assert screen.wait() == 0
+    assert re.search(rb"\x1b\[33mWARNING \x1b\[0m \| a warning", screen.raw)
+    assert re.search(rb"\x1b\[31mERROR   \x1b\[0m \| an error", screen.raw)

@@ -1,6 +1,7 @@
 """How the command ends: its exit code, and what it says of a flow that did not complete."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from flowscope import RunStatus
 
-from .conftest import Command, OpenTerminal
+from .conftest import Command, OpenTerminal, Start
 
 INTERRUPTED = """
 import asyncio, os, signal, threading
@@ -61,7 +62,7 @@ def test_a_tolerated_failure_leaves_0_and_is_listed(command: Command) -> None:
     assert outcome.code == 0
     assert "tolerant completed" in outcome.out
     assert "failed tasks: 25" in outcome.out
-    assert "fragile  ValueError: 0 broke" in outcome.out
+    assert "fragile(0)  ValueError: 0 broke" in outcome.out
     assert "... and 15 more" in outcome.out
     assert [task.status for task in outcome.record.tasks] == [RunStatus.FAILED] * 25
 
@@ -100,6 +101,28 @@ def test_an_interrupt_during_the_import_runs_nothing(process: Command, directory
     (directory / "slow.py").write_text("raise KeyboardInterrupt", "utf-8")
     outcome = process("run", "slow:any")
     assert outcome.code == 130
+
+
+@pytest.mark.parametrize("target", ["slow:any", "slow.py:any"])
+def test_an_interrupt_during_the_import_is_quiet(start: Start, directory: Path, target: str) -> None:
+    """Ctrl-C while a module is imported exits with 130, without a traceback or any other word."""
+    source = "import signal, sys, threading\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    source += "print('importing', file=sys.stderr, flush=True)\nthreading.Event().wait()\n"
+    (directory / "slow.py").write_text(source, "utf-8")
+    running = start("run", target, "--json", "run.json")
+    running.read_until("importing")
+    running.send(signal.SIGINT)
+    outcome = running.wait()
+    assert (outcome.code, outcome.out, outcome.err) == (130, "", "importing\n")
+    assert not (directory / "run.json").exists()
+
+
+def test_an_interrupt_while_the_command_itself_is_imported_is_quiet(directory: Path) -> None:
+    """Ctrl-C before the command has read its arguments exits with 130, too."""
+    (directory / "typer.py").write_text("raise KeyboardInterrupt", "utf-8")
+    command = [sys.executable, "-m", "flowscope", "--version"]
+    ended = subprocess.run(command, cwd=directory, capture_output=True, encoding="utf-8")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_without_the_extra_the_message_says_how_to_get_it() -> None:

@@ -1,8 +1,9 @@
 """TARGET: which flow is run."""
 
 import importlib
+import subprocess
 import sys
-from importlib.metadata import entry_points
+from importlib.metadata import entry_points, version
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,23 @@ def test_the_installed_command_is_the_same() -> None:
     """The console script `flowscope` is `flowscope.cli.main`."""
     (script,) = entry_points(group="console_scripts", name="flowscope")
     assert script.load() is main
+
+
+@pytest.mark.parametrize("module", ["flowscope", "flowscope.cli"])
+def test_the_package_can_be_run(directory: Path, module: str) -> None:
+    """`python -m flowscope` is the command, too, and is called `flowscope` in what it says."""
+    command = [sys.executable, "-m", module]
+    ran = subprocess.run([*command, "run", "flows:calculate"], cwd=directory, capture_output=True, encoding="utf-8")
+    assert ran.returncode == 0
+    assert "returned  4" in ran.stdout
+    asked = subprocess.run([*command, "--help"], capture_output=True, encoding="utf-8")
+    assert "Usage: flowscope [OPTIONS] COMMAND" in asked.stdout
+
+
+def test_the_version_is_that_of_the_package(command: Command) -> None:
+    """`flowscope --version` prints the name and the version, and nothing else."""
+    outcome = command("--version")
+    assert (outcome.code, outcome.out, outcome.err) == (0, f"flowscope {version('flowscope')}\n", "")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +164,47 @@ def test_a_file_does_not_replace_a_module_of_its_name(process: Command, director
     outcome = process("run", "jobs/pydantic.py:ask", "--json", "run.json")
     assert outcome.code == 0
     assert outcome.record.return_value == "[1]"
+
+
+@pytest.mark.parametrize(
+    ("file", "packages", "hint"),
+    [
+        ("jobs/daily/load.py", ["jobs", "jobs/daily"], "run it as a module: flowscope run jobs.daily.load:Steps.first"),
+        ("jobs/load.py", [], "run it as a module: flowscope run jobs.load:Steps.first"),
+        ("jobs/json.py", ["jobs"], "run it as a module: flowscope run jobs.json:Steps.first"),
+        ("jobs/__init__.py", ["jobs"], "run it as a module: flowscope run jobs:Steps.first"),
+        ("jobs/load.daily.py", ["jobs"], "import its neighbours without dots"),
+    ],
+)
+@pytest.mark.parametrize("source", ["from . import beside", "from .beside import ANSWER", "from ..text import plain"])
+def test_a_file_with_relative_imports_is_told_how_to_be_run(
+    command: Command, directory: Path, file: str, packages: list[str], hint: str, source: str
+) -> None:
+    """A file is in no package, whatever its name; the message names the module that it is in its package."""
+    path = directory / file
+    path.parent.mkdir(parents=True)
+    for package in packages:
+        (directory / package / "__init__.py").touch()
+    path.write_text(source, "utf-8")
+    outcome = command("run", f"{file}:Steps.first")
+    assert outcome.code == 2
+    assert "ImportError: attempted relative import with no known parent package" in outcome.err
+    assert outcome.err.endswith(f" A file is in no package; {hint}\n".replace("; import", ": import"))
+
+
+def test_the_hint_for_relative_imports_can_be_followed(process: Command, directory: Path) -> None:
+    """The command that the message ends with runs the flow; from elsewhere it names the directory."""
+    (directory / "jobs").mkdir()
+    (directory / "jobs" / "beside.py").write_text("ANSWER = 42", "utf-8")
+    source = "from flowscope import flow\nfrom .beside import ANSWER\n@flow\ndef ask():\n    return ANSWER\n"
+    (directory / "jobs" / "load.py").write_text(source, "utf-8")
+    refused = process("run", "jobs/load.py:ask")
+    assert "returned  42" in process(*refused.err.rpartition(": flowscope ")[2].split()).out
+    elsewhere = directory / "jobs" / "elsewhere"
+    elsewhere.mkdir()
+    command = [sys.executable, "-m", "flowscope", "run", str(directory / "jobs" / "load.py") + ":ask"]
+    told = subprocess.run(command, cwd=elsewhere, capture_output=True, encoding="utf-8").stderr
+    assert told.endswith(f"run it as a module in {str(directory)!r}: flowscope run jobs.load:ask\n")
 
 
 SPREAD = """

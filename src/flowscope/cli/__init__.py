@@ -1,12 +1,16 @@
-"""The command line: `flowscope run TARGET`. It needs the extra `cli`."""
+"""The command line: `flowscope run TARGET`, or `python -m flowscope`. It needs the extra `cli`."""
 
+import signal
 import sys
+import threading
 
 from .streams import open_missing_streams, try_write
 
 __all__ = ["main"]
 
 _NEEDED = frozenset({"typer", "rich"})
+_SIGNALLED = 128
+_INTERRUPTED = _SIGNALLED + 2
 
 
 def main() -> None:
@@ -14,6 +18,8 @@ def main() -> None:
     open_missing_streams()
     try:
         from .app import app  # noqa: PLC0415 - it needs the extra, and saying so does not
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] not in _NEEDED:
             raise
@@ -22,6 +28,19 @@ def main() -> None:
         sys.exit(2)
     try:
         app(prog_name="flowscope")
+    except SystemExit as leaving:
+        if isinstance(leaving.code, int) and leaving.code > _SIGNALLED:
+            _end_at_next_interrupt()
+        raise
     finally:
         for stream in (sys.stdout, sys.stderr):
             try_write(stream)
+
+
+def _end_at_next_interrupt() -> None:
+    """Let another Ctrl-C end an interpreter that waits, after an interrupt, for the threads of the user."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
+        signal.signal(signal.SIGINT, signal.SIG_DFL)

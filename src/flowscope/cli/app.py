@@ -2,7 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -15,6 +17,7 @@ from ..model.events import EventType
 from ..model.status import RunStatus
 from .display import Display, display_for
 from .errors import CommandError
+from .failed_inputs import failed_inputs_are_kept
 from .interrupts import Interrupts
 from .last_resort import captured_records_are_shown_once
 from .parameters import read_params, set_up
@@ -27,7 +30,9 @@ from .text import plain, plain_lines
 
 __all__ = ["app"]
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(
+    add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, rich_markup_mode="markdown"
+)
 
 _REFUSED = 2
 _PLAIN_WIDTH = 120
@@ -43,8 +48,19 @@ class LogLevel(StrEnum):
     CRITICAL = "CRITICAL"
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"flowscope {version('flowscope')}")
+        raise typer.Exit
+
+
 @app.callback()
-def flowscope() -> None:
+def flowscope(
+    *,
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Run flows, and keep their records."""
 
 
@@ -68,7 +84,7 @@ def run(
     with Interrupts() as interrupts:
         try:
             record_file = None if json is None else RecordFile(json)
-            flow = set_up(find_target(target), read_params(param or ()))
+            flow = _find_flow(target, param or (), interrupts)
             code = _run(flow, record_file, logging.getLevelNamesMapping()[log_level], interrupts)
         except CommandError as error:
             tell(f"error: {plain(str(error))}")
@@ -76,6 +92,14 @@ def run(
         except KeyboardInterrupt:
             code = interrupts.exit_code
     raise typer.Exit(code)
+
+
+def _find_flow(target: str, params: Iterable[str], interrupts: Interrupts) -> Flow[Any]:
+    """The flow that is to be run; an error that a signal has caused, or an import that ignores one, is an interrupt."""
+    try:
+        return set_up(find_target(target), read_params(params))
+    finally:
+        interrupts.check()
 
 
 def _run(flow: Flow[Any], record_file: RecordFile | None, log_level: int, interrupts: Interrupts) -> int:
@@ -99,7 +123,7 @@ def _execute(flow: Flow[Any], progress: Progress, display: Display, interrupts: 
     try:
         with display, flow.add_listener(progress.adopt, EventType.FLOW_START), flow_events.subscribe(display):
             try:
-                with captured_records_are_shown_once():
+                with captured_records_are_shown_once(), failed_inputs_are_kept(progress):
                     flow.execute()
             finally:
                 interrupts.hold()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import IO, Final, Protocol, Self
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from rich.text import Text
 from ..engine.run.log import clock, log_line
 from ..model.events import EventType, FlowEvent
 from .call_tree import Group, Row
+from .columns import columns_that_fit, room_for_names
 from .progress import Progress
 from .streams import try_write
 from .text import duration, plain, plain_lines
@@ -24,6 +26,11 @@ __all__ = ["Display", "LiveDisplay", "PlainDisplay", "display_for"]
 
 SECONDS_BETWEEN_DRAWINGS: Final = 0.2
 MAX_WAITING_LINES: Final = 200
+
+_GAP: Final = 2
+_JUSTIFIED: Final[tuple[JustifyMethod, ...]] = ("left", "right", "left", "right", "right", "right")
+_SPARE: Final = (3, 4, 2, 1, 5)
+"""The columns of the tree that a narrow terminal goes without, in this order: the times before the numbers."""
 
 
 class Display(Protocol):
@@ -82,7 +89,7 @@ class LiveDisplay:
         self._console = console
         self._progress = progress
         self._log_level = log_level
-        self._lines: list[str] = []
+        self._lines: list[Text] = []
         self._flooded = 0
         self._lost = False
         """Whether the terminal has gone."""
@@ -105,7 +112,7 @@ class LiveDisplay:
             return
         with self._lock:
             if len(self._lines) < MAX_WAITING_LINES:
-                self._lines.append(line)
+                self._lines.append(_coloured(line, event.event_data.log_level))
             else:
                 self._flooded += 1
 
@@ -139,10 +146,11 @@ class LiveDisplay:
             lines, self._lines = self._lines, []
             flooded, self._flooded = self._flooded, 0
         if flooded:
-            lines.append(f"... and {flooded} more log entries")
+            lines.append(Text(f"... and {flooded} more log entries"))
         if lines:
-            self._console.print(Text("\n".join(lines)), soft_wrap=True)
-        self._live.update(_tree(self._progress.rows(), self._console.height - 2), refresh=True)
+            self._console.print(Text("\n").join(lines), soft_wrap=True)
+        width, height = self._console.size
+        self._live.update(_tree(self._progress.rows(), width, height - 2), refresh=True)
 
 
 def _log_line(event: FlowEvent, log_level: int) -> str | None:
@@ -151,6 +159,14 @@ def _log_line(event: FlowEvent, log_level: int) -> str | None:
     if event.event_type is not EventType.FLOW_MESSAGE or data.log_level < log_level:
         return None
     return log_line(event.timestamp, data.log_level, plain_lines(data.data["message_data"]["message_text"], ""))
+
+
+def _coloured(line: str, log_level: int) -> Text:
+    text = Text(line)
+    if log_level >= logging.WARNING:
+        start = line.index("| ") + 2
+        text.stylize("red" if log_level >= logging.ERROR else "yellow", start, line.index(" |", start))
+    return text
 
 
 def _life_line(event: FlowEvent, group: Group) -> str | None:
@@ -169,12 +185,17 @@ def _outcome(payload: dict[str, object]) -> str:
     return f"{payload['status']} in {duration(took)}" if isinstance(took, float) else str(payload["status"])
 
 
-def _tree(rows: list[Row], height: int) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for justify in ("left", "right", "left", "right", "right", "right"):
-        table.add_column(justify=justify, no_wrap=True)
-    for row in rows[:height]:
-        table.add_row(*_cells(row))
+def _tree(rows: list[Row], width: int, height: int) -> Table:
+    cells = [_cells(row) for row in rows[:height]]
+    texts = [[cell.plain for cell in row] for row in cells]
+    kept = columns_that_fit(texts, width, _GAP, _SPARE)
+    room = room_for_names(texts, width, _GAP, kept)
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    for number in kept:
+        table.add_column(justify=_JUSTIFIED[number], no_wrap=True)
+    for row in cells:
+        row[0].truncate(room, overflow="ellipsis")
+        table.add_row(*(row[number] for number in kept))
     if len(rows) > height:
         table.add_row(f"... and {len(rows) - height} more")
     return table

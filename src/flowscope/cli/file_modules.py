@@ -13,7 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
-__all__ = ["module_name"]
+from typing_extensions import override
+
+__all__ = ["file_spec", "module_name"]
 
 __path__: list[str] = []
 
@@ -21,6 +23,25 @@ __path__: list[str] = []
 def module_name(file: Path) -> str:
     """The full name of the module that the file is, once it is an entry of `sys.path`."""
     return f"{__name__}.{file.stem.replace('.', '_')}"
+
+
+class _FileSpec(ModuleSpec):
+    """The spec of a file that is in no package, whatever the name of its module: its relative imports are refused."""
+
+    @property
+    @override
+    def parent(self) -> str:
+        return ""
+
+
+def file_spec(name: str, file: Path) -> ModuleSpec | None:
+    """How to load a file as the module of that name, outside any package; None if it is not a Python file."""
+    found = spec_from_file_location(name, file)
+    if found is None or found.loader is None:
+        return None
+    spec = _FileSpec(name, found.loader, origin=found.origin)
+    spec.has_location = True
+    return spec
 
 
 class _Finder:
@@ -34,7 +55,7 @@ class _Finder:
             return None
         files = (Path(entry) for entry in sys.path if entry.endswith(".py"))
         file = next((file for file in files if module_name(file) == name and file.is_file()), None)
-        return None if file is None else spec_from_file_location(name, file)
+        return None if file is None else file_spec(name, file)
 
 
 _finder: Final = _Finder()

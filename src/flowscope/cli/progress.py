@@ -26,6 +26,8 @@ class Found(NamedTuple):
     name: str
     description: str
     value: object = None
+    run_id: str = ""
+    """The id of the task or flow that failed."""
 
 
 class Kept:
@@ -37,10 +39,15 @@ class Kept:
         self.count = 0
         self.first: list[Found] = []
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a further one is counted only."""
+        return len(self.first) >= MAX_KEPT
+
     def add(self, found: Found) -> None:
         """Count one, and keep it if it is among the first."""
         self.count += 1
-        if len(self.first) < MAX_KEPT:
+        if not self.is_full:
             self.first.append(found)
 
 
@@ -56,6 +63,8 @@ class Progress:
         """As it is recorded; None if there is none."""
         self.error: ErrorInfo | None = None
         self._flow_id = ""
+        self._inputs: dict[str, str] = {}
+        """The inputs of failed tasks and flows, by their ids."""
         self._groups = Groups()
         self._running: dict[str, Group] = {}
         self._lock = threading.RLock()  # the garbage collector may close a generator, which is an event, anywhere
@@ -77,6 +86,20 @@ class Progress:
                 return self._take_nested(kind, data)
             self._take_own(kind, data)
             return self._running.get(data.task_run_id or "", self._groups.root)
+
+    def misses(self, run_id: str) -> bool:
+        """Whether the inputs of a task or flow that has failed are wanted: it is, or may become, one that is kept."""
+        with self._lock:
+            return not self.failures.is_full or any(found.run_id == run_id for found in self.failures.first)
+
+    def add_inputs(self, run_id: str, text: str) -> None:
+        """Keep the inputs of a task or flow that has failed; its own event may come later."""
+        with self._lock:
+            self._inputs[run_id] = text
+
+    def inputs_of(self, found: Found) -> str:
+        """The inputs of a failure as a call has them; empty if they are not recorded."""
+        return self._inputs.get(found.run_id, "")
 
     def rows(self) -> list[Row]:
         """The tree as of now, from the top."""
@@ -129,7 +152,8 @@ class Progress:
         group.end(run_id, payload["status"], payload["duration"])
         if group is not self._groups.root and payload["status"] in FAILED:
             error: ErrorInfo | None = payload["error"]
-            self.failures.add(Found(group.path, "" if error is None else error_line(error)))
+            description = "" if error is None else error_line(error)
+            self.failures.add(Found(group.path, description, run_id=run_id))
         return group
 
 

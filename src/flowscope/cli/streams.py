@@ -4,7 +4,7 @@ import os
 import sys
 from typing import IO, Final
 
-__all__ = ["open_missing_streams", "tell", "try_write"]
+__all__ = ["open_missing_streams", "show_cursor", "tell", "try_write"]
 
 _STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
@@ -43,6 +43,16 @@ def try_write(stream: IO[str], text: str = "") -> OSError | None:
 def tell(text: str) -> None:
     """Write a line to the standard error, if somebody reads it."""
     try_write(sys.stderr, f"{text}\n")
+
+
+def show_cursor() -> None:
+    """Give the terminal its cursor back, past all buffers and locks."""
+    try:
+        number = sys.stderr.fileno()
+        if os.isatty(number):
+            os.write(number, b"\x1b[?25h")
+    except (OSError, ValueError):
+        return
 
 
 def _discard(stream: IO[str]) -> None:

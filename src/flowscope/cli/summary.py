@@ -1,7 +1,7 @@
 """The last word on a run: how it ended, how long its tasks took, and what it made."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,11 +11,16 @@ from rich.text import Text
 from ..engine.live import Flow
 from ..model.durations import Durations
 from ..model.status import RunStatus
+from .columns import columns_that_fit
 from .progress import Found, Kept, Progress
 from .text import cut, duration, error_line, plain, short
 
 __all__ = ["print_summary"]
 
+_HEADINGS: Final = ("task", "count", "total", "mean", "max")
+_GAP: Final = 3
+_SPARE: Final = (3, 2, 4, 1)
+"""The columns that a narrow terminal goes without, in this order."""
 _STYLES = {RunStatus.COMPLETED: "bold green", RunStatus.CANCELLED: "bold yellow"}
 
 
@@ -24,9 +29,9 @@ def print_summary(console: Console, flow: Flow[Any], progress: Progress, record:
     durations = flow.durations()
     _print(console, _headline(durations, progress))
     if durations.calls:
-        console.print(_timings(durations))
-    failures = ((found.name, found.description) for found in progress.failures.first)
-    _print_section(console, "failed tasks", failures, progress.failures)
+        console.print(_timings(durations, console.width))
+    failures = ((found.name + progress.inputs_of(found), found.description) for found in progress.failures.first)
+    _print_section(console, "failed tasks", failures, progress.failures, style="red")
     artifacts = ((found.name, found.description) for found in progress.artifacts.first)
     _print_section(console, "artifacts", artifacts, progress.artifacts)
     results = ((found.name, _result(found)) for found in progress.results.first)
@@ -53,23 +58,31 @@ def _headline(durations: Durations, progress: Progress) -> Text:
     return line if error is None else line.append(f": {cut(error_line(error))}")
 
 
-def _timings(durations: Durations) -> Table:
+def _timings(durations: Durations, width: int) -> Table:
+    rows = [
+        [plain(name), str(timing.count), *map(duration, (timing.total, timing.mean, timing.max))]
+        for name, timing in durations.calls.items()
+    ]
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("task", overflow="fold")
-    for heading in ("count", "total", "mean", "max"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for name, timing in durations.calls.items():
-        times = (duration(seconds) for seconds in (timing.total, timing.mean, timing.max))
-        table.add_row(Text(plain(name)), str(timing.count), *times)
+    kept = columns_that_fit([_HEADINGS, *rows], width, _GAP, _SPARE)
+    for number in kept:
+        if number:
+            table.add_column(_HEADINGS[number], justify="right", no_wrap=True)
+        else:
+            table.add_column(_HEADINGS[number], overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[number]) for number in kept))
     return table
 
 
-def _print_section(console: Console, title: str, items: Iterable[tuple[str, str]], kept: Kept) -> None:
+def _print_section(console: Console, title: str, items: Iterable[tuple[str, str]], kept: Kept, style: str = "") -> None:
     if not kept.count:
         return
     _print(console, Text(f"{title}: {kept.count}", style="bold"))
     for name, told in items:
-        _print(console, Text(f"  {plain(name)}  {cut(told)}".rstrip()))
+        line = Text.assemble(f"  {plain(name)}  ", (cut(told), style))
+        line.rstrip()
+        _print(console, line)
     if kept.count > len(kept.first):
         _print(console, Text(f"  ... and {kept.count - len(kept.first)} more"))
 

@@ -1,17 +1,17 @@
 """Finding the flow that TARGET names, in a module or in a file, without running anything else."""
 
 import importlib
-import importlib.util
 import inspect
 import sys
 import traceback
+from importlib.util import module_from_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ..engine.live import Flow
 from .errors import CommandError
-from .file_modules import module_name
+from .file_modules import file_spec, module_name
 from .flow_targets import Target, target_of
 
 __all__ = ["find_target"]
@@ -29,7 +29,7 @@ def find_target(text: str) -> Target:
     location, colon, path = text.rpartition(":")
     if not (colon and location and path):
         raise CommandError(f"{text!r} does not name a flow. Wanted MODULE:FLOW or FILE.py:FLOW")
-    module = _import_file(Path(location)) if _is_file(location) else _import_module(location)
+    module = _import_file(Path(location), path) if _is_file(location) else _import_module(location)
     found: Any = module
     for name in path.split("."):
         try:
@@ -58,21 +58,22 @@ def _import_module(name: str) -> ModuleType:
         raise CommandError(f"cannot import {name!r}: {_told(error)}") from error
 
 
-def _import_file(path: Path) -> ModuleType:
+def _import_file(path: Path, flow_path: str) -> ModuleType:
     if not path.is_file():
         raise CommandError(f"there is no file {str(path)!r}")
     path = path.resolve()
     name = _module_name(path)
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = file_spec(name, path)
     if spec is None or spec.loader is None:
         raise CommandError(f"{str(path)!r} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise CommandError(f"cannot import {str(path)!r}: {_told(error)}") from error
+        hint = _module_hint(path, flow_path) if _is_relative_import(error) else ""
+        raise CommandError(f"cannot import {str(path)!r}: {_told(error)}{hint}") from error
     return module
 
 
@@ -95,6 +96,24 @@ def _told(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(own)]
     place = f" (in {frames[-1].filename}, line {frames[-1].lineno})" if frames else ""
     return f"{type(error).__qualname__}: {error}{place}"
+
+
+def _is_relative_import(error: BaseException) -> bool:
+    return isinstance(error, ImportError) and str(error).startswith("attempted relative import")
+
+
+def _module_hint(path: Path, flow_path: str) -> str:
+    """The next step for a file that belongs to a package: the command that runs it as a module of that package."""
+    here, root = Path.cwd(), path.parent
+    while (root / "__init__.py").is_file() and root != root.parent:
+        root = root.parent
+    if root == path.parent:  # a package without `__init__.py`: its name is the way from here
+        root = here if here in root.parents else root.parent
+    names = [name for name in path.relative_to(root).with_suffix("").parts if name != "__init__"]
+    if not all(name.isidentifier() for name in names):
+        return ". A file is in no package: import its neighbours without dots"
+    place = "" if root == here else f" in {str(root)!r}"
+    return f". A file is in no package; run it as a module{place}: flowscope run {'.'.join(names)}:{flow_path}"
 
 
 def _known_flows(module: ModuleType) -> str:

@@ -1,5 +1,6 @@
 """How durations, values and foreign text are written."""
 
+from collections.abc import Iterable, Mapping
 from reprlib import Repr
 from typing import Final
 
@@ -7,9 +8,10 @@ from ..serialization.error_info import ErrorInfo
 from ..serialization.json_leaves import clean_text, safe_repr
 from .errors import one_line
 
-__all__ = ["cut", "duration", "error_line", "plain", "plain_lines", "short"]
+__all__ = ["cut", "duration", "error_line", "inputs_text", "plain", "plain_lines", "short"]
 
 MAX_LENGTH: Final = 200
+MAX_INPUTS: Final = 80
 
 _CONTROLS: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Control characters, line and paragraph separators, and those that change the direction of the text around them."""
@@ -60,3 +62,11 @@ def short(value: object) -> str:
     except Exception:
         text = safe_repr(value)
     return cut(text)
+
+
+def inputs_text(args: Iterable[object], kwargs: Mapping[str, object]) -> str:
+    """Arguments as a call has them, such as `(1, unit='m')`, of which at most 80 characters are shown."""
+    text = ", ".join(
+        [*map(short, args), *(f"{plain(one_line(name))}={short(value)}" for name, value in kwargs.items())]
+    )
+    return f"({text})" if len(text) <= MAX_INPUTS else f"({text[: MAX_INPUTS - 3]}...)"

@@ -152,6 +152,10 @@ def options_of_tasks() -> None:
     task(retry_on=[ValueError])  # rejected: call-overload, reportArgumentType
     task(timeout="1")  # rejected: call-overload, reportArgumentType
     task(tags=1)  # rejected: call-overload, reportArgumentType
+    task(flow_name="load")  # rejected: call-overload, reportCallIssue
+    task(flow_config=FlowConfig())  # rejected: call-overload, reportCallIssue
+    task(flow_id="flow-1")  # rejected: call-overload, reportCallIssue
+    task(raise_on_error=False, flow_name="load")  # rejected: call-overload, reportCallIssue
     task(raise_on_error=None)  # rejected: call-overload, reportArgumentType
     task(raise_on_error=False, retires=2)  # rejected: call-overload, reportCallIssue
     task("name")  # rejected: call-overload, reportArgumentType
@@ -164,6 +168,9 @@ def options_of_flows() -> None:
     flow(flow_name=1)  # rejected: call-overload, reportArgumentType
     flow(name="ingest")  # rejected: call-overload, reportCallIssue
     flow(retries=2)  # rejected: call-overload, reportCallIssue
+    flow(task_name="load")  # rejected: call-overload, reportCallIssue
+    flow(raise_on_error=False)  # rejected: call-overload, reportCallIssue
+    flow(executor="thread")  # rejected: call-overload, reportCallIssue
     flow(flow_config={"print_logs": True})  # rejected: call-overload, reportArgumentType
     flow(validate="no")  # rejected: call-overload, reportArgumentType
     flow(tags=["urgent"])  # rejected: call-overload, reportArgumentType
@@ -482,7 +489,21 @@ def running_total() -> Generator[int, int, str]:
     return ""
 
 
+@task(raise_on_error=False)
+def tolerant_numbers(n: int) -> Iterator[int]:
+    yield n
+
+
+@task(raise_on_error=False)
+async def tolerant_numbers_async(n: int) -> AsyncIterator[int]:
+    yield n
+
+
 async def generators() -> None:
+    want_str(next(tolerant_numbers(1)))  # rejected: arg-type, reportArgumentType
+    tolerant_numbers("1")  # rejected: arg-type, reportArgumentType
+    want_str(await anext(tolerant_numbers_async(1)))  # rejected: arg-type, reportArgumentType
+    await tolerant_numbers_async(1)  # rejected: misc, reportGeneralTypeIssues
     list(map(want_str, numbers(1)))  # rejected: arg-type, reportArgumentType
     want_str(next(numbers(1)))  # rejected: arg-type, reportArgumentType
     numbers("1")  # rejected: arg-type, reportArgumentType

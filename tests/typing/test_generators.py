@@ -45,6 +45,33 @@ async def echo() -> AsyncGenerator[str, int]:
         number = yield str(number)
 
 
+@task(raise_on_error=False)
+def tolerant_numbers(count: int) -> Iterator[int]:
+    yield from range(count)
+
+
+@task(raise_on_error=False, task_name="words")
+def tolerant_words(count: int) -> Iterable[str]:
+    yield from map(str, range(count))
+
+
+@task(raise_on_error=False)
+def tolerant_total() -> Generator[int, int, str]:
+    return f"total {(yield 0)}"
+
+
+@task(raise_on_error=False)
+async def tolerant_numbers_async(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+@task(raise_on_error=False)
+async def tolerant_echo() -> AsyncGenerator[str, int]:
+    while True:
+        yield "ready"
+
+
 class Reader:
     """A class with generator methods."""
 
@@ -83,6 +110,21 @@ def test_send_and_return_values_have_their_types() -> None:
         assert next(delegated) == 0
         assert delegated.send(2) == 2
         delegated.close()
+
+
+async def test_a_tolerant_generator_has_the_type_of_its_function() -> None:
+    """`raise_on_error=False` changes the type of no generator: a call gives one in any case, never None."""
+    with Flow():
+        assert list(assert_type(tolerant_numbers(2), Iterator[int])) == [0, 1]
+        assert next(assert_type(tolerant_total(), Generator[int, int, str])) == 0
+        assert [number async for number in assert_type(tolerant_numbers_async(2), AsyncIterator[int])] == [0, 1]
+        assert await anext(assert_type(tolerant_echo(), AsyncGenerator[str, int])) == "ready"
+
+
+def test_a_tolerant_generator_is_annotated_as_an_iterator() -> None:
+    """`-> Iterable[Y]` may also be a list, of which there is none after an error: the type says that it may be None."""
+    with Flow():
+        assert list(assert_type(tolerant_words(2), Iterable[str] | None) or ()) == ["0", "1"]
 
 
 async def test_async_items_have_their_type() -> None:

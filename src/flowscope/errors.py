@@ -24,6 +24,8 @@ Exceptions of the user's own code are never wrapped: they come back as the very 
 pickle, and keep what they are about as attributes.
 """
 
+from typing import Any
+
 __all__ = [
     "AlreadyRunningError",
     "CoordinationError",
@@ -344,7 +346,7 @@ class UnknownFlowError(CoordinationError):
 
     def __init__(self, flow_id: str) -> None:
         super().__init__(f"flow {flow_id!r}", "is unknown here. Register it with register_flow() first.")
-        self.args = (flow_id,)
+        self.args: tuple[Any, ...] = (flow_id,)
         self.flow_id = flow_id
 
 
@@ -357,7 +359,7 @@ class FlowTakenError(CoordinationError):
 
     def __init__(self, flow_id: str) -> None:
         super().__init__(f"flow {flow_id!r}", "is registered already. Register each flow once.")
-        self.args = (flow_id,)
+        self.args: tuple[Any, ...] = (flow_id,)
         self.flow_id = flow_id
 
 
@@ -374,7 +376,7 @@ class DependencyCycleError(CoordinationError):
         path = " -> ".join(map(repr, cycle))
         reason = f"cannot depend on {parent_id!r}: that would be a cycle, {path}. Take one of these away."
         super().__init__(f"flow {child_id!r}", reason)
-        self.args = (parent_id, child_id, cycle)
+        self.args: tuple[Any, ...] = (parent_id, child_id, cycle)
         self.parent_id = parent_id
         self.child_id = child_id
         self.cycle = cycle

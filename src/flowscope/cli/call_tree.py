@@ -23,19 +23,19 @@ class Group:
     __slots__ = ("children", "depth", "ended", "failed", "longest", "name", "parent", "running", "stopped", "total")
 
     def __init__(self, name: str, parent: Group | None) -> None:
-        self.name = name
-        self.parent = parent
+        self.name: str = name
+        self.parent: Group | None = parent
         self.depth: int = 0 if parent is None else parent.depth + 1
         self.children: dict[str, Group] = {}
         self.running: dict[str, int] = {}
         """When those that are running started, in ticks, by id; the oldest first."""
-        self.ended = 0
-        self.failed = 0
-        self.stopped = 0
+        self.ended: int = 0
+        self.failed: int = 0
+        self.stopped: int = 0
         """How many were cancelled or abandoned."""
-        self.total = 0.0
+        self.total: float = 0.0
         """Seconds, of those that have ended."""
-        self.longest = 0.0
+        self.longest: float = 0.0
 
     @property
     def path(self) -> str:
@@ -71,7 +71,7 @@ class Groups:
     """The tree."""
 
     def __init__(self) -> None:
-        self.root = Group("", None)
+        self.root: Group = Group("", None)
         self._count = 1
 
     def find(self, name: str, parent: Group) -> Group:

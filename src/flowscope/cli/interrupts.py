@@ -31,7 +31,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self.came = False
+        self.came: bool = False
         """Whether SIGTERM or SIGHUP has interrupted the flow."""
         self._number: int = signal.SIGINT
         self._held: int | None = None

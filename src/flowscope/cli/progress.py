@@ -36,7 +36,7 @@ class Kept:
     __slots__ = ("count", "first")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count: int = 0
         self.first: list[Found] = []
 
     @property
@@ -55,10 +55,10 @@ class Progress:
     """What the events of a run, and of the flows inside it, add up to."""
 
     def __init__(self) -> None:
-        self.failures = Kept()
+        self.failures: Kept = Kept()
         """Tasks that failed, also those of nested flows, and nested flows."""
-        self.artifacts = Kept()
-        self.results = Kept()
+        self.artifacts: Kept = Kept()
+        self.results: Kept = Kept()
         self.return_value: Found | None = None
         """As it is recorded; None if there is none."""
         self.error: ErrorInfo | None = None

@@ -21,13 +21,13 @@ class _Locks:
 
     def renew(self) -> None:
         """Forget who held them: in a forked process those threads do not exist."""
-        self.starting = threading.RLock()
+        self.starting: threading.RLock = threading.RLock()
         """Starting a run of a flow object."""
-        self.installing = threading.RLock()
+        self.installing: threading.RLock = threading.RLock()
         """Installing and restoring standard streams."""
-        self.making = threading.RLock()
+        self.making: threading.RLock = threading.RLock()
         """Making the parts of a run that are made when they are first needed."""
-        self.removing = threading.RLock()
+        self.removing: threading.RLock = threading.RLock()
         """Removing a listener."""
 
 

@@ -84,7 +84,7 @@ class Pool(Generic[J]):
         """How many threads wait for a call."""
         self._waiting: set[threading.Thread] = set()
         """Those that wait for something else, amid a call."""
-        self.crowded = False
+        self.crowded: bool = False
         """Whether more threads work than it has places: one that has waited amid a call goes on beside its replacement."""
         self._closed = 0
         """How often it was closed: threads leave that were started before."""

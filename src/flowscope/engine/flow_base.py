@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
 from pydantic_core import CoreSchema
@@ -32,7 +32,9 @@ class _Stateful(BaseModel):
 
     __slots__ = ("__weakref__", "_state")
 
-    model_config = ConfigDict(validate_assignment=True, arbitrary_types_allowed=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        validate_assignment=True, arbitrary_types_allowed=True, extra="forbid", defer_build=True
+    )
 
     @property
     def _live(self) -> FlowState:

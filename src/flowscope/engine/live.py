@@ -30,7 +30,7 @@ from .lifecycle.task_drivers import caller_of
 from .lifecycle.task_lifecycle import report_progress, revise
 from .logging_methods import LoggingMethods
 from .run.run import Run
-from .scope.call import Call, inputs_of
+from .scope.call import Call, CallExtras, Inputs, inputs_of
 from .scope.context import NOTHING, Handle, no_active_flow
 
 __all__ = ["LIVE_TYPES", "Flow", "Task", "is_flow"]
@@ -262,16 +262,15 @@ class Task(LoggingMethods, Call):
 
     def __init__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> None:
         known = task_definition_of(target)
-        self.definition = definition = (
-            TaskDefinition(define(target, "task"), LIVE_TYPES) if known is None else copy.copy(known)
-        )
+        definition = TaskDefinition(define(target, "task"), LIVE_TYPES) if known is None else copy.copy(known)
+        self.definition: Any = definition
         definition.new_call = lambda: self
-        self.handle = Handle("", "", "", 0, lambda: None)
-        self.inputs = inputs_of(args, kwargs)
+        self.handle: Handle = Handle("", "", "", 0, lambda: None)
+        self.inputs: Inputs = inputs_of(args, kwargs)
         self.order = self.started = self.ended = 0
         self.status = RunStatus.PENDING
-        self.value = None
-        self.extras = None
+        self.value: Any = None
+        self.extras: CallExtras | None = None
 
     def execute_sync(self) -> Any:
         """Run in the running flow, and return the function's value.

@@ -7,6 +7,8 @@ GraphError (ValueError)
 └── SpecError           a spec that cannot be made or read
 """
 
+from typing import Any
+
 from ..errors import GraphError
 from ..model.status import RunStatus
 
@@ -23,7 +25,7 @@ class UnknownNameError(GraphError):
 
     def __init__(self, reason: str, name: object) -> None:
         super().__init__(reason)
-        self.args = (reason, name)
+        self.args: tuple[Any, ...] = (reason, name)
         self.name = name
 
 
@@ -37,7 +39,7 @@ class NameTakenError(GraphError):
 
     def __init__(self, reason: str, name: str) -> None:
         super().__init__(reason)
-        self.args = (reason, name)
+        self.args: tuple[Any, ...] = (reason, name)
         self.name = name
 
 
@@ -52,7 +54,7 @@ class JobStateError(GraphError):
 
     def __init__(self, reason: str, job_id: str, status: RunStatus) -> None:
         super().__init__(reason)
-        self.args = (reason, job_id, status)
+        self.args: tuple[Any, ...] = (reason, job_id, status)
         self.job_id = job_id
         self.status = status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from ..concurrency.event_loops import running_loop
 from ..errors import GraphError
@@ -50,9 +50,11 @@ class RoutineGraph(Wiring):
         max_history: int | None = None,
     ) -> None:
         super().__init__(flow_id)
-        self.flow_config = flow_config or default_config()
-        self.execution_timeout = checked_timeout(execution_timeout)
-        self.max_history = None if max_history is None else checked_count(max_history, "max_history", least=0)
+        self.flow_config: FlowConfig = flow_config or default_config()
+        self.execution_timeout: float | None = checked_timeout(execution_timeout)
+        self.max_history: int | None = (
+            None if max_history is None else checked_count(max_history, "max_history", least=0)
+        )
         self._jobs = RunningJobs(self)
         self.set_execution_strategy(execution_strategy, max_workers)
 
@@ -64,9 +66,9 @@ class RoutineGraph(Wiring):
         """
         checked = _checked_strategy(strategy)
         if max_workers is not None:
-            self.max_workers = checked_count(max_workers, "max_workers")
+            self.max_workers: int = checked_count(max_workers, "max_workers")
             self._jobs.set_width(max_workers)
-        self.execution_strategy = checked
+        self.execution_strategy: Literal["sequential", "concurrent"] = checked
 
     def start(
         self,

@@ -1,7 +1,7 @@
 """The configuration of a flow: capture, storage and output."""
 
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -18,7 +18,7 @@ class FlowConfig(BaseModel):
     A subclass may change defaults, add fields and define `custom_setup`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     add_task_to_self: bool = True
     """Keep every task. False: tasks are counted and timed by name, not kept, in constant memory."""

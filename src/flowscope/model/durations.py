@@ -1,5 +1,7 @@
 """The durations of a flow and its tasks."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 from .status import RunStatus
@@ -10,7 +12,7 @@ __all__ = ["Durations", "TaskDuration", "TaskDurations", "TaskTiming"]
 class TaskTiming(BaseModel, frozen=True):
     """The calls of all tasks of one name, in seconds."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     count: int
     """The number of ended calls."""
@@ -23,7 +25,7 @@ class TaskTiming(BaseModel, frozen=True):
 class Durations(BaseModel, frozen=True):
     """The durations of a flow, and of its tasks by name, in seconds."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     flow_name: str
     flow_status: RunStatus
@@ -38,7 +40,7 @@ class Durations(BaseModel, frozen=True):
 class TaskDuration(BaseModel, frozen=True):
     """One call of a task."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     task_name: str
     task_duration: float
@@ -49,7 +51,7 @@ class TaskDuration(BaseModel, frozen=True):
 class TaskDurations(BaseModel, frozen=True):
     """The durations of a flow, and of each of its tasks, in seconds."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     flow_name: str
     flow_status: RunStatus

@@ -3,7 +3,7 @@
 import copy
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
@@ -34,7 +34,7 @@ _ERRORS: Final = frozenset({EventType.FLOW_STOP, EventType.TASK_STOP, EventType.
 class EventData(BaseModel, frozen=True):
     """The source of an event, and its payload."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     data: Annotated[dict[str, Any], RECORDED] = {}
     """The payload; its form depends on the event's type."""
@@ -53,7 +53,7 @@ class EventData(BaseModel, frozen=True):
 class FlowEvent(BaseModel, frozen=True):
     """One event of a run."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     event_id: str
     sequence: int

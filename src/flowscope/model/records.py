@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Generic, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -63,7 +63,7 @@ _LATE = ConfigDict(defer_build=True)
 class LogEntry(BaseModel, frozen=True):
     """One logged or printed entry."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     timestamp: datetime
     """Aware, in UTC."""
@@ -91,7 +91,7 @@ class LogEntry(BaseModel, frozen=True):
 class Artifact(BaseModel, frozen=True):
     """An artifact of a run."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     key: str | None = None
     description: str | None = None
@@ -106,7 +106,7 @@ class Artifact(BaseModel, frozen=True):
 class Result(BaseModel, frozen=True):
     """A named result of a run."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     key: str
     description: str = ""
@@ -120,7 +120,7 @@ class Result(BaseModel, frozen=True):
 class AttemptFailure(BaseModel, frozen=True):
     """A failed attempt of a task."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     attempt: int
     """1 for the first."""
@@ -134,7 +134,7 @@ class AttemptFailure(BaseModel, frozen=True):
 class Progress(BaseModel, frozen=True):
     """The progress of a task, as it has reported it last."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     done: float
     """How much is done, in units of the task's own."""
@@ -146,7 +146,7 @@ class Progress(BaseModel, frozen=True):
 class TaskRun(BaseModel, frozen=True):
     """One call of a task."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     task_id: str
     task_name: str
@@ -187,7 +187,7 @@ class TaskRun(BaseModel, frozen=True):
 class Dropped(BaseModel, frozen=True):
     """The number of dropped records, because of `add_task_to_self`, `max_logs` and `max_events`."""
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     tasks: int = 0
     logs: int = 0
@@ -197,7 +197,7 @@ class Dropped(BaseModel, frozen=True):
 class _RecordedConfig(FlowConfig):
     """A config read back from JSON whose own class, with fields that `FlowConfig` lacks, is unknown."""
 
-    model_config = ConfigDict(extra="allow", title="FlowConfig")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow", title="FlowConfig")
 
 
 def _read_config(value: object, handler: ValidatorFunctionWrapHandler) -> FlowConfig:
@@ -251,7 +251,7 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
     A flow that is validated as one, as the answer of a FastAPI handler is, is its `flow_run`. It loads back from its own JSON. Users' values are references to the live objects until they are serialised.
     """
 
-    model_config = _LATE
+    model_config: ClassVar[ConfigDict] = _LATE
 
     schema_version: Literal[1] = 1
     flow_id: str

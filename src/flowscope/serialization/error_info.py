@@ -1,5 +1,7 @@
 """What is recorded of an exception."""
 
+from typing import ClassVar
+
 from pydantic import BaseModel, ConfigDict
 
 __all__ = ["ErrorInfo"]
@@ -8,7 +10,7 @@ __all__ = ["ErrorInfo"]
 class ErrorInfo(BaseModel, frozen=True):
     """An exception, as text."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config: ClassVar[ConfigDict] = ConfigDict(defer_build=True)
 
     type: str
     """The qualified name of its class."""

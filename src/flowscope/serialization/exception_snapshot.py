@@ -40,7 +40,7 @@ class RemoteTraceback(Exception):  # noqa: N818 - it is never raised
     def __init__(self, info: ErrorInfo, own: ErrorInfo | None = None, notes: int = 0) -> None:
         super().__init__(info, own, notes)
         self.info = info
-        self.own = own or info
+        self.own: ErrorInfo = own or info
         """The part of it that no failure further inside has."""
         self.notes = notes
         """How many notes the exception had when it arrived."""
@@ -57,7 +57,7 @@ class Failure:
     def __init__(
         self, error: BaseException, known: "Failures | None" = None, redactor: Redactor = DEFAULT_REDACTOR
     ) -> None:
-        self.error = error
+        self.error: BaseException = error
         self._description = _Description(known, redactor if known is None else known.redactor)
         self._inner = None if known is None else known.of(error)
         self._traceback: TracebackType | None = _raw(error, "__traceback__")

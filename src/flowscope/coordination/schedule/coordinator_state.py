@@ -31,7 +31,7 @@ class CoordinatorState:
         self._schedule = Schedule(limit, limits)
         self._waitings: dict[str, dict[Waiting, None]] = {}
         self._lock = threading.RLock()
-        self.token = object()
+        self.token: object = object()
         """Identifies the state where a reference would keep it alive."""
 
     def register(self, registration: Registration) -> None:

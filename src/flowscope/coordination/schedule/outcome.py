@@ -71,10 +71,10 @@ class Outcome:
         value: object = None,
         interrupt: BaseException | None = None,
     ) -> None:
-        self.status = status
-        self.value = value
+        self.status: RunStatus = status
+        self.value: object = value
         """What its function returned, as the very object if it ran in this process."""
-        self.interrupt = interrupt
+        self.interrupt: BaseException | None = interrupt
         """The `KeyboardInterrupt` that ended it and goes on to the caller."""
         self._make = make_record
         self._record: FlowRun | None = None

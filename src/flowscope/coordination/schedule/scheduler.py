@@ -88,7 +88,7 @@ class Schedule:
     """The flows, their dependencies and their states."""
 
     def __init__(self, limit: int | None, limits: dict[FlowType, int]) -> None:
-        self.graph = DependencyGraph()
+        self.graph: DependencyGraph = DependencyGraph()
         self.nodes: dict[str, Node] = {}
         self._homes: dict[object, _Home] = {}
         self._limit = limit

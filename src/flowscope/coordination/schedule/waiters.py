@@ -13,7 +13,7 @@ class Waiting:
     __slots__ = ("_complete", "missing")
 
     def __init__(self, missing: set[str]) -> None:
-        self.missing = missing
+        self.missing: set[str] = missing
         """The flows that have not settled; changed by the state alone."""
         self._complete = Latch()
 

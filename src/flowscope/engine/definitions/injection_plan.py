@@ -10,6 +10,8 @@ import types
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Generator, Iterator, Mapping
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar, Union, final, get_args, get_origin, overload
 
+from pydantic.fields import FieldInfo
+
 from ...errors import InjectionError
 from .callables import Definition, define
 from .field_defaults import default_of
@@ -80,9 +82,9 @@ class Provider:
     """The injection of the provider's own parameters; set where a function that uses it is planned."""
 
     def __init__(self, function: Callable[..., Any], *, shared: bool) -> None:
-        self.function = function
-        self.shared = shared
-        self.definition = define(function, "provider")
+        self.function: Callable[..., Any] = function
+        self.shared: bool = shared
+        self.definition: Definition = define(function, "provider")
 
     def __repr__(self) -> str:
         return f"Inject({self.definition.name})"
@@ -156,18 +158,18 @@ class Plan:
         unsettled: tuple[str, ...],
         settle: "Callable[[str, object], Injection | None]",
     ) -> None:
-        self.function = definition.name
-        self.parameters = frozenset(injection.parameter for injection in injections)
+        self.function: str = definition.name
+        self.parameters: frozenset[str] = frozenset(injection.parameter for injection in injections)
         """The parameters that this plan fills."""
-        self.providers = tuple(
+        self.providers: tuple[tuple[str, Provider], ...] = tuple(
             (injection.parameter, injection.provider) for injection in injections if injection.provider is not None
         )
-        self.fields = definition.fields
+        self.fields: Mapping[str, FieldInfo] = definition.fields
         """The Pydantic fields that are defaults, by parameter."""
         self.check_default: Callable[[str, Any], Any] = _unchecked
         """Checks the default of a field."""
         self._injections = tuple(injection for injection in injections if injection.provider is None)
-        self.unsettled = unsettled
+        self.unsettled: tuple[str, ...] = unsettled
         """Parameters whose annotations have undefined names, and whose types may be injected."""
         self._settle = settle
         self._binds_self = definition.binds_self
@@ -180,7 +182,9 @@ class Plan:
             parameter.name for parameter in fillable if parameter.kind is parameter.POSITIONAL_ONLY
         ]
         self._defaults = {parameter.name: parameter.default for parameter in fillable}
-        self.names = frozenset(parameter.name for parameter in fillable if _is_open(definition, parameter))
+        self.names: frozenset[str] = frozenset(
+            parameter.name for parameter in fillable if _is_open(definition, parameter)
+        )
         """The parameters that `provide()` may fill."""
 
     @property

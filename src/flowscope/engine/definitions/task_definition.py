@@ -85,8 +85,8 @@ class TaskDefinition:
             },
         )
         self.target: Callable[..., Any] = definition.target
-        self.name = clean_text(task_name or definition.name)
-        self.kind = definition.kind
+        self.name: str = clean_text(task_name or definition.name)
+        self.kind: Kind = definition.kind
         self._other_kinds: tuple[TaskDefinition, dict[Kind, TaskDefinition]] = (self, {})
         """The definition for each other kind of its calls, with the definition that owns the mapping: a copy makes its own."""
         self.new_call: Callable[[], Any] = partial(object.__new__, live_types["this_task"])
@@ -95,27 +95,31 @@ class TaskDefinition:
         self._validator = ArgumentValidator(definition, self.plan.names)
         if validate:
             self.plan.check_default = partial(self._validator.check_default, self.name)
-        self.binds_self = definition.binds_self
+        self.binds_self: bool = definition.binds_self
         names = tuple(parameter.name for parameter in definition.parameters)
-        self.positional_names = names[1:] if definition.binds_self else names
-        self.raise_on_error = raise_on_error
-        self.retry = RetryPolicy(retries, _delay(retry_delay), retry_backoff, retry_jitter, _retried(retry_on))
-        self.run_name = None if run_name is None else RunName(run_name, names, f"task {self.name!r}")
+        self.positional_names: tuple[str, ...] = names[1:] if definition.binds_self else names
+        self.raise_on_error: bool = raise_on_error
+        self.retry: RetryPolicy = RetryPolicy(
+            retries, _delay(retry_delay), retry_backoff, retry_jitter, _retried(retry_on)
+        )
+        self.run_name: RunName | None = (
+            None if run_name is None else RunName(run_name, names, f"task {self.name!r}")
+        )
         """The name of each of its calls."""
-        self.policies = policies
+        self.policies: tuple[CallPolicy, ...] = policies
         """The policies of its attempts, in the order before an attempt."""
         self.extras: CallExtras | None = None
         """The extras with the `task_data` of a task made by hand."""
-        self.timeout = timeout
-        self.validate = validate
-        self.tags = tuple(map(clean_text, tags_of(tags)))
-        self.plain = not (validate or self.plan.is_needed or timeout is not None)
+        self.timeout: float | None = timeout
+        self.validate: bool = validate
+        self.tags: tuple[str, ...] = tuple(map(clean_text, tags_of(tags)))
+        self.plain: bool = not (validate or self.plan.is_needed or timeout is not None)
         """Whether a call needs neither validation, injection nor a timeout."""
         self.find_function: Callable[[], Callable[..., Any] | None] = _no_function
         """A weak reference to the decorated function; returns None for a task made by hand."""
         self.submitted_caller: Callable[..., Any] | None = None
         """Awaits submitted calls; None before the first."""
-        self.executor = executor
+        self.executor: object = executor
         """The executor of its calls: None, a name or an `Executor`."""
         self._check()
 

@@ -39,7 +39,7 @@ class Subscription(Selective):
         if not callable(listener):
             raise DefinitionError("listener", f"{safe_repr(listener)} cannot be called. Pass a function of one event.")
         self._listeners = listeners
-        self.listener = listener
+        self.listener: Listener = listener
         """The callable that receives the events."""
         self._event_types = frozenset(map(EventType, event_types))
         self._flow_name = flow_name

@@ -44,9 +44,9 @@ class EventDispatcher:
     __slots__ = ("_delivery", "_handle", "listeners", "recorded")
 
     def __init__(self, handle: Handle, listeners: list[Listener], recorded: Buffer[FlowEvent] | None) -> None:
-        self.listeners = listeners
+        self.listeners: list[Listener] = listeners
         """The listeners of this flow; the bus's own come after them."""
-        self.recorded = recorded
+        self.recorded: Buffer[FlowEvent] | None = recorded
         """The events of the record; None if it has none."""
         self._handle = handle
         self._delivery: _Delivery | None = None

@@ -25,7 +25,7 @@ class EventStream:
     def __init__(self, listeners: list[Listener], flow_id: str | None, max_pending: int) -> None:
         if max_pending < 1:
             raise ValueError(f"max_pending is {max_pending!r}, wanted at least 1")
-        self.dropped = 0
+        self.dropped: int = 0
         """The number of events that were dropped because the consumer was too slow."""
         self._listeners = listeners
         self._flow_id = flow_id

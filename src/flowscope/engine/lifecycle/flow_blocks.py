@@ -53,7 +53,7 @@ class Block:
         self._loop = loop
         """The event loop of an `async with` block."""
         self._surrounding_loop = running_loop()
-        self.started = tick()
+        self.started: int = tick()
         """The tick of its entry."""
         self._hooked: Mapping[str, Any] = NOTHING
         self._proxies: Any = ()
@@ -61,7 +61,7 @@ class Block:
         """The context managers of sinks around the rest of the block."""
         self.run: Run | None = None
         """Its run, after the start; None for good in a block on a flow that has ended."""
-        self.root = Scope()
+        self.root: Scope = Scope()
         self.token: Token[Scope | None]
 
     def enter(self) -> None:

@@ -44,8 +44,8 @@ class FlowDefinition:
         run_name: str | Callable[..., str] | None = None,
         description: str | None = None,
     ) -> None:
-        self.definition = definition
-        self.name = definition.name
+        self.definition: Definition = definition
+        self.name: str = definition.name
         self.check_kind(definition.kind)
         self._plan = plan_injection(definition, FLOW_NAMES, live_types)
         self._plain = not self._plan.is_needed
@@ -142,9 +142,9 @@ class BoundTarget:
         *,
         defaults: Mapping[str, Any],
     ) -> None:
-        self.target = target
-        self.args = args
-        self.kwargs = kwargs
+        self.target: FlowDefinition = target
+        self.args: tuple[Any, ...] = args
+        self.kwargs: dict[str, Any] = kwargs
         self._params = params
         self._argument_names = argument_names
         self._defaults = defaults

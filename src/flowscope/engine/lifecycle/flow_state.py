@@ -38,13 +38,13 @@ class FlowState:
     )
 
     def __init__(self, field_names: tuple[str, ...]) -> None:
-        self.field_names = field_names
+        self.field_names: tuple[str, ...] = field_names
         """The inputs that a subclass declares."""
         self.bound: BoundTarget | None = None
         """Its function and arguments; None before `setup`."""
         self.run: Run | None = None
         """The present or the latest run."""
-        self.executing = False
+        self.executing: bool = False
         """Whether its function is being called."""
         self.blocks: list[Any] = []
         """Its entered `with` blocks: the innermost one last."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import AbstractContextManager
+from contextvars import Token
 from functools import partial
 from typing import Any
 
@@ -38,7 +39,7 @@ Attempt = Callable[[Call, tuple[Any, ...], dict[str, Any]], Any]
 ContinueCall = Callable[[Kind, Call, Any, tuple[Any, ...], dict[str, Any]], Any]
 """Continues a call that has returned the rest of itself, and returns the value that its caller gets."""
 
-reset = current.reset
+reset: Callable[[Token[Scope | None]], None] = current.reset
 
 
 def caller_of(definition: TaskDefinition) -> Callable[..., Any]:

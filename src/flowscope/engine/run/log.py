@@ -70,6 +70,10 @@ class RunLog:
         "threshold",
     )
 
+    lines: Buffer[LogLine]
+    artifacts: Buffer[ArtifactFact]
+    results: Buffer[ResultFact]
+
     def __init__(
         self,
         handle: Handle,
@@ -83,14 +87,14 @@ class RunLog:
         self._handle = handle
         self._config = config
         self._sinks = sinks
-        self.redactor = redactor
+        self.redactor: Redactor = redactor
         self._write_console = write_console
-        self.threshold = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
+        self.threshold: int = LEVELS[config.log_level] if config.logging_enabled else sys.maxsize
         """The lowest level that is recorded."""
-        self.captures_stdout = config.capture_stdout and self.threshold <= logging.INFO
-        self.captures_logging = config.capture_logging and config.logging_enabled
+        self.captures_stdout: bool = config.capture_stdout and self.threshold <= logging.INFO
+        self.captures_logging: bool = config.capture_logging and config.logging_enabled
         self.lines, self.artifacts, self.results = memory
-        self.partial = PartialLines()
+        self.partial: PartialLines = PartialLines()
 
     def add_entry(
         self,

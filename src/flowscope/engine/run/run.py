@@ -10,11 +10,12 @@ from typing import Any, Final
 from ..._clock import seconds, tick
 from ...concurrency.buffers import Buffer, RingBuffer, UnboundedBuffer
 from ...concurrency.process_locks import LOCKS
+from ...model.config import FlowConfig
 from ...model.events import FlowEvent
 from ...model.records import Dropped, LogSource, Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, Failures, LatestFailure
-from ...serialization.redaction import redactor_for
+from ...serialization.redaction import Redactor, redactor_for
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
@@ -27,8 +28,8 @@ from ..scope.context import NOTHING, Handle, LiveFlow, Scope
 from .call_store import CallStore, CountedCalls, KeptCalls
 from .child_tasks import ChildTasks
 from .event_sink import EventSink
-from .log import LogMemory, RunLog
-from .sinks import activation_of, new_sinks
+from .log import LogMemory, PartialLines, RunLog
+from .sinks import Activation, activation_of, new_sinks
 
 RUNNING: Final = RunStatus.RUNNING  # an enum looks a member up slowly
 
@@ -98,6 +99,10 @@ class Run:
         "value",
     )
 
+    tags: tuple[str, ...]
+    parent_flow_id: str | None
+    parent_task_id: str | None
+
     def __init__(  # noqa: PLR0915 - one line for each part
         self,
         flow: LiveFlow | None,
@@ -113,10 +118,10 @@ class Run:
         handle, config, self.tags, self.parent_flow_id, self.parent_task_id = start
         self.flow = flow
         """The flow, while it is running; None also for a plain call of no flow."""
-        self.config = config
-        self.handle = handle
+        self.config: FlowConfig = config
+        self.handle: Handle = handle
         """The reference of contexts to this run."""
-        self.root = Scope()
+        self.root: Scope = Scope()
         """The scope of the flow's own function."""
         self.root.handle = handle
         self.proxies: Any = ()
@@ -136,13 +141,13 @@ class Run:
         """The event loop in which its function runs, if that is async."""
         self.surrounding_loop: object = None
         """The event loop around a sync `with` block, or in which a function that is not async is awaited."""
-        self.calls = calls
-        self.orders = count(1)
+        self.calls: CallStore = calls
+        self.orders: count[int] = count(1)
         """The execution orders of the tasks to come."""
-        self.keeps_values = config.add_task_to_self and config.record_return_values
-        self.keeps_inputs = config.add_task_to_self and config.record_inputs
-        self.redactor = log.redactor
-        self.failures = failures
+        self.keeps_values: bool = config.add_task_to_self and config.record_return_values
+        self.keeps_inputs: bool = config.add_task_to_self and config.record_inputs
+        self.redactor: Redactor = log.redactor
+        self.failures: Failures = failures
         """The failures of tasks, by execution order."""
         failures.redactor = self.redactor
         self.run_name: str | None = None
@@ -150,23 +155,24 @@ class Run:
         """The description of its flow."""
         self.reports: TaskReports | None = None
         """What few tasks tell; None before the first."""
-        self.keeps_failures = calls.keeps_calls or type(failures) is LatestFailure
-        self.log = log
-        self.dispatcher = dispatcher
-        self.sinks = sinks
-        self.activation = activation_of(sinks) if len(sinks) > 1 else None  # one is the library's own
+        self.keeps_failures: bool = calls.keeps_calls or type(failures) is LatestFailure
+        self.log: RunLog = log
+        self.dispatcher: EventDispatcher = dispatcher
+        self.sinks: tuple[RunSink, ...] = sinks
+        is_extended = len(sinks) > 1  # one is the library's own
+        self.activation: Activation | None = activation_of(sinks) if is_extended else None
         """Makes the context manager around the bodies of calls; None where no sink surrounds them."""
         handle.is_bare = self.activation is None
-        self.is_observed = is_observed
+        self.is_observed: bool = is_observed
         """Whether sinks or listeners, besides those of the bus, receive the starts and ends of tasks."""
         self.shared: SharedProviders | None = None
         """The values of `scope="flow"` providers; None before the first."""
-        self.partial_lines = self.log.partial
+        self.partial_lines: PartialLines = self.log.partial
         """The incomplete lines of its tasks."""
-        self.start_is_notified = False
+        self.start_is_notified: bool = False
         """Whether the sinks have got its start."""
-        self.started = tick()
-        self.ended = 0
+        self.started: int = tick()
+        self.ended: int = 0
 
     @property
     def is_alone(self) -> bool:

@@ -65,7 +65,7 @@ class GuardedSink(RunSink):
     __slots__ = ("_reported", "sink")
 
     def __init__(self, sink: RunSink) -> None:
-        self.sink = sink
+        self.sink: RunSink = sink
         self._reported: set[type] = set()
 
     def _guard(self, notify: Callable[[], None]) -> None:

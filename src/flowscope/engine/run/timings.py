@@ -17,8 +17,8 @@ class Timings:
 
     def __init__(self, calls: Sequence[Call] = ()) -> None:
         self._by_name: dict[str, list[int]] = {}
-        self.count = 0
-        self.failed = 0
+        self.count: int = 0
+        self.failed: int = 0
         self.add(calls)
 
     def add(self, calls: Sequence[Call]) -> list[Call]:

@@ -15,8 +15,8 @@ class _Mixed:
     __slots__ = ("args", "kwargs")
 
     def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.args = args
-        self.kwargs = kwargs
+        self.args: tuple[Any, ...] = args
+        self.kwargs: dict[str, Any] = kwargs
 
 
 Inputs = tuple[Any, ...] | dict[str, Any] | _Mixed
@@ -36,8 +36,8 @@ class CallExtras:
     __slots__ = ("attempt", "attempt_started", "data", "deadline")
 
     def __init__(self) -> None:
-        self.attempt = 1
-        self.attempt_started = 0
+        self.attempt: int = 1
+        self.attempt_started: int = 0
         """The tick for which a further attempt was planned; 0 for the first one."""
         self.data: dict[str, Any] | None = None
         self.deadline: int | None = None

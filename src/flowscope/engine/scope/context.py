@@ -81,13 +81,13 @@ class Handle:
     def __init__(
         self, flow_id: str, flow_name: str, token: str, anchor: int, find_flow: Callable[[], LiveFlow | None]
     ) -> None:
-        self.flow_id = clean_text(flow_id)
-        self.flow_name = clean_text(flow_name)
-        self.token = token
+        self.flow_id: str = clean_text(flow_id)
+        self.flow_name: str = clean_text(flow_name)
+        self.token: str = token
         """The part of the ids of its tasks and events that makes them unique."""
-        self.anchor = anchor
+        self.anchor: int = anchor
         """The offset from its ticks to wall time, in nanoseconds."""
-        self.find_flow = find_flow
+        self.find_flow: Callable[[], LiveFlow | None] = find_flow
         """A weak reference to the flow."""
         self.remote_task_ids: dict[int, str] = {}
         """The ids of tasks whose ids another process has made, by execution order."""
@@ -95,7 +95,7 @@ class Handle:
         """The `Run`, while it is running."""
         self.provided: Mapping[str, Any] = NOTHING
         """The values that the flow provides to its tasks, by name; empty after its end."""
-        self.is_bare = True
+        self.is_bare: bool = True
         """Whether the bodies of its calls get neither values nor context managers of sinks from the run."""
 
     def ensure_run(self) -> Any:
@@ -160,8 +160,8 @@ class BlockHandle(Handle):
 
     def identify(self, flow_id: str, flow_name: str, token: str) -> None:
         """Set the id and the names that the flow has when its run starts."""
-        self.flow_id = clean_text(flow_id)
-        self.flow_name = clean_text(flow_name)
+        self.flow_id: str = clean_text(flow_id)
+        self.flow_name: str = clean_text(flow_name)
         self.token = token
 
 

@@ -32,7 +32,7 @@ class Replay:
         self._calls: dict[int, Call] = {}
         """The calls of this record by their execution order in the worker."""
         self._sent = tick()
-        self.started = False
+        self.started: bool = False
         """Whether the attempt has begun."""
         self._shift = 0
         """What turns ticks of the worker into ticks of this process."""

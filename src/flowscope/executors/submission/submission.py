@@ -362,11 +362,13 @@ class TaskSubmission(SubmittedCall):
             self._children.note_failure(self, error)
         with self._lock:
             if self._state is not SubmissionState.SETTLED:
-                self.value, self.error = value, error
+                self.value: Any = value
+                self.error: BaseException | None = error
                 self._traceback = None if error is None else error.__traceback__
                 self._state = SubmissionState.SETTLED
                 self._args, self._kwargs = (), {}
-                self._task = self.home = None
+                self._task = None
+                self.home: object = None
         del value, error  # a waiter that drops them may rely on their end
         try:
             self._wake_all()

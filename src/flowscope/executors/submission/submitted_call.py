@@ -42,8 +42,8 @@ class SubmittedCall(Submission):
     )
 
     def __init__(self, call: Call, next_executor: Callable[[], Executor] | None) -> None:
-        self.call = call
-        self.home = running_loop()
+        self.call: Call = call
+        self.home: object = running_loop()
         """The event loop of the submitter; None where a coroutine may not run there."""
         self.value: Any = None
         """The value that it returned."""

@@ -69,7 +69,7 @@ class ActivationHandling(ABC):
         self._error: BaseException | None = None
         self._job_flow = JobFlow(graph_port.flow_id, graph_port.flow_config)
         self._keeper = Checkpointer(job, self._job_flow, checkpoints)
-        self.carrier = Carrier(self, self._job_flow.handle, next(enclosing_activations(), None))
+        self.carrier: Carrier = Carrier(self, self._job_flow.handle, next(enclosing_activations(), None))
         """What its activations share."""
         self._work = Work(workers, job.priority)
         self._context = copy_context()

@@ -31,7 +31,7 @@ class EndedRun:
 
     def __init__(self, recording: JobFlow, settled: Latch) -> None:
         self._job_flow = recording
-        self.settled = settled
+        self.settled: Latch = settled
 
     def record(self) -> FlowRun[Any]:
         """The record of the job run."""
@@ -61,7 +61,7 @@ class JobRun(ActivationHandling):
         """Those whose async handlers were cancelled with the job."""
         self._may_begin = True
         self._closing = False
-        self.settled = Latch()
+        self.settled: Latch = Latch()
         """Done when the job_run is over."""
 
     def begin(self) -> None:

@@ -25,7 +25,7 @@ class WorkerThreads:
 
     def __init__(self, width: int) -> None:
         self._queues: tuple[deque[Activation], ...] = tuple(deque() for _ in TaskPriority)
-        self.is_asked = False
+        self.is_asked: bool = False
         """Whether a thread is to come that has not come yet."""
         self._lock = Lock()
         self._pool: Pool[WorkerThreads] = Pool(width, "flowscope-graph", _ThreadWorker, make_queue=self._renewed)

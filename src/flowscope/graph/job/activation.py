@@ -94,8 +94,8 @@ class Extras:
     __slots__ = ("attempt", "emitted", "problem", "task")
 
     def __init__(self, attempt: int = 1, problem: BaseException | None = None) -> None:
-        self.attempt = attempt
-        self.problem = problem
+        self.attempt: int = attempt
+        self.problem: BaseException | None = problem
         self.emitted: list[tuple[str, dict[str, Any]]] = []
         """Names of events and messages that are sent when the handler is through."""
         self.task: Any = None
@@ -120,7 +120,7 @@ class Activation(Scope):
     """None for a first attempt without anything of that."""
 
     def __init__(self, carrier: Carrier, target: BoundSlot, data: dict[str, Any], payload: Any = None) -> None:
-        self.handle = carrier.handle
+        self.handle: Handle = carrier.handle
         self.carrier = carrier
         self.target = target
         self.data = data

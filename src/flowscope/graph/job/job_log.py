@@ -90,7 +90,7 @@ class JobLog:
         self.measures: dict[str, Measure] = fields["measures"]
         self.current: str | None = fields["current_routine_id"]
         """The routine that has started last."""
-        self.merges = Merges(fields["merges"])
+        self.merges: Merges = Merges(fields["merges"])
         self.limit: int | None = None
         """How many of the newest records the history keeps; None is all."""
         self.redact: tuple[str, ...] = ()

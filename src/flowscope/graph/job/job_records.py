@@ -1,7 +1,7 @@
 """What a job consists of, as models: read from it, and written into its file."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationInfo
 
@@ -42,7 +42,7 @@ RoutineStatus = Literal["pending", "running", "completed", "failed", "error_cont
 class RoutineState(BaseModel):
     """How the latest activation of a routine went."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     status: RoutineStatus = "pending"
     error: ErrorInfo | None = None
@@ -54,7 +54,7 @@ class RoutineState(BaseModel):
 class ExecutionRecord(BaseModel):
     """One thing that happened in a job."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     routine_id: str
     event_name: str
@@ -66,7 +66,7 @@ class ExecutionRecord(BaseModel):
 class PausePoint(BaseModel):
     """When and why a job was paused."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     reason: str = ""
     checkpoint: Annotated[Any, RECORDED] = None
@@ -76,7 +76,7 @@ class PausePoint(BaseModel):
 class PendingActivation(BaseModel):
     """A message that waits for its handler."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     routine_id: str
     slot: str
@@ -91,7 +91,7 @@ class PendingActivation(BaseModel):
 class DeferredEvent(BaseModel):
     """An event that is emitted when the job is resumed."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     routine_id: str
     event_name: str
@@ -101,7 +101,7 @@ class DeferredEvent(BaseModel):
 class MergeState(BaseModel):
     """The messages of a slot so far, merged."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     routine_id: str
     slot: str

@@ -1,7 +1,7 @@
 """The words of a routine graph, and what happens when a handler raises."""
 
 from enum import IntEnum, StrEnum
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,7 +42,7 @@ class ErrorStrategy(StrEnum):
 class ErrorHandler(BaseModel):
     """What is done when a handler raises; of one routine, or of a whole graph."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     strategy: ErrorStrategy = ErrorStrategy.STOP
     max_retries: int = Field(default=3, ge=0)

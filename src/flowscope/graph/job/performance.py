@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,7 +15,7 @@ _STRICT = ConfigDict(extra="forbid")
 class Performance(BaseModel):
     """How the activations of a routine, or of a whole job, went; times in seconds."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     total_executions: int = 0
     completed: int = 0

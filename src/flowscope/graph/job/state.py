@@ -5,7 +5,7 @@ from copy import copy, deepcopy
 from datetime import datetime
 from pathlib import Path
 from threading import RLock
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import (
     BaseModel,
@@ -76,7 +76,7 @@ class JobState(BaseModel):  # noqa: PLW1641 - it changes, so it has no hash
     Its fields are changed by the graph; from outside and from handlers, use its methods.
     """
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     version: Literal[1] = 1
     flow_id: str

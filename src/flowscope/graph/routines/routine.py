@@ -23,7 +23,7 @@ class Routine(BaseModel):
     within a job belongs to the job: `self.job`.
     """
 
-    model_config = ConfigDict(extra="forbid", ignored_types=(Event,), ser_json_inf_nan="strings")
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", ignored_types=(Event,), ser_json_inf_nan="strings")
 
     declared_slots: ClassVar[Mapping[str, SlotPlan]] = {}
     """Of the class, by name."""

@@ -5,14 +5,14 @@ work on what another one of them sends as `data`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
 from ...serialization.import_references import ModelType
 from ...serialization.introspection import class_of, type_name
 from ..job.merging import Groups
-from ..slots.slots_and_events import event, slot
+from ..slots.slots_and_events import Event, event, slot
 from .conditions import Condition, holds
 from .routine import Routine
 
@@ -62,7 +62,7 @@ class Aggregator(Routine):
     flush_partial: bool = True
     """Whether fewer are sent when the job has nothing else to do; otherwise they are left in `JobState.undelivered`."""
 
-    aggregated = event("items")
+    aggregated: ClassVar[Event] = event("items")
 
     @slot(merge_strategy=Groups("count"))
     def input(self, data: list[Any]) -> None:
@@ -78,7 +78,7 @@ class Batcher(Routine):
     flush_partial: bool = True
     """Whether an incomplete batch is sent when the job has nothing else to do; otherwise it is left in `JobState.undelivered`."""
 
-    batch = event("items")
+    batch: ClassVar[Event] = event("items")
 
     @slot(merge_strategy=Groups("batch_size"))
     def input(self, data: list[Any]) -> None:
@@ -95,7 +95,7 @@ class Mapper(Routine):
 
     mappings: dict[str, str]
 
-    output = event("data")
+    output: ClassVar[Event] = event("data")
 
     @slot
     def input(self, data: Any) -> None:
@@ -122,8 +122,8 @@ class Filter(Routine):
 
     condition: Condition
 
-    passed = event("data")
-    rejected = event("data")
+    passed: ClassVar[Event] = event("data")
+    rejected: ClassVar[Event] = event("data")
 
     @slot
     def input(self, data: Any) -> None:
@@ -136,7 +136,7 @@ class Splitter(Routine):
 
     field: str
 
-    item = event("item", "index")
+    item: ClassVar[Event] = event("item", "index")
 
     @slot
     def input(self, data: Any) -> None:
@@ -166,9 +166,9 @@ class SchemaValidator(Routine):
 
     model: ModelType
 
-    valid = event("data")
+    valid: ClassVar[Event] = event("data")
     """With the message as the model makes it: defaults filled in, values coerced."""
-    invalid = event("errors", "data")
+    invalid: ClassVar[Event] = event("errors", "data")
     """With a list of dictionaries: `type`, `loc` (where, from outside in) and `msg`."""
 
     @slot

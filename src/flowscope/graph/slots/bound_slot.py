@@ -22,13 +22,13 @@ class BoundSlot:
         receiver: Receiver | None,
         routes: "Mapping[str, Sequence[Route]]",
     ) -> None:
-        self.routine = routine
-        self.routine_id = routine_id
-        self.name = slot.name
-        self.receiver = receiver
+        self.routine: Any = routine
+        self.routine_id: str = routine_id
+        self.name: str = slot.name
+        self.receiver: Receiver | None = receiver
         """What receives the messages; None for a slot that only merges."""
         self.merge_strategy: MergeStrategy = slot.merge_strategy
-        self.routes = routes
+        self.routes: Mapping[str, Sequence[Route]] = routes
         """The ways from the routine's events, by name."""
 
 

@@ -10,6 +10,7 @@ from ...engine.definitions.task_definition import TaskDefinition, task_definitio
 from ...engine.lifecycle.task_drivers import caller_of, continue_call, mapping_caller, sync_caller
 from ...engine.live import LIVE_TYPES
 from ...engine.scope.call import Call
+from ...engine.scope.context import Scope
 from ...errors import DefinitionError, GraphError, InjectionError
 from .snapshots import CONTAINERS, snapshot
 
@@ -30,18 +31,20 @@ class Receiver:
         definition, task_definition = _planned(handler, task_name)
         injected = task_definition.plan.parameters
         taken = [one for one in definition.named if one.name not in injected]
-        self.is_async = definition.kind is Kind.ASYNC
+        self.is_async: bool = definition.kind is Kind.ASYNC
         self._task_name = task_name
         self.call: Callable[..., Any] = (
             caller_of(task_definition) if self.is_async else sync_caller(task_definition, continue_call=self._go_on)
         )
         """Calls the handler as a task; what it returns, if it is not None, may be to be awaited."""
-        self.call_from = mapping_caller(task_definition, self.call, continue_call=self._go_on)
+        self.call_from: Callable[[Scope, dict[str, Any]], Any] = mapping_caller(
+            task_definition, self.call, continue_call=self._go_on
+        )
         """The same from a place, with a message that fits, in a context of its own."""
-        self.names = tuple(one.name for one in taken)
+        self.names: tuple[str, ...] = tuple(one.name for one in taken)
         """The keys that it takes."""
-        self.required = tuple(name for name in definition.required if name not in injected)
-        self.takes_all = any(one.kind is one.VAR_KEYWORD for one in definition.parameters)
+        self.required: tuple[str, ...] = tuple(name for name in definition.required if name not in injected)
+        self.takes_all: bool = any(one.kind is one.VAR_KEYWORD for one in definition.parameters)
         """Whether it takes every key."""
         self._positional = {one.name: one.default for one in taken if one.kind is one.POSITIONAL_ONLY}
         self._keys = None if self._positional else frozenset(self.names)

@@ -49,8 +49,8 @@ class Event:
     __slots__ = ("name", "output_params")
 
     def __init__(self, name: str, output_params: tuple[str, ...] = ()) -> None:
-        self.name = name
-        self.output_params = output_params
+        self.name: str = name
+        self.output_params: tuple[str, ...] = output_params
         """The keys of its messages, for readers and for `validate_graph`; empty if they are not told."""
         for one in output_params:
             checked_name(one, "a key of an event's messages")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from inspect import getattr_static
 from math import inf
 from types import FunctionType
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
@@ -32,7 +32,7 @@ _STRICT = ConfigDict(extra="forbid", frozen=True)
 class SlotSpec(BaseModel):
     """A slot that was added to an object."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     name: str
     handler: str | None = None
@@ -44,7 +44,7 @@ class SlotSpec(BaseModel):
 class EventSpec(BaseModel):
     """An event that was added to an object."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     name: str
     output_params: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class EventSpec(BaseModel):
 class RoutineSpec(BaseModel):
     """A routine."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     id: str
     type: str
@@ -69,7 +69,7 @@ class RoutineSpec(BaseModel):
 class ConnectionSpec(BaseModel):
     """A connection."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     source_id: str
     source_event: str
@@ -81,7 +81,7 @@ class ConnectionSpec(BaseModel):
 class GraphSpec(BaseModel):
     """A graph: what `RoutineGraph.deserialize` makes it again from, in any process that can import its classes."""
 
-    model_config = _STRICT
+    model_config: ClassVar[ConfigDict] = _STRICT
 
     version: Literal[1] = 1
     """Of this form; a spec without one is read as version 1."""

@@ -39,7 +39,7 @@ class Wiring:
     """How the runs of jobs are recorded."""
 
     def __init__(self, flow_id: str | None) -> None:
-        self.flow_id = checked_name(flow_id, "flow_id") if flow_id else f"graph-{new_token()}"
+        self.flow_id: str = checked_name(flow_id, "flow_id") if flow_id else f"graph-{new_token()}"
         """The id by which jobs know their graph."""
         self.error_handler: ErrorHandler | None = None
         """What is done when a handler raises whose routine does not say."""

@@ -68,6 +68,12 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     def _one_tag(cls, tags: object) -> object:
         return (tags,) if isinstance(tags, str) else tags
 
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
     def __copy__(self) -> Self:
         """A flow with the same fields that has not been set up; its id is its own, unless one was given."""
         return self._with_own_id(super().__copy__())

@@ -17,7 +17,7 @@ from ..model.events import EventType
 from ..model.records import Artifact, Result
 from ..model.status import RunStatus
 from .definitions.callables import Kind, define
-from .definitions.result_types import contradiction, result_type_of
+from .definitions.result_types import refuse_contradiction
 from .definitions.task_definition import TaskDefinition, task_definition_of
 from .events.bus import Listener, Subscription
 from .flow_base import FlowInspection, R, state_of
@@ -56,7 +56,7 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
                 raise DefinitionError(f"flow class {cls.__name__!r}", f"a flow has {name!r} already. Rename the field.")
         for name in ("run", "main"):
             if inspect.isroutine(work := vars(cls).get(name)):
-                _refuse_contradiction(cls, name, work)
+                refuse_contradiction(cls, Flow, name, work)
 
     def _live_run(self) -> Run | None:
         return ensure_live_run(self._live)
@@ -229,21 +229,6 @@ class Flow(LoggingMethods, FlowInspection[R], Generic[R]):
         run = self._live.run
         calls: list[Any] = [] if run is None else list(run.calls.all())
         return calls
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-
-def _refuse_contradiction(kind: type[Flow[Any]], name: str, work: Callable[..., Any]) -> None:
-    result_type = result_type_of(kind, Flow)
-    return_type = contradiction(work, result_type)
-    if return_type:
-        declared = inspect.formatannotation(result_type)
-        reason = f"{name}() returns {return_type}, and the class is a Flow[{declared}]. Change one of them."
-        raise DefinitionError(f"flow class {kind.__name__!r}", reason)
 
 
 def is_flow(value: object) -> TypeIs[Flow[Any]]:

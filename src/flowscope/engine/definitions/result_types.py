@@ -1,14 +1,16 @@
 """Whether the return annotation of a flow class's `run` contradicts the `R` of its `Flow[R]`."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
+from ...errors import DefinitionError
 from .callables import Kind, define
 
-__all__ = ["contradiction", "result_type_of"]
+__all__ = ["refuse_contradiction"]
 
 _UNKNOWN: Final = Any
 _UNIONS: Any = (Union, UnionType)
@@ -88,3 +90,17 @@ def _items_fit(hint: Any, wanted: Any) -> bool:
 
 def _is_type(*hints: Any) -> bool:
     return all(not isinstance(hint, (list, TypeVar)) and hint is not ... for hint in hints)
+
+
+def refuse_contradiction(kind: type[BaseModel], base: type[BaseModel], name: str, work: Callable[..., Any]) -> None:
+    """Refuse a method of a subclass of a generic class, whose return annotation contradicts the type that the class is made for.
+
+    Raises:
+        DefinitionError: The annotation contradicts it.
+    """
+    result_type = result_type_of(kind, base)
+    return_type = contradiction(work, result_type)
+    if return_type:
+        declared = inspect.formatannotation(result_type)
+        reason = f"{name}() returns {return_type}, and the class is a Flow[{declared}]. Change one of them."
+        raise DefinitionError(f"flow class {kind.__name__!r}", reason)

@@ -102,9 +102,7 @@ class TaskDefinition:
         self.retry: RetryPolicy = RetryPolicy(
             retries, _delay(retry_delay), retry_backoff, retry_jitter, _retried(retry_on)
         )
-        self.run_name: RunName | None = (
-            None if run_name is None else RunName(run_name, names, f"task {self.name!r}")
-        )
+        self.run_name: RunName | None = None if run_name is None else RunName(run_name, names, f"task {self.name!r}")
         """The name of each of its calls."""
         self.policies: tuple[CallPolicy, ...] = policies
         """The policies of its attempts, in the order before an attempt."""

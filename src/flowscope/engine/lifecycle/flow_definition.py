@@ -54,9 +54,11 @@ class FlowDefinition:
         if validate:
             self._plan.check_default = partial(self._validator.check_default, self.name)
         names = [parameter.name for parameter in definition.parameters][definition.binds_self :]
-        self.run_name = None if run_name is None else RunName(run_name, names, f"flow {self.name!r}")
+        self.run_name: RunName | None = None if run_name is None else RunName(run_name, names, f"flow {self.name!r}")
         """The name of each of its runs."""
-        self.description = _first_line(definition.target) if description is None else clean_text(description)
+        self.description: str | None = (
+            _first_line(definition.target) if description is None else clean_text(description)
+        )
         """What it does, in a line."""
         self._hidden = self._plan.parameters | {
             parameter.name for parameter in definition.parameters if is_marker(parameter.default)

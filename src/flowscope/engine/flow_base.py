@@ -74,6 +74,10 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     def __hash__(self) -> int:
         return id(self)
 
+    def __dir__(self) -> Iterable[str]:
+        """The attributes, without the methods that Pydantic keeps for its first version."""
+        return [name for name in super().__dir__() if name not in _DEPRECATED]
+
     def __copy__(self) -> Self:
         """A flow with the same fields that has not been set up; its id is its own, unless one was given."""
         return self._with_own_id(super().__copy__())
@@ -254,6 +258,9 @@ def unchecked_copy(flow: F) -> F:
     return copied
 
 
+_DEPRECATED = frozenset(
+    name for name, attribute in vars(BaseModel).items() if hasattr(getattr(attribute, "__func__", attribute), "__deprecated__")
+)
 _RECORDED_FIELDS = frozenset({"flow_id", "flow_name", "tags"})
 _OWN_FIELDS = frozenset(FlowInspection.model_fields)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 from ..serialization.error_info import ErrorInfo
 from ..serialization.recorded_field import RECORDED
@@ -48,6 +48,18 @@ class EventData(BaseModel, frozen=True):
     task_name: str | None = None
     task_run_id: str | None = None
     """The `task_id`; None where no task is running."""
+
+    @computed_field
+    @property
+    def flow_id(self) -> str:
+        """The same as `flow_run_id`, by the name that records have for it."""
+        return self.flow_run_id
+
+    @computed_field
+    @property
+    def task_id(self) -> str | None:
+        """The same as `task_run_id`, by the name that records have for it."""
+        return self.task_run_id
 
 
 class FlowEvent(BaseModel, frozen=True):

@@ -1,7 +1,8 @@
 """Flows that depend on flows."""
 
-from ..errors import CoordinationError, DependencyCycleError, FlowTakenError, UnknownFlowError
+from ..errors import CoordinationError
 from .coordinator import FlowCoordinator
+from .errors import DependencyCycleError, FlowTakenError, UnknownFlowError
 from .schedule.options import DependencyType, FlowType
 from .schedule.summary import CoordinatorSummary
 from .worker_pool import WorkerPool

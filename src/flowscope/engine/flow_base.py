@@ -259,7 +259,9 @@ def unchecked_copy(flow: F) -> F:
 
 
 _DEPRECATED = frozenset(
-    name for name, attribute in vars(BaseModel).items() if hasattr(getattr(attribute, "__func__", attribute), "__deprecated__")
+    name
+    for name, attribute in vars(BaseModel).items()
+    if hasattr(getattr(attribute, "__func__", attribute), "__deprecated__")
 )
 _RECORDED_FIELDS = frozenset({"flow_id", "flow_name", "tags"})
 _OWN_FIELDS = frozenset(FlowInspection.model_fields)

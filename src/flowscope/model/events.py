@@ -49,13 +49,13 @@ class EventData(BaseModel, frozen=True):
     task_run_id: str | None = None
     """The `task_id`; None where no task is running."""
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator] # as Pydantic documents it
     @property
     def flow_id(self) -> str:
         """The same as `flow_run_id`, by the name that records have for it."""
         return self.flow_run_id
 
-    @computed_field
+    @computed_field  # type: ignore[prop-decorator] # as Pydantic documents it
     @property
     def task_id(self) -> str | None:
         """The same as `task_run_id`, by the name that records have for it."""

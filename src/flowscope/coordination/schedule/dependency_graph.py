@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from ...errors import CoordinationError, DependencyCycleError
+from ...errors import CoordinationError
+from ..errors import DependencyCycleError
 from .options import DependencyType
 
 __all__ = ["Dependency", "DependencyGraph"]

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from ...errors import CoordinationError, FlowTakenError, UnknownFlowError
+from ...errors import CoordinationError
 from ...model.status import RunStatus
+from ..errors import FlowTakenError, UnknownFlowError
 from .dependency_graph import Dependency, DependencyGraph
 from .options import DependencyType, FlowType
 from .outcome import ForcedOutcome, Outcome, never_run

@@ -10,6 +10,7 @@ from flowscope import (
     Executor,
     Flow,
     FlowConfig,
+    FlowRun,
     ParameterError,
     ProcessExecutor,
     RemoteDataError,
@@ -237,6 +238,19 @@ def test_secrets_are_masked(workers: Executor) -> None:
     assert "HUSH" not in text
     assert text.count("ada") >= 3
     assert "**********" in text
+
+
+def test_secrets_are_masked_by_value(workers: Executor) -> None:
+    """A secret that a task in a worker prints, logs, adds and raises is masked by what it is."""
+    secret = "hush-Hush-hush"
+    config = FlowConfig(capture_events=True, raise_flow_error=False, print_error_stack_trace=True)
+    with Flow[None](flow_config=config) as made, use_executor(workers):
+        submit(tasks.give_away, secret).exception()
+    text = "\n".join([made.flow_run.model_dump_json(), made.flow_run_json().decode(), *made.log_messages()])
+    assert secret not in text
+    assert secret[::-1] not in text
+    assert text.count("printed **********") >= 3
+    FlowRun.model_validate_json(made.flow_run_json())
 
 
 def test_the_console(workers: Executor, capfd: pytest.CaptureFixture[str]) -> None:

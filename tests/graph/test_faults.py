@@ -67,6 +67,23 @@ def test_secrets_are_masked_in_the_history() -> None:
     assert SECRET in kept.model_dump_json()
 
 
+def test_known_secrets_are_masked_in_histories_errors_and_records() -> None:
+    """In later messages, emitted data, the errors of routines and of the job, and the record, by what they are."""
+
+    def handler(password: str, note: str) -> None:
+        print(f"with {password}")
+        raise ValueError(f"no {password} of {note}", {"token": SECRET[::-1]})
+
+    with graph_of(called(handler)) as graph:
+        job = graph.execute("a", {"password": SECRET, "note": f"see {SECRET}, postgres://ada:pw1@host"})
+    assert job.status is RunStatus.FAILED
+    for text in (job.model_dump_json(exclude={"pending_activations"}), job.flow_run.model_dump_json()):
+        assert SECRET not in text
+        assert SECRET[::-1] not in text
+        assert "pw1" not in text
+        assert "ada:**********@host" in text
+
+
 @pytest.mark.parametrize("limit", [0, 1, 5])
 def test_the_history_keeps_the_newest(limit: int) -> None:
     """States, numbers and the record are of all."""

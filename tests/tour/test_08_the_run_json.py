@@ -68,6 +68,7 @@ def test_secrets_are_masked_in_records_alone() -> None:
     @flow
     def login(user: str, password: str) -> dict[str, str]:
         seen.append(password)
+        print(f"{user} logs in with {password}")
         return {"user": user, "token": "t0k3n"}
 
     run = login("ada", "lovelace").execute()
@@ -75,6 +76,7 @@ def test_secrets_are_masked_in_records_alone() -> None:
     assert run.return_value["token"] == "t0k3n"
     assert run.flow_run.params == {"user": "ada", "password": "**********"}
     assert run.flow_run.return_value == {"user": "ada", "token": "**********"}
+    assert run.flow_run.logs[0].message == "ada logs in with **********"
 
 
 def test_a_record_can_be_kept_small() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Generic, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, field_validator
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeVar
 
 from ..errors import AlreadyRunningError, DefinitionError, NotExecutedError
@@ -16,10 +16,19 @@ from ..model.durations import Durations, TaskDurations
 from ..model.records import FlowRun, LogEntry, Recordable
 from ..model.status import RunStatus
 from ..serialization.fast_construct import assembled_from
+from ..serialization.redaction import run_redactor
 from .capture.streams import write_console
 from .lifecycle.flow_state import FlowState, new_flow_id
-from .run.record_builder import durations_of, flow_run_of, log_entries_of, pending_flow_run, task_durations_of
+from .run.record_builder import (
+    durations_of,
+    flow_run_of,
+    log_entries_of,
+    note_secrets,
+    pending_flow_run,
+    task_durations_of,
+)
 from .run.record_json import flow_run_json_of
+from .run.secret_free_records import entries_without_known_secrets
 
 __all__ = ["FlowInspection", "R", "state_of"]
 
@@ -186,10 +195,12 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         if _is_response_model():
             raise DefinitionError(
                 f"response model {source!r}",
-                "it has the inputs of a flow, unmasked, and nothing of its run. Annotate the handler with "
+                "it has the inputs of a flow and nothing of its run. Annotate the handler with "
                 "FlowRun[...], and return the executed flow.",
             )
-        return handler(source)
+        schema: Any = dict(handler(source))
+        schema["serialization"] = core_schema.wrap_serializer_function_ser_schema(_masked_dump)
+        return cast("CoreSchema", schema)
 
     def flow_run_json(self) -> bytes:
         """The JSON of the record as of now, in UTF-8, faster than `flow_run.model_dump_json()` where there are many tasks.
@@ -202,12 +213,18 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
         run = self._live.run
-        return [] if run is None else [run.log.format(line) for line in run.log.lines.items()]
+        if run is None:
+            return []
+        note_secrets(run)
+        return [run.log.format(line, run.redactor.text) for line in run.log.lines.items()]
 
     def captured_logs(self) -> list[LogEntry]:
         """The log as records."""
         run = self._live.run
-        return [] if run is None else log_entries_of(run)
+        if run is None:
+            return []
+        note_secrets(run)
+        return entries_without_known_secrets(log_entries_of(run), run.redactor)
 
     def print_log_messages(self) -> Self:
         """Print the log to the real standard output."""
@@ -230,6 +247,17 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         """The return value as `output` (None if there is none) and the `durations`."""
         run = self._live.run
         return {"output": None if run is None else run.value, "durations": self.durations()}
+
+
+def _masked_dump(flow: FlowInspection[Any], handler: Callable[[Any], Any]) -> Any:
+    """What Pydantic writes of a flow, with its secrets masked as in its record."""
+    written = handler(flow)
+    if not isinstance(written, dict):
+        return written
+    redactor = run_redactor(flow.flow_config.redact)
+    fields: dict[str, Any] = written  # pyright: ignore[reportUnknownVariableType] # by name or alias
+    masked = {name: redactor.mask_field(flow, name, redactor.mask_named(name, item)) for name, item in fields.items()}
+    return redactor.mask_known(masked)
 
 
 def _is_response_model() -> bool:

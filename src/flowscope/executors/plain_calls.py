@@ -18,7 +18,7 @@ from ..engine.run.run import Run
 from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
 from ..serialization.exception_snapshot import Failures
-from ..serialization.redaction import redactor_for
+from ..serialization.redaction import run_redactor
 from .submission.executor import Executor
 from .submission.future import TaskFuture
 from .submit import start_plain_job
@@ -74,7 +74,7 @@ def _silent_run(name: str) -> Run:
         None,
         start=RunStart(handle, config, tags=(), parent_flow_id=None, parent_task_id=None),
         calls=CountedCalls(),
-        log=RunLog(handle, config, LogMemory.nowhere(), (), redactor_for(config.redact), write_console=write_console),
+        log=RunLog(handle, config, LogMemory.nowhere(), (), run_redactor(config.redact), write_console=write_console),
         dispatcher=EventDispatcher(handle, [], None),
         sinks=(),
         is_observed=False,

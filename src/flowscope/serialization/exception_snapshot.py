@@ -69,7 +69,7 @@ class Failure:
 
     def text(self) -> str:
         """The traceback as Python prints it, of frames that no failure further inside has."""
-        return self._description.text(self.error, self._traceback, self._new_notes(), self._inner)
+        return self._description.masked_text(self.error, self._traceback, self._new_notes(), self._inner)
 
     def frames_before(self, frames: TracebackType | None) -> int | None:
         """How many frames of a later traceback of the same exception come before those of this one; None for all."""
@@ -208,8 +208,8 @@ class _Description:
             type=_safe_text(kind.__qualname__),
             module=_safe_text(kind.__module__),
             message=message_of(error, self._redactor),
-            traceback=text,
-            notes=list(notes),
+            traceback=self._redactor.text(text),
+            notes=[*map(self._redactor.text, notes)],
             cause=cause,
         )
 
@@ -231,6 +231,12 @@ class _Description:
             else clean_text("".join(self._own_lines(cause, frames, notes, inner)))
         )
         return self._info(cause, text, notes, None if inner is not None else self._cause(further, None, left - 1))
+
+    def masked_text(
+        self, error: BaseException, frames: TracebackType | None, notes: tuple[str, ...], inner: Failure | None
+    ) -> str:
+        """The traceback without secrets."""
+        return self._redactor.text(self.text(error, frames, notes, inner))
 
     def text(
         self, error: BaseException, frames: TracebackType | None, notes: tuple[str, ...], inner: Failure | None

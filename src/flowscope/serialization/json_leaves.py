@@ -18,7 +18,17 @@ from pydantic_core import to_jsonable_python
 from .bytes_reading import bytes_key
 from .introspection import INTERRUPTIONS, MASK, bases_of, class_of, has_base, type_name
 
-__all__ = ["LEAVES", "MAX_REPR", "clean_text", "described", "json_key", "safe_repr", "text_or_none", "write_leaf"]
+__all__ = [
+    "LEAVES",
+    "MAX_REPR",
+    "clean_text",
+    "described",
+    "is_url",
+    "json_key",
+    "safe_repr",
+    "text_or_none",
+    "write_leaf",
+]
 
 MAX_REPR: Final = 1_000
 
@@ -27,6 +37,11 @@ _BYTES: Final[tuple[Any, ...]] = (bytes, bytearray, memoryview)
 _SECRETS: Final[tuple[Any, ...]] = (SecretStr, SecretBytes)
 _TEXTUAL: Final = frozenset({"fractions", "ipaddress", "pydantic.networks", "pydantic.types", "zoneinfo"})
 """Modules whose types Pydantic writes as `str(value)`, named so that they need not be imported."""
+_URL_MODULES: Final = frozenset({"pydantic.networks", "pydantic_core._pydantic_core", "yarl", "yarl._url"})
+_MODULE: Any = vars(type)["__module__"]
+_urls: Final[dict[int, tuple[Any, bool]]] = {}
+"""By the identity of the class: asking a class for its hash asks its metaclass."""
+_MOST_KNOWN: Final = 1_000
 _NUMBERS: Final[dict[str, Callable[[Any], int | float]]] = {"__index__": operator.index, "__float__": float}
 """How scalars of other libraries become the numbers that they stand for."""
 _MAX_BITS: Final = 14_000
@@ -83,6 +98,17 @@ def _plain_key(key: Any) -> Any:  # noqa: PLR0911 - one return a kind
         if any(name in vars(base) for base in bases_of(kind)):
             return convert(key)
     return key
+
+
+def is_url(kind: Any) -> bool:
+    """Whether a class is one of the URLs that are written as text."""
+    known = _urls.get(id(kind))
+    if known is None:
+        found = any(_MODULE.__get__(base) in _URL_MODULES for base in bases_of(kind))
+        if len(_urls) >= _MOST_KNOWN:
+            _urls.clear()
+        known = _urls[id(kind)] = (kind, found)
+    return known[1]
 
 
 def described(value: object, text: str | None = None) -> dict[str, str]:

@@ -1,14 +1,15 @@
-"""The text of Pydantic's validation errors, which show the input that was refused."""
+"""The texts of exceptions, which show what they were made of: arguments, attributes, inputs that Pydantic refused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from .introspection import INTERRUPTIONS
+from .introspection import INTERRUPTIONS, class_of, has_base
+from .shown_parts import ATOMS, attributes_shown, causes_of, parts_shown
 
-__all__ = ["masked_validation_text"]
+__all__ = ["masked_error_text", "masked_inner_errors"]
 
 
 class _Masks(Protocol):
@@ -30,8 +31,52 @@ class _Masks(Protocol):
         """The text without secrets."""
         ...
 
+    def text(self, text: str) -> str:
+        """A text without the passwords of URLs and the secrets that were noted so far."""
+        ...
 
-def masked_validation_text(error: ValidationError, masks: _Masks) -> str | None:
+
+def masked_error_text(error: BaseException, masks: _Masks) -> str | None:
+    """The text of an exception with the secrets masked that it, its parts or its causes hold; None if it shows none."""
+    if has_base(class_of(error), ValidationError):
+        whole: Any = error
+        masked = _masked_validation_text(whole, masks)
+        if masked is not None:
+            return masks.text(masked)
+    try:
+        text = str(error)
+    except Exception:  # which the caller tells
+        return None
+    masked = masks.text(masks.mask_texts(masked_inner_errors(text, error, masks), masks.texts_in(error)))
+    return None if masked == text else masked
+
+
+def masked_inner_errors(text: str, value: Any, masks: _Masks) -> str:
+    """A text without the inputs in the texts of the validation errors that a value is or holds."""
+    for error in _validation_errors_in(value):
+        masked = _masked_validation_text(error, masks)
+        if masked is not None:
+            plain = str(error)
+            text = text.replace(plain, masked).replace(repr(plain)[1:-1], repr(masked)[1:-1])
+    return text
+
+
+def _validation_errors_in(value: Any) -> Iterator[ValidationError]:
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        kind = class_of(found)
+        if id(kind) in ATOMS or id(found) in seen:
+            continue
+        seen.add(id(found))
+        if has_base(kind, BaseException):
+            yield from (link for link in causes_of(found) if has_base(class_of(link), ValidationError))
+        parts = parts_shown(found) or attributes_shown(found)
+        waiting.extend(item for _, item in (parts.items if parts is not None else ()))
+
+
+def _masked_validation_text(error: ValidationError, masks: _Masks) -> str | None:
     """The text with each input masked by its place; None if there is nothing to mask.
 
     An input under the name of a secret is masked as a whole, and a secret of any input also where a message repeats it.
@@ -50,7 +95,7 @@ def _text(error: ValidationError, masks: _Masks) -> str | None:
     masked: list[InitErrorDetails] = []
     is_masked = False
     for problem in problems:
-        name = next(filter(masks.hides, problem["loc"]), None)
+        name = next(filter(masks.hides, reversed(problem["loc"])), None)
         found = masks.texts_in({name: problem["input"]} if name is not None else problem["input"])
         shown = masks.mask_named(name, problem["input"])
         is_masked = is_masked or bool(found) or shown is not problem["input"]

@@ -24,7 +24,7 @@ def json_of_args(redactor: Redactor, names: tuple[str, ...], args: Sequence[Any]
     """The JSON of positional arguments, by the names of their parameters."""
     masked = redactor.mask_positional(names, tuple(args))
     written: list[Any] = to_json_value(masked)
-    return redactor.mask(written) if any(map(redactor.declares, args)) else written
+    return redactor.mask_written(written) if any(map(redactor.declares, args)) else written
 
 
 def json_of_mapping(redactor: Redactor, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,4 +35,4 @@ def json_of_mapping(redactor: Redactor, values: Mapping[str, Any]) -> dict[str, 
 
 def _written(redactor: Redactor, masked: Any, value: Any) -> Any:
     written = to_json_value(masked)
-    return redactor.mask(written) if redactor.declares(value) else written
+    return redactor.mask_written(written) if redactor.declares(value) else written

@@ -5,7 +5,7 @@ from typing import Any
 
 from .introspection import bases_of, class_of
 
-__all__ = ["attributes_of"]
+__all__ = ["attributes_of", "slots_of"]
 
 
 def attributes_of(value: Any) -> dict[str, Any]:
@@ -14,6 +14,12 @@ def attributes_of(value: Any) -> dict[str, Any]:
     Raises:
         TypeError: The object has neither slots nor a dict.
     """
+    held = slots_of(value)
+    return {**held, **vars(value)} if hasattr(value, "__dict__") or not held else held
+
+
+def slots_of(value: Any) -> dict[str, Any]:
+    """Name to value of the slots that are set."""
     slots = {
         name: slot
         for base in reversed(bases_of(class_of(value)))
@@ -26,4 +32,4 @@ def attributes_of(value: Any) -> dict[str, Any]:
             held[name] = slot.__get__(value)
         except AttributeError:
             continue
-    return {**held, **vars(value)} if hasattr(value, "__dict__") or not slots else held
+    return held

@@ -345,6 +345,17 @@ def log_in(password: str, *, token: str = "", user: str = "") -> dict[str, str]:
 
 
 @task
+def give_away(secret: str) -> str:
+    """Show the secret in each way that a task has, and one that only a nested task has under its name."""
+    current_task().log_info(f"told {secret}")
+    current_task().add_artifact(f"about {secret}", key="a", data=[secret])
+    print(f"printed {secret}, {log_in_inside('inner-' + secret)} inner-{secret}")
+    error = ValueError(f"no {secret}", {"token": f"argument-{secret[::-1]}"})
+    error.add_note(f"note {secret}")
+    raise error
+
+
+@task
 def log_in_inside(password: str, token: str = "") -> str:
     return leaf.__name__
 

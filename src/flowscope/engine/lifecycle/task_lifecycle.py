@@ -226,7 +226,7 @@ def report_progress(call: Call, done: object, total: object, message: object) ->
     if not is_number(done) or (total is not None and not is_number(total)):
         raise TypeError(f"progress() got {safe_repr(done)} of {safe_repr(total)}, wanted numbers")
     whole = None if total is None else _float(total)
-    keep_progress(call, Progress(done=_float(done), total=whole, message=clean_text(str(message))))
+    keep_progress(call, Progress(done=_float(done), total=whole, message=run.redactor.mask(clean_text(str(message)))))
 
 
 def keep_progress(call: Call, progress: Progress) -> None:

@@ -20,6 +20,7 @@ from ..ports import NO_DETAILS, ArtifactFact, FailedAttempt, LogLine, ResultFact
 from ..scope.call import Call, attempt_start, order_at
 from ..scope.context import Scope
 from .log import error_of
+from .secret_free_records import payload_without_known_secrets
 
 __all__ = ["EventSink"]
 
@@ -40,15 +41,34 @@ class EventSink(RunSink):
         self._held_progress: dict[int, Progress] | None = None
         """Progress that came too early for an event, by execution order: the last one goes out at the end of the task."""
 
+    def _emit(
+        self,
+        kind: EventType,
+        data: dict[str, Any],
+        scope: Scope | None,
+        *,
+        source: str | None = None,
+        level: int = logging.INFO,
+        at: int = 0,
+    ) -> None:
+        data = payload_without_known_secrets(data, self._redactor)
+        self._dispatcher.emit(kind, data, scope, source=source, level=level, at=at)
+
+    def _pending(
+        self, kind: EventType, data: dict[str, Any], call: Call | None, *, level: int = logging.INFO, at: int = 0
+    ) -> PendingEvent:
+        data = payload_without_known_secrets(data, self._redactor)
+        return self._dispatcher.pending_event(kind, data, call, level=level, at=at)
+
     @override
     def run_started(self, run: RunView) -> None:
         if self._dispatcher.has_listeners:
-            self._dispatcher.emit(EventType.FLOW_START, _flow_start(run, self._redactor), None, at=run.started)
+            self._emit(EventType.FLOW_START, _flow_start(run, self._redactor), None, at=run.started)
 
     @override
     def task_started(self, call: Call) -> None:
         if self._dispatcher.has_listeners:
-            self._dispatcher.emit(EventType.TASK_START, self._task_start(call.handle.run, call), call, at=call.started)
+            self._emit(EventType.TASK_START, self._task_start(call.handle.run, call), call, at=call.started)
 
     @override
     def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
@@ -60,7 +80,7 @@ class EventSink(RunSink):
                 "delay": failed_attempt.delay,
                 "error": failed_attempt.failure.info(),
             }
-            self._dispatcher.emit(EventType.TASK_RETRY, data, call, level=logging.WARNING, at=failed_attempt.ended)
+            self._emit(EventType.TASK_RETRY, data, call, level=logging.WARNING, at=failed_attempt.ended)
 
     @override
     def progressed(self, call: Call, progress: Progress) -> None:
@@ -74,7 +94,7 @@ class EventSink(RunSink):
             return
         self._next_progress[call.order] = ticks_after(_PROGRESS_INTERVAL, now)
         self._pop_held_progress(call)
-        self._dispatcher.emit(EventType.TASK_PROGRESS, progress.model_dump(), call)
+        self._emit(EventType.TASK_PROGRESS, progress.model_dump(), call)
 
     def _pop_held_progress(self, call: Call) -> Progress | None:
         return None if self._held_progress is None else self._held_progress.pop(call.order, None)
@@ -84,14 +104,15 @@ class EventSink(RunSink):
         if self._dispatcher.has_listeners:
             held = self._pop_held_progress(call)
             if held is not None:
-                self._dispatcher.emit(EventType.TASK_PROGRESS, held.model_dump(), call)
+                self._emit(EventType.TASK_PROGRESS, held.model_dump(), call)
             data, level = self._task_stop(call.handle.run, call, failure), _stop_level(call.status)
-            self._dispatcher.emit(EventType.TASK_STOP, data, call, level=level, at=call.ended)
+            self._emit(EventType.TASK_STOP, data, call, level=level, at=call.ended)
 
     @override
     def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
-            payload = {"log_level": line.level, "message": str(message), "message_text": str(line.message)}
+            text = self._redactor.text
+            payload = {"log_level": line.level, "message": text(str(message)), "message_text": text(str(line.message))}
             details = NO_DETAILS if line.details is None else line.details
             data = {
                 "message_data": payload,
@@ -101,30 +122,28 @@ class EventSink(RunSink):
                 "line": details.line,
                 "error": error_of(details),
             }
-            self._dispatcher.emit(
-                EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level, at=line.ticks
-            )
+            self._emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level, at=line.ticks)
 
     @override
     def artifact_added(self, artifact: ArtifactFact, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
             payload = {
-                "description": text_or_none(artifact.description),
+                "description": self._redactor.mask(text_or_none(artifact.description)),
                 "key": text_or_none(artifact.key),
                 "data": json_of_named(self._redactor, artifact.key, artifact.data),
                 "type": text_or_none(artifact.artifact_type),
             }
-            self._dispatcher.emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope, at=artifact.ticks)
+            self._emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope, at=artifact.ticks)
 
     @override
     def result_added(self, result: ResultFact, scope: Scope | None) -> None:
         if self._dispatcher.has_listeners:
             payload = {
                 "key": text_or_none(result.key) or "",
-                "description": text_or_none(result.description) or "",
+                "description": self._redactor.mask(text_or_none(result.description) or ""),
                 "value": json_of_named(self._redactor, result.key, result.value),
             }
-            self._dispatcher.emit(EventType.NEW_RESULT, {"result_data": payload}, scope, at=result.ticks)
+            self._emit(EventType.NEW_RESULT, {"result_data": payload}, scope, at=result.ticks)
 
     @override
     def run_ended(self, run: RunView, abandoned: Sequence[Call]) -> None:
@@ -141,21 +160,20 @@ class EventSink(RunSink):
             open_calls: The calls with a start event and no end event, by execution order.
             abandoned: The calls that the record shows as abandoned.
         """
-        pending_event = self._dispatcher.pending_event
         unfinished = {call.order: call for call in abandoned}
         for order, call in open_calls.items():
             if order not in unfinished:
                 unfinished[order] = call if call.ended else run.abandon(call)
         for order, call in sorted(unfinished.items()):
             if order not in open_calls:
-                yield pending_event(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
+                yield self._pending(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
             held = self._pop_held_progress(call)
             if held is not None:
-                yield pending_event(EventType.TASK_PROGRESS, held.model_dump(), call)
+                yield self._pending(EventType.TASK_PROGRESS, held.model_dump(), call)
             data = self._task_stop(run, call, run.failures.get(order))
-            yield pending_event(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
+            yield self._pending(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
         level = _stop_level(run.status)
-        yield pending_event(EventType.FLOW_STOP, self._flow_stop(run), None, level=level, at=run.ended)
+        yield self._pending(EventType.FLOW_STOP, self._flow_stop(run), None, level=level, at=run.ended)
 
     def _task_start(self, run: RunView | None, call: Call) -> dict[str, Any]:
         definition: TaskDefinition = call.definition

@@ -145,11 +145,11 @@ class RunLog:
             scope = call if call is not None and call.order == order else None
             self.add_entry(logging.INFO, text, scope, source, source, at=at)
 
-    def format(self, line: LogLine) -> str:
-        """The entry as text."""
+    def format(self, line: LogLine, masked: Callable[[str], str] = str) -> str:
+        """The entry as text; `masked` gives a text without secrets."""
         error = None if line.details is None else error_of(line.details)
         message = str(line.message) if error is None else f"{line.message}\n{error.traceback}".rstrip()
-        return log_line(wall_time(line.ticks, self._handle.anchor), line.level, message)
+        return log_line(wall_time(line.ticks, self._handle.anchor), line.level, masked(message))
 
     def add_artifact(
         self, key: str | None, description: str | None, artifact_type: str | None, data: Any, scope: Scope | None

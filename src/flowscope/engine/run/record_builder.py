@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -18,12 +18,13 @@ from ...serialization.exception_snapshot import Failure
 from ...serialization.fast_construct import assembled_from
 from ...serialization.json_leaves import text_or_none
 from ...serialization.masked_fields import MaskedFields
-from ...serialization.redaction import Redactor, redactor_for
+from ...serialization.redaction import Redactor, run_redactor
 from ..definitions.task_definition import TaskDefinition
 from ..ports import NO_DETAILS, ArtifactFact, LogLine, ResultFact
 from ..scope.call import Call, attempt_start, order_at
 from .log import error_of
 from .run import Run
+from .secret_free_records import without_known_secrets
 
 __all__ = [
     "artifact_of",
@@ -31,7 +32,9 @@ __all__ = [
     "failed_attempts_of",
     "flow_run_of",
     "log_entries_of",
+    "note_secrets",
     "pending_flow_run",
+    "record_masked_by_name",
     "result_of",
     "task_durations_of",
     "task_runs_of",
@@ -40,6 +43,23 @@ __all__ = [
 
 def flow_run_of(run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntry] | None = None) -> FlowRun[Any]:
     """The whole record, as of now; `tasks` and `logs` replace those of the run."""
+    return without_known_secrets(record_masked_by_name(run, tasks, logs), run.redactor)
+
+
+def note_secrets(run: Run) -> None:
+    """Make all secrets known that the record has under their names; tasks that have ended are looked at once."""
+    record_masked_by_name(run, tasks=[], logs=[])
+    fresh = run.calls.all()[run.noted_calls :]
+    for record in task_runs_of(run, fresh):
+        if record.end_time is None:
+            break
+        run.noted_calls += 1
+
+
+def record_masked_by_name(
+    run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntry] | None = None
+) -> FlowRun[Any]:
+    """The record in which secrets are masked by name alone; all that it has are known then."""
     handle, config, mask = run.handle, run.config, run.redactor.mask
     events = run.dispatcher.recorded
     record: FlowRun[Any] = FlowRun.model_construct(
@@ -74,7 +94,7 @@ def flow_run_of(run: Run, tasks: list[TaskRun] | None = None, logs: list[LogEntr
 def _mask_when_written(record: BaseModel, redactor: Redactor, *values: object) -> None:
     """Mask also the JSON of values whose classes define their serialization."""
     if any(map(redactor.declares, values)):
-        fields = MaskedFields(type(record).model_fields, redactor.mask)
+        fields = MaskedFields(type(record).model_fields, redactor.mask_written)
         object.__setattr__(record, "__pydantic_fields_set__", fields)
 
 
@@ -82,14 +102,17 @@ def pending_flow_run(
     flow_id: str, flow_name: str, config: FlowConfig, params: Mapping[str, Any], tags: tuple[str, ...]
 ) -> FlowRun[Any]:
     """The record of a flow that has not been executed."""
-    return FlowRun.model_construct(
+    redactor = run_redactor(config.redact)
+    record: FlowRun[Any] = FlowRun.model_construct(
         flow_id=flow_id,
         flow_name=flow_name,
         status=RunStatus.PENDING,
-        config=redactor_for(config.redact).mask(config),
-        params=redactor_for(config.redact).mask(dict(params)) if config.record_inputs else {},
+        config=redactor.mask(config),
+        params=redactor.mask(dict(params)) if config.record_inputs else {},
         tags=tags,
     )
+    _mask_when_written(record, redactor, record.params)
+    return without_known_secrets(record, redactor)
 
 
 def task_runs_of(run: Run, calls: list[Call]) -> list[TaskRun]:
@@ -133,12 +156,12 @@ class _TaskRecordBuilder:
                 args, kwargs = [*inputs], {}
                 is_plain = True
                 for arg in args:
-                    if id(_TYPE(arg)) not in _LEAVES:
+                    if id(_TYPE(arg)) not in _LEAVES or (_TYPE(arg) is str and "://" in arg):
                         args, is_plain = [*map(mask, args)], False
                         break
             else:
                 args, kwargs, is_plain = *self._masked_inputs(call, definition), False
-            if id(_TYPE(value)) not in _LEAVES:
+            if id(_TYPE(value)) not in _LEAVES or (_TYPE(value) is str and "://" in value):
                 is_plain, value = False, mask(value)
             failure = failures.get(order) if failures else None
             record = assembled_from(
@@ -214,14 +237,14 @@ def _duration(call: Call, now: int) -> float:
 
 
 def log_entries_of(run: Run, lines: list[LogLine] | None = None) -> list[LogEntry]:
-    """The log, or the entries of some of its lines."""
-    fields = set(LogEntry.model_fields)
-    return [_log_entry(run, line, fields) for line in (run.log.lines.items() if lines is None else lines)]
+    """The log, or the entries of some of its lines, with the known secrets in them."""
+    fields, mask = set(LogEntry.model_fields), run.redactor.mask
+    return [_log_entry(run, line, fields, mask) for line in (run.log.lines.items() if lines is None else lines)]
 
 
-def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
+def _log_entry(run: Run, line: LogLine, fields: set[str], mask: Callable[[Any], Any]) -> LogEntry:
     details = NO_DETAILS if line.details is None else line.details
-    values = run.redactor.mask(dict(details.fields))
+    values = mask(dict(details.fields))
     entry = assembled_from(
         LogEntry,
         fields,
@@ -229,7 +252,7 @@ def _log_entry(run: Run, line: LogLine, fields: set[str]) -> LogEntry:
             "timestamp": wall_time(line.ticks, run.handle.anchor),
             "level": logging.getLevelName(line.level),
             "level_number": line.level,
-            "message": str(line.message),
+            "message": mask(str(line.message)),
             "logger": line.logger,
             "source": line.source,
             "task_id": run.handle.task_id(line.order),
@@ -248,27 +271,27 @@ def artifact_of(run: Run, fact: ArtifactFact) -> Artifact:
     """The record of an artifact."""
     record = Artifact(
         key=text_or_none(fact.key),
-        description=text_or_none(fact.description),
+        description=run.redactor.mask(text_or_none(fact.description)),
         artifact_type=text_or_none(fact.artifact_type),
         data=run.redactor.mask_named(fact.key, fact.data),
         timestamp=wall_time(fact.ticks, run.handle.anchor),
         task_id=run.handle.task_id(fact.order),
     )
     _mask_when_written(record, run.redactor, record.data)
-    return record
+    return without_known_secrets(record, run.redactor)
 
 
 def result_of(run: Run, fact: ResultFact) -> Result:
     """The record of a result."""
     record = Result(
         key=text_or_none(fact.key) or "",
-        description=text_or_none(fact.description) or "",
+        description=run.redactor.mask(text_or_none(fact.description) or ""),
         value=run.redactor.mask_named(fact.key, fact.value),
         timestamp=wall_time(fact.ticks, run.handle.anchor),
         task_id=run.handle.task_id(fact.order),
     )
     _mask_when_written(record, run.redactor, record.value)
-    return record
+    return without_known_secrets(record, run.redactor)
 
 
 def durations_of(run: Run) -> Durations:

@@ -15,7 +15,7 @@ from ...model.events import FlowEvent
 from ...model.records import Dropped, LogSource, Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, Failures, LatestFailure
-from ...serialization.redaction import Redactor, redactor_for
+from ...serialization.redaction import Redactor, run_redactor
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher
@@ -77,6 +77,7 @@ class Run:
         "keeps_values",
         "log",
         "loop",
+        "noted_calls",
         "orders",
         "params",
         "parent_flow_id",
@@ -147,6 +148,8 @@ class Run:
         self.keeps_values: bool = config.add_task_to_self and config.record_return_values
         self.keeps_inputs: bool = config.add_task_to_self and config.record_inputs
         self.redactor: Redactor = log.redactor
+        self.noted_calls: int = 0
+        """So many calls, the first ones, have been searched for secrets."""
         self.failures: Failures = failures
         """The failures of tasks, by execution order."""
         failures.redactor = self.redactor
@@ -285,7 +288,7 @@ def recorded_run(
     if config.capture_events:
         recorded = UnboundedBuffer() if config.max_events is None else RingBuffer(config.max_events)
     dispatcher = EventDispatcher(start.handle, listeners, recorded)
-    redactor = redactor_for(config.redact)
+    redactor = run_redactor(config.redact)
     added = new_sinks(start) if sink_factories else ()
     sinks = (EventSink(dispatcher, redactor), *added)
     return Run(

@@ -29,7 +29,7 @@ from ...engine.scope.context import Handle, enter, leave
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, LatestFailure
-from ...serialization.redaction import redactor_for
+from ...serialization.redaction import run_redactor
 from .attempt import AttemptRequest
 from .relay import RelaySink
 from .remote_data import RemoteData, RemoteProvided
@@ -122,7 +122,7 @@ def _run_of(request: AttemptRequest, flow: Flow[Any], relay: RunSink) -> Run:
         start=RunStart(handle, config, request.tags, parent_flow_id=None, parent_task_id=None),
         calls=CountedCalls(),
         log=RunLog(
-            handle, config, LogMemory.nowhere(), sinks, redactor_for(config.redact), write_console=write_console
+            handle, config, LogMemory.nowhere(), sinks, run_redactor(config.redact), write_console=write_console
         ),
         dispatcher=EventDispatcher(handle, [], None),
         sinks=sinks,

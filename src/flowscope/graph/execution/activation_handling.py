@@ -13,7 +13,6 @@ from ...concurrency.lock_convoy import acquire_in_turn
 from ...concurrency.timer import TimeLimit
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
-from ...serialization.exception_snapshot import Failure
 from ..job.activation import Activation, Carrier, Stage, enclosing_activations, returned_handler
 from ..job.error_policy import FailureDecision, failure_decision, handler_of
 from ..job.job_log import JobLog, Outcome
@@ -77,7 +76,7 @@ class ActivationHandling(ABC):
     def _prepare(self) -> JobLog:
         """Note what happens in the job_log of the job, which is this job_run's now."""
         self._job_log = job_log = own_job_log(self.job)
-        job_log.redact = self._graph_port.flow_config.redact
+        job_log.mask_by(self._graph_port.flow_config.redact)
         job_log.limit = self._graph_port.max_history
         self._entries = job_log.entries
         return job_log
@@ -173,7 +172,7 @@ class ActivationHandling(ABC):
             try:
                 self._decide(activation, error, began)
             except BaseException as problem:  # such as no memory for what follows
-                self._fail_job(problem, Failure(problem).info())
+                self._fail_job(problem, self._job_log.error_info(problem))
         self._work.finish(activation)
         if decides and self._keeps:
             self._check_saved(self._keeper.finished_one())
@@ -195,7 +194,7 @@ class ActivationHandling(ABC):
         routine: Routine = target.routine
         handler = handler_of(routine.error_handler, self._graph_port.error_handler)
         decision = failure_decision(error, attempt, handler, optional=routine.is_optional)
-        info = Failure(error).info()
+        info = self._job_log.error_info(error)
         outcome = Outcome(_STATUS_AFTER[decision], info, int(decision is FailureDecision.RETRY))
         self._entries += target.routine_id, decision.value, {"error": info.model_dump()}, ended, outcome, began
         if decision is FailureDecision.RETRY:
@@ -236,7 +235,7 @@ class ActivationHandling(ABC):
                 data = self._job_log.merges.take_rest(target.routine_id, target.name)
                 self._work.post(Activation(self.carrier, target, data))
         except BaseException as error:  # no thread can be started
-            self._fail_job(error, Failure(error).info())
+            self._fail_job(error, self._job_log.error_info(error))
             return False
         return bool(due)
 
@@ -244,7 +243,7 @@ class ActivationHandling(ABC):
         """A job that cannot be saved as promised does not go on; one that has ended or paused stays what it is."""
         if error is None:
             return
-        info = Failure(error).info()
+        info = self._job_log.error_info(error)
         if self.job.status is RunStatus.RUNNING:
             self._fail_job(error, info)
         else:

@@ -10,7 +10,6 @@ from ...concurrency.timer import TimeLimit
 from ...errors import GraphError
 from ...model.records import FlowRun
 from ...model.status import RunStatus
-from ...serialization.exception_snapshot import Failure
 from ..job.activation import Activation
 from ..job.joined_record import cut_off
 from ..job.state import JobState, PausePoint
@@ -221,7 +220,7 @@ class JobRun(ActivationHandling):
         """Decide the status of a job that is through; `failed` is what a submitted task has failed with."""
         self._time.disarm()
         if failed is not None and self.job.status not in FINAL:
-            self._fail_job(failed, Failure(failed).info())
+            self._fail_job(failed, self._job_log.error_info(failed))
         elif self.job.status is RunStatus.RUNNING:
             self.job.pending_activations = []
             change_status(self.job, RunStatus.COMPLETED)

@@ -9,8 +9,9 @@ from typing import Any, Final, NamedTuple
 
 from ..._clock import anchor, seconds, tick, wall_time
 from ...serialization.error_info import ErrorInfo
+from ...serialization.exception_snapshot import Failure
 from ...serialization.fast_construct import construct_trusted
-from ...serialization.redaction import redactor_for
+from ...serialization.redaction import run_redactor
 from .job_records import ExecutionRecord, RoutineState, RoutineStatus
 from .merging import Merges
 from .performance import Measure
@@ -69,8 +70,8 @@ class JobLog:
     """The entries of one job; used under its lock."""
 
     __slots__ = (
-        "_anchor", "_built", "_folded", "_models", "_progress", "_stale", "current", "entries", "limit", "measures", "merges",
-        "redact",
+        "_anchor", "_built", "_folded", "_models", "_progress", "_redactor", "_searched", "_stale", "current", "entries",
+        "limit", "measures", "merges",
     )  # fmt: skip
 
     def __init__(self, fields: Mapping[str, Any]) -> None:
@@ -93,8 +94,13 @@ class JobLog:
         self.merges: Merges = Merges(fields["merges"])
         self.limit: int | None = None
         """How many of the newest records the history keeps; None is all."""
-        self.redact: tuple[str, ...] = ()
-        """The names of the values that are masked in the history."""
+        self._redactor = run_redactor(())
+        self._searched = 0
+        """How many items of the entries have been searched for secrets."""
+
+    def mask_by(self, names: tuple[str, ...]) -> None:
+        """Mask the values with these names in what is read from now on."""
+        self._redactor = run_redactor(names)
 
     def note(self, routine_id: str, event_name: str, data: dict[str, Any]) -> None:
         """Add to the history what is no activation's."""
@@ -123,6 +129,7 @@ class JobLog:
         past = min(excess, len(self._built))
         del self._built[:past]
         del self.entries[: (excess - past) * _ITEMS]
+        self._searched = max(0, self._searched - (excess - past) * _ITEMS)
         self._folded = len(self.entries)
 
     def _fold(self) -> None:
@@ -167,20 +174,46 @@ class JobLog:
         self._fold()
         if self.limit is not None:
             self._trim(self.limit)
-        mask = redactor_for(self.redact).mask
+        redactor = self._redactor
+        known = len(redactor.secrets or ())
+        before = len(self._built)
         for routine_id, event_name, data, at, _, _ in _by_entry(self.entries):
             record = construct_trusted(
                 ExecutionRecord,
                 _RECORD_FIELDS,
                 routine_id=routine_id,
                 event_name=event_name,
-                data=mask(data) if data else {},
+                data=redactor.mask(data) if data else {},
                 timestamp=wall_time(at, self._anchor),
             )
             self._built.append(record)
         self.entries.clear()
-        self._folded = 0
+        self._folded = self._searched = 0
+        self._mask_known(0 if len(redactor.secrets or ()) > known else before)
         return self._built
+
+    def _mask_known(self, start: int) -> None:
+        """Mask the known secrets in the records from a number on, and in the errors of the routines."""
+        redactor = self._redactor
+        if redactor.secrets is None:
+            return
+        for number, record in enumerate(self._built[start:], start):
+            data = redactor.mask_known(record.data)
+            if data is not record.data:
+                self._built[number] = record.model_copy(update={"data": data})
+        states: list[_Progress | RoutineState] = [*self._progress.values(), *self._models.values()]
+        for state in states:
+            if state.error is not None:
+                state.error = redactor.mask_error(state.error)
+
+    def error_info(self, error: BaseException) -> ErrorInfo:
+        """The record of an exception, without the secrets that it and the messages so far have shown."""
+        fresh = self.entries[self._searched + 2 :: _ITEMS]
+        self._searched = len(self.entries)
+        for data in fresh:
+            if data:
+                self._redactor.mask(data)
+        return self._redactor.mask_error(Failure(error, redactor=self._redactor).info())
 
     def mark(self) -> tuple[int, Merges]:
         """Where the job is, for `back_to`."""
@@ -190,7 +223,7 @@ class JobLog:
         """Forget what has happened since then, nothing of which was read."""
         count, self.merges = mark
         del self.entries[count:]
-        self._folded = min(self._folded, count)
+        self._folded, self._searched = min(self._folded, count), min(self._searched, count)
 
 
 def _by_entry(items: list[Any]) -> Iterable[Entry]:

@@ -40,9 +40,11 @@ CONTRACT: Final = {
     ],
     "running": ["get_run_logger", "set_default_config", "with_options"],
     "durations": ["Durations", "TaskDuration", "TaskDurations", "TaskTiming"],
+    "warnings": ["BlockedLoopWarning", "FlowNotExecutedWarning"],
     "errors": [
         "AlreadyRunningError",
         "DefinitionError",
+        "FlowCancelledError",
         "FlowscopeError",
         "InjectionError",
         "NoActiveFlowError",

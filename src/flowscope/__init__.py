@@ -5,6 +5,7 @@ from .engine.decorators import flow, task, with_options
 from .engine.definitions.injection_plan import INJECTED, Inject
 from .engine.events.bus import EventBus, Subscription, flow_events
 from .engine.events.listeners import Listener
+from .engine.lifecycle.flow_warnings import BlockedLoopWarning, FlowNotExecutedWarning
 from .engine.live import Flow, Task
 from .engine.run_logger import get_run_logger
 from .errors import (
@@ -34,6 +35,7 @@ from .executors.task_map import TaskMap, map_tasks
 from .model.config import FlowConfig, set_default_config
 from .model.durations import Durations, TaskDuration, TaskDurations, TaskTiming
 from .model.events import EventData, EventType, FlowEvent
+from .model.flow_cancelled import FlowCancelledError
 from .model.records import Artifact, AttemptFailure, Dropped, FlowRun, LogEntry, Progress, Result, TaskRun
 from .model.status import RunStatus
 from .serialization.error_info import ErrorInfo
@@ -43,6 +45,7 @@ __all__ = [
     "Artifact",
     "AsyncioExecutor",
     "AttemptFailure",
+    "BlockedLoopWarning",
     "DefinitionError",
     "Dropped",
     "Durations",
@@ -52,8 +55,10 @@ __all__ = [
     "EventType",
     "Executor",
     "Flow",
+    "FlowCancelledError",
     "FlowConfig",
     "FlowEvent",
+    "FlowNotExecutedWarning",
     "FlowRun",
     "FlowscopeError",
     "INJECTED",

@@ -10,6 +10,7 @@
     ├── InjectionError (TypeError)            wiring that cannot work
     ├── ParameterError (ValueError)           an argument that does not fit its annotation
     ├── TaskTimeoutError (TimeoutError)       an attempt that passed its deadline
+    ├── FlowCancelledError (RuntimeError)     a flow that was cancelled; in `model.flow_cancelled`, for it has a record
     ├── SerializationError (TypeError)        something that cannot travel between processes
     ├── RemoteDataError (TypeError)           the flow's shared data written to in another process
     ├── RemoteTaskError (RuntimeError)        an exception of another process that cannot travel

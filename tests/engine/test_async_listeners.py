@@ -50,6 +50,7 @@ def test_async_listeners_are_awaited_in_order(made: Callable[[], Flow[None]]) ->
 
 
 @pytest.mark.parametrize("made", [working, working_async])
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_async_listeners_in_a_running_loop(made: Callable[[], Flow[None]]) -> None:
     """They are awaited too where a loop runs: after execute() of a sync or async flow, and after await and blocks."""
     heard: list[str] = []

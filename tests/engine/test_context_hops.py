@@ -97,6 +97,7 @@ async def test_loop_callbacks_stay_in_the_flow() -> None:
     assert sorted(t.return_value for t in run.flow_run.tasks) == [0, 1, 2]
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_execute_inside_a_running_loop_sees_the_callers_context() -> None:
     """`execute()` of an async flow in a running loop runs in another thread, with the caller's context copied."""
     request: ContextVar[str] = ContextVar("request", default="unset")

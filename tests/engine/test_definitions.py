@@ -239,6 +239,7 @@ async def test_an_infinite_timeout_is_refused_or_is_no_limit() -> None:
         assert sync_task(1) == await async_task() == 2
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_a_flow_of_a_function_that_returns_a_coroutine_gives_its_outcome() -> None:
     """A plain function that returns a coroutine is typed as an async flow, and its value is what is awaited."""
 

@@ -186,6 +186,7 @@ def test_a_failing_flow_raises_its_error_and_keeps_it() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_a_flow_may_keep_its_error_to_itself(kind: str) -> None:
     """With `raise_flow_error=False` the flow is returned, failed; only `return_value` raises the error."""
     boom = ValueError("boom")

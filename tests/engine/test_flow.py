@@ -50,6 +50,7 @@ def test_calling_runs_nothing_and_executing_returns_the_same_flow() -> None:
     assert made.succeeded
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_every_way_of_executing_returns_the_same_flow() -> None:
     """`await flow`, `execute_async`, `execute_flow` and `execute` all return the flow, sync or async."""
     for made in (doubled(4), doubled_later(4)):
@@ -100,6 +101,7 @@ def test_executing_an_async_flow_uses_a_new_loop_in_this_thread() -> None:
     assert second_loop.is_closed()
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_executing_an_async_flow_inside_a_loop_runs_it_in_another_thread() -> None:
     """Where a loop is running, `execute` of an async flow runs to the end in a new loop in a new thread."""
 

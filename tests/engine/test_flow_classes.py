@@ -95,6 +95,7 @@ def test_methods_are_tasks() -> None:
     assert ids["page 1"] == record.tasks[1].task_id
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_run_may_be_async() -> None:
     """An async `run` is awaited, or executed from sync code."""
 

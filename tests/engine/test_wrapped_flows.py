@@ -46,6 +46,7 @@ FLOWS: dict[str, Callable[[int], Flow[int]]] = {
 
 
 @pytest.mark.parametrize("form", FLOWS)
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_execute_and_await_run_it_to_its_end(form: str) -> None:
     """Both give the value of the coroutine; its tasks are the flow's."""
     awaited = await FLOWS[form](2)
@@ -58,6 +59,7 @@ async def test_execute_and_await_run_it_to_its_end(form: str) -> None:
 
 
 @pytest.mark.parametrize("awaits", [False, True])
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_its_error_is_the_flows(awaits: bool) -> None:
     """The very exception comes out once, and the flow has failed; `raise_flow_error=False` keeps it."""
     error = ValueError("late")
@@ -79,6 +81,7 @@ async def test_its_error_is_the_flows(awaits: bool) -> None:
 
 
 @pytest.mark.parametrize("awaits", [False, True])
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_it_is_an_async_flow_for_what_it_injects_and_submits(awaits: bool) -> None:
     """Providers are open until its end; submitted async tasks run in its event loop, and are waited for."""
     seen: list[str] = []

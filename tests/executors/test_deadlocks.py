@@ -304,6 +304,7 @@ BEHIND = (
 
 @SIZES
 @pytest.mark.parametrize("parent", BEHIND, ids=lambda parent: parent.__name__)
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 def test_waiting_behind_another_thread(parent: Any, size: int) -> None:
     """A task may wait for its own pool in another thread: that of its deadline, of `to_thread`, of a nested loop."""
     with unclosed(ThreadExecutor(size)) as executor, Flow[None](), use_executor(executor):

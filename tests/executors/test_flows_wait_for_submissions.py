@@ -192,6 +192,7 @@ async def test_a_sync_flow_in_a_running_loop() -> None:
     assert Flow[list[int]]().setup(body).execute().return_value == [11, 11]
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_an_async_flow_executed_in_a_running_loop(gate: Gate) -> None:
     """`execute()` of an async flow, in a loop of its own beside the running one, waits for its children."""
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import pytest
 from typing_extensions import assert_type
 
 from flowscope import Flow, RunStatus, Task, bind_context, flow, task
@@ -49,6 +50,7 @@ async def test_partials_are_typed() -> None:
     assert assert_type(flow(flow_name="one")(partial(render_async, 1))("m"), Flow[bytes]).flow_name == "one"
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_callable_objects_are_typed() -> None:
     """An object with `__call__` is called as before, and as a flow gives a `Flow`."""
     with Flow():

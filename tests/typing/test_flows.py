@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 from typing_extensions import assert_type
 
 from flowscope import (
+    INJECTED,
     Artifact,
     Durations,
     Flow,
+    FlowCancelledError,
     FlowConfig,
     FlowRun,
     LogEntry,
@@ -199,3 +201,18 @@ def test_what_a_flow_records_is_typed() -> None:
         run.log_info("b")
         run.log_warning("c")
         run.log_error("d")
+
+
+def test_cancelling_and_the_default_config_are_typed() -> None:
+    """`cancel` says whether it is not too late, and its error leads to a record."""
+
+    @flow
+    def withdraw(this_flow: Flow[int] = INJECTED) -> int:
+        assert_type(this_flow.cancel("why"), bool)
+        return 1
+
+    try:
+        withdraw().execute()
+    except FlowCancelledError as error:
+        assert_type(error.flow_run, FlowRun[Any] | None)
+        assert_type((error.flow_id, error.reason), tuple[str, str])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+import pytest
 from typing_extensions import Self, assert_type, override
 
 from flowscope import INJECTED, Flow, FlowConfig, FlowRun, flow, task
@@ -124,6 +125,7 @@ def test_chained_calls_return_the_subclass() -> None:
         assert assert_type(run.optional(), int | None) == 100
 
 
+@pytest.mark.filterwarnings("ignore::flowscope.BlockedLoopWarning")
 async def test_an_async_run_is_typed() -> None:
     """`run` may be async: the flow is of what it returns when it is awaited."""
     assert assert_type(Report().execute().return_value, str) == "page 1"

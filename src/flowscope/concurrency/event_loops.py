@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 __all__ = [
     "Deadline",
     "ThreadTimeout",
+    "Wakers",
     "call_later",
     "cancel_task",
     "cancelled_error",
@@ -80,9 +81,7 @@ def cancelled_error(*reason: str) -> BaseException:
 
 def current_asyncio_task() -> Any:
     """The asyncio task that is running."""
-    import asyncio
-
-    return asyncio.current_task()
+    return sys.modules["asyncio"].current_task()  # an import statement takes longer than the rest
 
 
 def cancel_task(task: Any) -> None:
@@ -285,11 +284,34 @@ class ThreadTimeout(Exception):  # noqa: N818 - a signal between two functions o
         self.thread = thread
 
 
-def run_in_thread(function: Callable[[], T], timeout: float | None = None, name: str | None = None) -> T:
+class Wakers(Protocol):
+    """The callbacks that end waits."""
+
+    def add(self, callback: Callable[[], object], /) -> None:
+        """Add one; it may be called at once."""
+        ...
+
+    def discard(self, callback: Callable[[], object], /) -> None:
+        """Remove one."""
+        ...
+
+
+def run_in_thread(
+    function: Callable[[], T],
+    timeout: float | None = None,
+    name: str | None = None,
+    wakers: Wakers | None = None,
+) -> T:
     """Call a function in a new daemon thread, in a copy of this context, and wait for its outcome.
 
+    Args:
+        function: The function.
+        timeout: Seconds to wait; None waits as long as it takes.
+        name: The name of the thread.
+        wakers: A callback that ends the wait is in it meanwhile.
+
     Raises:
-        ThreadTimeout: It has not ended in time; the thread is left behind.
+        ThreadTimeout: It has not ended in time, or the wait was ended; the thread is left behind.
     """
     context = contextvars.copy_context()
     outcome: list[tuple[bool, Any]] = []
@@ -305,7 +327,14 @@ def run_in_thread(function: Callable[[], T], timeout: float | None = None, name:
 
     thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
-    if not ended.wait(timeout):
+    if wakers is not None:
+        wakers.add(ended.set)
+    try:
+        ended.wait(timeout)
+    finally:
+        if wakers is not None:
+            wakers.discard(ended.set)
+    if not outcome:
         raise ThreadTimeout(thread)
     succeeded, value = outcome.pop()
     if succeeded:

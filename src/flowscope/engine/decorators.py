@@ -19,7 +19,7 @@ from ..serialization.pickling import arguments_of_copy, remember_copy
 from .definitions.callables import define, unwrap_partial
 from .definitions.options import check_names, check_types, tags_of
 from .definitions.task_definition import TaskDefinition, remember_definition
-from .flow_base import unchecked_copy
+from .flow_base import stored_state, unchecked_copy
 from .lifecycle.executor_hook import ExecutorChoice
 from .lifecycle.flow_definition import FlowDefinition
 from .lifecycle.task_drivers import caller_of
@@ -98,7 +98,7 @@ def flow(
         target: A sync or async function, method, partial or callable object.
         flow_name: The name in records; None takes the function's.
         flow_id: The id of the first execution of each flow made; None makes a new one for each.
-        flow_config: What its flows capture, keep and print; None takes the defaults.
+        flow_config: What its flows capture, keep and print; None takes the default of the process when a flow is made.
         validate: Whether arguments are checked and coerced by Pydantic.
         tags: Words to find its runs by; a text is one tag.
         run_name: The name of each run in records: a template over the parameters, such as "ingest {day}", or a function that
@@ -130,12 +130,15 @@ def flow(
             "tags": tags_of(tags),
             **({} if flow_config is None else {"flow_config": flow_config}),
             **({} if flow_id is None else {"flow_id": flow_id}),
+            **({} if flow_config is None else {"flow_config": flow_config}),
         }
 
         checked: Flow[Any] = Flow(**fields)  # raises for invalid fields here, so that no call has to check them
 
         def make_flow(*args: Any, **kwargs: Any) -> Flow[Any]:
-            return unchecked_copy(checked).setup_planned(planned, args, kwargs)
+            made = unchecked_copy(checked).setup_planned(planned, args, kwargs)
+            stored_state(made).expected = True
+            return made
 
         return _remembered(_looks_like(function, make_flow, planned.name), flow, function, options)
 

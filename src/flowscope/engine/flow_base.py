@@ -18,7 +18,8 @@ from ..model.status import RunStatus
 from ..serialization.fast_construct import assembled_from
 from ..serialization.redaction import run_redactor
 from .capture.streams import write_console
-from .lifecycle.flow_state import FlowState, new_flow_id
+from .lifecycle.flow_state import FlowState, ensure_live_run, new_flow_id
+from .run.cancellation import cancel_run
 from .run.record_builder import (
     durations_of,
     flow_run_of,
@@ -30,7 +31,7 @@ from .run.record_builder import (
 from .run.record_json import flow_run_json_of
 from .run.secret_free_records import entries_without_known_secrets
 
-__all__ = ["FlowInspection", "R", "state_of"]
+__all__ = ["FlowInspection", "R", "state_of", "stored_state"]
 
 R = TypeVar("R", default=Any)
 """The type that a flow's function returns. A subclass uses the very same one: with another, Pydantic would build this model."""
@@ -48,14 +49,15 @@ class _Stateful(BaseModel):
     @property
     def _live(self) -> FlowState:
         try:
-            return _stored_state(self)
+            return stored_state(self)
         except AttributeError:
             state = FlowState(_inputs_of(type(self)))
             _store_state(self, state)
             return state
 
 
-_stored_state: Callable[[_Stateful], FlowState] = vars(_Stateful)["_state"].__get__
+stored_state: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_state"].__get__
+"""The state of a flow that has one already: faster than `state_of`."""
 _store_state: Callable[[_Stateful, FlowState], None] = vars(_Stateful)["_state"].__set__
 
 state_of: Final[Callable[[_Stateful], FlowState]] = vars(_Stateful)["_live"].fget
@@ -77,16 +79,6 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     def _one_tag(cls, tags: object) -> object:
         return (tags,) if isinstance(tags, str) else tags
 
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __dir__(self) -> Iterable[str]:
-        """The attributes, without the methods that Pydantic keeps for its first version."""
-        return [name for name in super().__dir__() if name not in _DEPRECATED]
-
     def __copy__(self) -> Self:
         """A flow with the same fields that has not been set up; its id is its own, unless one was given."""
         return self._with_own_id(super().__copy__())
@@ -94,6 +86,15 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         """Like `copy.copy`, with copies of the fields' values."""
         return self._with_own_id(super().__deepcopy__(memo))
+
+    def __dir__(self) -> Iterable[str]:
+        """The attributes, but for the deprecated methods of Pydantic."""
+        own = type(self)
+        return [
+            name
+            for name in super().__dir__()
+            if name not in _DEPRECATED or inspect.getattr_static(own, name, None) is not vars(BaseModel).get(name)
+        ]
 
     def __repr_args__(self) -> Iterable[tuple[str, object]]:
         """The name, id and status; inputs may be long, or secret."""
@@ -126,6 +127,14 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         if not self.flow_name:
             own = type(self).__name__.partition("[")[0]
             vars(self)["flow_name"] = name if own == "Flow" else own
+
+    @property
+    def flow_data(self) -> dict[str, Any]:
+        """The dictionary that the flow and its tasks share; injected as `flow_data`.
+
+        A further execution starts with the data from before the first one; the values are the same objects.
+        """
+        return self._live.data
 
     @property
     def return_value(self) -> R:
@@ -210,6 +219,23 @@ class FlowInspection(_Stateful, Recordable, Generic[R]):
         run = self._live.run
         return self.flow_run.model_dump_json().encode() if run is None else flow_run_json_of(run)
 
+    def cancel(self, reason: str = "") -> bool:
+        """Ask the running flow to end; from any thread, also from a signal handler.
+
+        The code of the flow gets a `CancelledError`: an async flow where it awaits or calls a task, a sync flow at its next
+        task, wait or message of its own (`log_info` and its kin), and each of them before its end. Submitted calls and nested
+        flows are cancelled with it. Its caller gets a `FlowCancelledError`, its record is `cancelled`. A flow that catches
+        the `CancelledError` goes on, and a second call changes nothing.
+
+        Args:
+            reason: A text for the error and the record.
+
+        Returns:
+            Whether it is not too late; False, and nothing, for a flow that has not started or has ended.
+        """
+        run = ensure_live_run(self._live)
+        return run is not None and cancel_run(run, str(reason))
+
     def log_messages(self) -> list[str]:
         """The log as lines: `HH:MM:SS.mmm | INFO     | text`, in local time."""
         run = self._live.run
@@ -274,7 +300,7 @@ F = TypeVar("F", bound=FlowInspection[Any])
 
 
 def unchecked_copy(flow: F) -> F:
-    """A flow with the same fields, which are not checked again; its id is its own, unless one was given."""
+    """A flow with the same fields, which are not checked again; its id and its config are its own, unless they were given."""
     given = flow.__pydantic_fields_set__
     fields = dict(flow.__dict__)
     if "flow_id" not in given:

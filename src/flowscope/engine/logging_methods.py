@@ -5,6 +5,7 @@ import sys
 
 from ..model.records import Artifact, Result
 from .ports import LogDetails
+from .run.cancellation import interrupt
 from .run.record_builder import artifact_of, result_of
 from .run.run import Run
 from .scope.context import current, no_active_flow
@@ -33,10 +34,12 @@ class LoggingMethods:
         run = self._live_run()
         if run is None:
             _log.log(level, "%s", message, extra=_extra(fields), stacklevel=3)
-        elif level >= run.log.threshold:
+            return
+        if level >= run.log.threshold:
             caller = sys._getframe(2)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # the documented way to the caller
             details = LogDetails(fields, caller.f_code.co_filename, caller.f_lineno, None)
             run.log.add_entry(level, str(message), current.get(), details=details)
+        interrupt(run)
 
     def log_debug(self, message: str, /, **fields: object) -> None:
         """Log at DEBUG. Where the flow is not running, the message goes to the standard logger "flowscope".

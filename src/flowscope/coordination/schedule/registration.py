@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from ...engine.flow_base import state_of
 from ...engine.live import Flow
 from ...engine.policies.retry import RetryPolicy
 from ...errors import CoordinationError
@@ -40,6 +41,7 @@ def register(flow: Flow[Any], flow_type: FlowType, timeout: float | None, retrie
         raise CoordinationError(what, f"cannot have the timeout {timeout!r}. Give seconds, or None for no limit.")
     if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
         raise CoordinationError(what, f"cannot have {retries!r} retries. Give the number of extra attempts, 0 or more.")
+    state_of(flow).expected = False  # the coordinator decides whether it runs
     limit = None if timeout is None or math.isinf(timeout) else float(timeout)
     return Registration(flow.flow_id, flow, FlowType(flow_type), limit, RetryPolicy(retries))
 

@@ -12,6 +12,7 @@ from ...concurrency.process_locks import LOCKS
 from ...errors import AlreadyRunningError
 from ...model.status import RunStatus
 from ..capture.streams import begin_capture_of_block, end_capture
+from ..run.cancellation import LoopPlace, join_outer_run
 from ..run.run import Run
 from ..scope.context import NOTHING, BlockHandle, Handle, LiveFlow, Scope, current, enter, leave
 from .flow_lifecycle import (
@@ -37,6 +38,7 @@ class Block:
         "_flow",
         "_hooked",
         "_loop",
+        "_place",
         "_proxies",
         "_state",
         "_surrounding_loop",
@@ -53,6 +55,7 @@ class Block:
         self._loop = loop
         """The event loop of an `async with` block."""
         self._surrounding_loop = running_loop()
+        self._place: LoopPlace | None = None if self._surrounding_loop is None else LoopPlace()
         self.started: int = tick()
         """The tick of its entry."""
         self._hooked: Mapping[str, Any] = NOTHING
@@ -80,6 +83,7 @@ class Block:
             else:
                 self.root.handle = state.pending_block = BlockHandle(flow.flow_name, anchor(), find_flow, self._open)
                 self._proxies = begin_capture_of_block()
+        state.expected = False
         self.token = enter(self.root)
 
     def ask_for_dependencies(self) -> None:
@@ -95,12 +99,16 @@ class Block:
         flow._name("Flow")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a part of the same object
         outer = None if self.token.old_value is Token.MISSING else self.token.old_value
         parent = parent_at(outer)
+        outer_run: Run | None = None if outer is None else outer.handle.run
         with LOCKS.starting:
             self.run = run = new_run(flow, state, parent, handle if isinstance(handle, BlockHandle) else None)
             state.pending_block = None
+        join_outer_run(run, outer_run, None if outer_run is None else outer_run.cancellation)
         end_capture(self._proxies)
         run.root = self.root
-        run.loop, run.surrounding_loop = self._loop, self._surrounding_loop
+        run.loop, run.surrounding_loop, run.place = self._loop, self._surrounding_loop, self._place
+        if run.cancellation is not None:
+            run.cancellation.deliver_in_loop()
         run.started = self.started
         self._provide(run)
         try:
@@ -127,14 +135,16 @@ class Block:
         """Its run, unless that has ended."""
         return None if self.run is None or self.run.ended else self.run
 
-    def leave(self, outcome: BaseException | None) -> None:
-        """Leave the scope of the block, and end the run with the error of the block or of its children."""
+    def leave(self, outcome: BaseException | None) -> BaseException | None:
+        """Leave the scope of the block, and end the run with the error of the block or of its children; return its error."""
         self._surroundings.close()
         leave(self.token, self.root)
         run = self.live_run
-        if run is not None:
-            conclude(run, None, outcome)
-            end(self._state, run)
+        if run is None:
+            return outcome
+        conclude(run, None, outcome)
+        end(self._state, run)
+        return None if run.failure is None else run.failure.error
 
 
 def enter_block(flow: LiveFlow, state: FlowState, loop: object) -> None:
@@ -170,7 +180,7 @@ def _exit(block: Block, error: BaseException | None) -> Steps[BaseException | No
     ending = block.ensure_run(error)
     if block.live_run is not None:
         ending = yield from end_children_and_providers(block.live_run, ending)
-    block.leave(ending)
+    ending = block.leave(ending)
     if block.run is not None:
         yield from settle(block.run)
     return ending

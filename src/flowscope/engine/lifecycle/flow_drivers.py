@@ -25,6 +25,7 @@ from .flow_lifecycle import (
     settle,
 )
 from .flow_state import FlowState
+from .flow_warnings import warn_blocked_loop
 from .steps import perform, perform_async, waiting_step
 
 __all__ = ["close_flow", "execute", "execute_async", "open_flow"]
@@ -33,6 +34,7 @@ __all__ = ["close_flow", "execute", "execute_async", "open_flow"]
 def execute(flow: LiveFlow, state: FlowState, bound: BoundTarget, run_params: Mapping[str, Any] | None) -> None:
     """Run a flow to its end: an async one in a new event loop."""
     if bound.target.is_async:
+        warn_blocked_loop(flow.flow_name)
         run_in_new_loop(lambda: execute_async(flow, state, bound, run_params))
         return
     ending = perform(execution(flow, state, run_params, partial(_FunctionCall, bound)))
@@ -67,6 +69,7 @@ class _FunctionCall:
         if value is None or not _is_coroutine(self._bound, own_kind(value)):
             return value
         try:
+            warn_blocked_loop(run.handle.flow_name)
             outcome = run_in_new_loop(partial(_await_and_close, run, value))
         except BaseException:
             value.close()  # there is no event loop for it
@@ -78,7 +81,7 @@ class _FunctionCall:
         bound, run = self._bound, self._run
         run.surrounding_loop = running_loop()
         if bound.target.is_async:
-            run.loop = run.surrounding_loop
+            run.enter_loop(run.surrounding_loop)
             if run.activation is None:
                 coroutine: Coroutine[Any, Any, Any] = bound.start(run.handle)
                 return coroutine
@@ -87,7 +90,7 @@ class _FunctionCall:
             value = bound.start(run.handle)
         if value is None or not _is_coroutine(bound, own_kind(value)):
             return _value(value)
-        run.loop = run.surrounding_loop
+        run.enter_loop(run.surrounding_loop)
         started: Coroutine[Any, Any, Any] = value
         return started if run.activation is None else _activated(run.activation, lambda: started)
 
@@ -105,7 +108,7 @@ def _is_coroutine(bound: BoundTarget, kind: Kind) -> bool:
 
 async def _await_and_close(run: Run, coroutine: Coroutine[Any, Any, Any]) -> Outcome:
     """Await the coroutine of a sync function, and close its providers in this event loop."""
-    run.loop = run.surrounding_loop = running_loop()
+    run.enter_loop(running_loop())
     return await perform_async(outcome_of(run, waiting_step(partial(_awaited, coroutine))))
 
 

@@ -21,6 +21,7 @@ from ..capture.streams import begin_capture, end_capture, write_console
 from ..definitions.options import tags_of
 from ..events.dispatcher import EventDispatcher
 from ..ports import RunStart
+from ..run.cancellation import interrupt, join_outer_run
 from ..run.child_tasks import ChildTasks
 from ..run.run import Run, recorded_run
 from ..scope.call import order_at
@@ -78,7 +79,12 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
     if state.pending_block is not None:
         ensure_live_run(state)
     outer = current.get()
-    parent = NO_PARENT if outer is None else parent_at(outer)
+    parent, outer_run, cancellation = NO_PARENT, None, None
+    if outer is not None:
+        parent = parent_at(outer)
+        outer_run = outer.handle.run
+        interrupt(outer_run)
+        cancellation = outer_run and outer_run.cancellation
     has_begun = False
     try:
         with LOCKS.starting:
@@ -89,6 +95,8 @@ def begin(flow: LiveFlow, state: FlowState, run_params: Mapping[str, Any] | None
             if run is None or run.ended:
                 run = new_run(flow, state, parent)
                 run.handle.run = run
+        if outer_run is not None:
+            join_outer_run(run, outer_run, cancellation)
         run.run_params = params
         if run.config.record_inputs:
             run.params = state.params_of(flow, run.handle.provided)
@@ -173,6 +181,10 @@ def notify_started(run: Run) -> None:
 
 def conclude(run: Run, value: object, error: BaseException | None) -> BaseException | None:
     """Decide the outcome of a run; return the error that the caller of the flow gets."""
+    with LOCKS.making:  # a cancellation comes before, or too late
+        run.is_decided = True
+    if run.cancellation is not None:
+        error = run.cancellation.outcome(error)
     if error is None:
         _complete(run, value)
         return None
@@ -221,7 +233,8 @@ def _fail(run: Run, error: BaseException) -> None:
     run.failure = failure = Failure(error, redactor=run.redactor)
     if run.flow is not None:
         remember_failed_run(error, run.flow)
-    run.status = RunStatus.FAILED if isinstance(error, Exception) else RunStatus.CANCELLED
+    is_cancelled = run.cancellation is not None and error is run.cancellation.error
+    run.status = RunStatus.FAILED if isinstance(error, Exception) and not is_cancelled else RunStatus.CANCELLED
     run.log.add_failure(f"flow {run.handle.flow_name!r}", run.status, failure, None)
 
 

@@ -9,6 +9,7 @@ from ..events.bus import Listener
 from ..run.run import Run
 from ..scope.context import NOTHING, BlockHandle
 from .flow_definition import BoundTarget
+from .flow_warnings import warn_not_executed
 
 __all__ = ["ID_PREFIX", "FlowState", "ensure_live_run", "new_flow_id"]
 
@@ -29,6 +30,7 @@ class FlowState:
         "bound",
         "data",
         "executing",
+        "expected",
         "field_names",
         "listeners",
         "pending_block",
@@ -46,6 +48,8 @@ class FlowState:
         """The present or the latest run."""
         self.executing: bool = False
         """Whether its function is being called."""
+        self.expected = False
+        """Whether its execution is expected: a flow function has made it, and no code has executed it or taken it over."""
         self.blocks: list[Any] = []
         """Its entered `with` blocks: the innermost one last."""
         self.pending_block: BlockHandle | None = None
@@ -55,6 +59,10 @@ class FlowState:
         """The data as the user set it before the first run; None until then."""
         self.provided: Mapping[str, Any] = NOTHING
         self.listeners: list[Listener] = []
+
+    def __del__(self) -> None:
+        if self.expected and self.run is None:
+            warn_not_executed(self.bound)
 
     @property
     def live_run(self) -> Run | None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
-from ..._clock import sleep
 from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.task_definition import TaskDefinition
 from ..injection.provider_stack import value_unless
@@ -23,6 +22,7 @@ from ..policies.policy import (
     Wait,
     WaitFor,
 )
+from ..run.cancellation import pause
 from ..scope.call import Call
 from .steps import Step, Steps, TwoWayStep, blocking_step, perform, perform_async, waiting_step
 from .task_lifecycle import revise
@@ -86,7 +86,7 @@ def _admission(policy: CallPolicy, call: Call) -> Steps[Return | Raise | None]:
 def _waiting(policy: CallPolicy, decision: BeforeAttempt) -> Step:
     match decision:
         case Wait(seconds):
-            return TwoWayStep(partial(sleep, seconds), partial(sleep_async, seconds))
+            return TwoWayStep(partial(pause, seconds), partial(sleep_async, seconds))
         case WaitFor(latch):
             return TwoWayStep(latch.wait_blocking, latch.wait)
         case Lookup(key):

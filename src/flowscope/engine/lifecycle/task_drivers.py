@@ -6,13 +6,14 @@ from contextvars import Token
 from functools import partial
 from typing import Any
 
-from ..._clock import seconds, sleep, tick, ticks_after
+from ..._clock import seconds, tick, ticks_after
 from ...concurrency.event_loops import ThreadTimeout, deadline_in, run_in_thread
 from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.callables import Kind
 from ..definitions.deferred import ASYNC_GENERATOR, COROUTINE, GENERATOR, own_kind
 from ..definitions.task_definition import TaskDefinition
 from ..injection.provider_stack import ProviderStack
+from ..run.cancellation import interrupt, pause, wakers_of
 from ..run.run import Run, provider_stack_at, surroundings
 from ..scope.call import Call
 from ..scope.context import Scope, current, enter, leave
@@ -84,7 +85,7 @@ def sync_caller(
     begin: Callable[[TaskDefinition, tuple[Any, ...], dict[str, Any]], Call] = begin,
     complete: Callable[[Call, object], None] = complete,
     failed: Callable[[Call, BaseException], AttemptDecision] = failed,
-    sleep: Callable[[float], object] = sleep,
+    sleep: Callable[[float], object] = pause,
     attempt: Attempt | None = None,
     continue_call: ContinueCall = continue_call,
 ) -> Callable[..., Any]:
@@ -261,12 +262,14 @@ def _in_time(call: Call, timeout: float, /, *args: Any, **kwargs: Any) -> Any:
     function = partial(_surrounded, call, *args, **kwargs)
     started = tick()
     call.deadline = ticks_after(timeout, started)
+    run: Run | None = call.handle.run
+    name = f"flowscope-{call.definition.name}-{call.order}"
     try:
-        value = run_in_thread(function, timeout, name=f"flowscope-{call.definition.name}-{call.order}")
+        value = run_in_thread(function, timeout, name=name, wakers=wakers_of(run))
     except ThreadTimeout as late:
-        run: Run | None = call.handle.run
         if run is not None and run.calls.keeps_calls:
             run.abandoned_threads[call.order] = late.thread
+        interrupt(call.handle.run)
         raise timed_out(call, timeout) from None
     if own_kind(value) is Kind.ASYNC:
         return _await_in_time(call, timeout, value, timeout - seconds(started, tick()))

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 from ..._clock import seconds, tick, ticks_after
+from ...concurrency.event_loops import is_cancelled_error
 from ...errors import AlreadyRunningError, DefinitionError, TaskTimeoutError
 from ...model.records import Progress
 from ...model.status import RunStatus
@@ -18,6 +19,7 @@ from ..definitions.options import is_number
 from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events
 from ..ports import FailedAttempt
+from ..run.cancellation import interrupt
 from ..run.run import Run
 from ..scope.call import Call, attempt_start, inputs_of
 from ..scope.context import Scope, current, enter, no_active_flow
@@ -173,6 +175,8 @@ def failed(call: Call, error: BaseException) -> AttemptDecision:
     raises = definition.raise_on_error or not isinstance(error, Exception)
     if run is None:
         return RAISE if raises else TOLERATE
+    if run.cancellation is not None and is_cancelled_error(error):
+        run.cancellation.note_interruption()
     call.status = _status_after(call, error)
     if raises and run.flow is not None:
         handle = run.handle
@@ -227,6 +231,7 @@ def report_progress(call: Call, done: object, total: object, message: object) ->
         raise TypeError(f"progress() got {safe_repr(done)} of {safe_repr(total)}, wanted numbers")
     whole = None if total is None else _float(total)
     keep_progress(call, Progress(done=_float(done), total=whole, message=run.redactor.mask(clean_text(str(message)))))
+    interrupt(run)
 
 
 def keep_progress(call: Call, progress: Progress) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from itertools import count
 from typing import Any, Final
@@ -26,6 +26,7 @@ from ..ports import FailedAttempt, RunSink, RunStart, TaskCounts, sink_factories
 from ..scope.call import Call
 from ..scope.context import NOTHING, Handle, LiveFlow, Scope
 from .call_store import CallStore, CountedCalls, KeptCalls
+from .cancellation import Cancellation, LoopPlace, Wakers
 from .child_tasks import ChildTasks
 from .event_sink import EventSink
 from .log import LogMemory, PartialLines, RunLog
@@ -62,6 +63,7 @@ class Run:
         "abandoned_threads",
         "activation",
         "calls",
+        "cancellation",
         "children",
         "config",
         "description",
@@ -71,18 +73,21 @@ class Run:
         "failures",
         "flow",
         "handle",
+        "is_decided",
         "is_observed",
         "keeps_failures",
         "keeps_inputs",
         "keeps_values",
         "log",
         "loop",
+        "nested",
         "noted_calls",
         "orders",
         "params",
         "parent_flow_id",
         "parent_task_id",
         "partial_lines",
+        "place",
         "placements",
         "proxies",
         "redactor",
@@ -91,6 +96,7 @@ class Run:
         "run_name",
         "run_params",
         "shared",
+        "siblings",
         "sinks",
         "start_is_notified",
         "started",
@@ -98,6 +104,7 @@ class Run:
         "surrounding_loop",
         "tags",
         "value",
+        "wakers",
     )
 
     tags: tuple[str, ...]
@@ -142,8 +149,20 @@ class Run:
         """The event loop in which its function runs, if that is async."""
         self.surrounding_loop: object = None
         """The event loop around a sync `with` block, or in which a function that is not async is awaited."""
+        self.place: LoopPlace | None = None
+        """The asyncio task in which its code is awaited."""
+        self.cancellation: Cancellation | None = None
+        """Its cancellation, once that was asked for."""
+        self.is_decided = False
+        """Whether its outcome is decided: it is too late for a cancellation."""
+        self.nested: set[Any] | None = None
+        """The nested runs that have not ended; None before the first."""
+        self.siblings: set[Any] | None = None
+        """The nested runs of the run around it, which it is one of."""
+        self.wakers: Wakers | None = None
+        """The callbacks that end the waits of its threads; None before the first."""
         self.calls: CallStore = calls
-        self.orders: count[int] = count(1)
+        self.orders: Iterator[int] = count(1)
         """The execution orders of the tasks to come."""
         self.keeps_values: bool = config.add_task_to_self and config.record_return_values
         self.keeps_inputs: bool = config.add_task_to_self and config.record_inputs
@@ -271,6 +290,19 @@ class Run:
         self.log.close()
         self.flow = None
         self.shared = None
+        self.place = self.wakers = None
+        if self.siblings is not None:
+            self.siblings.discard(self)
+            self.siblings = None
+        if self.cancellation is not None:
+            self.orders, self.cancellation = self.cancellation.release(), None
+
+    def enter_loop(self, loop: object) -> None:
+        """Note that its code is awaited in the asyncio task that is running in this event loop."""
+        self.loop = self.surrounding_loop = loop
+        self.place = LoopPlace()
+        if self.cancellation is not None:
+            self.cancellation.deliver_in_loop()
 
     def _frozen(self, call: Call) -> Call:
         frozen = copy.copy(call)

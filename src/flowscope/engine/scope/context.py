@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from ...concurrency.fork import call_in_forked_children
 from ...errors import NoActiveFlowError
 from ...model.config import FlowConfig
+from ...model.records import FlowRun
 from ...serialization.json_leaves import clean_text
 
 __all__ = [
@@ -47,6 +48,11 @@ class LiveFlow(Protocol):
     @property
     def flow_error(self) -> BaseException | None:
         """The error of its latest run."""
+        ...
+
+    @property
+    def flow_run(self) -> FlowRun[Any]:
+        """The record of its latest run."""
         ...
 
     @property

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 from ...concurrency.blocking import blocking_section
 from ...concurrency.event_loops import cancelled_error_type, is_cancelled_error, running_loop
 from ...concurrency.latch import new_waiter, waker
+from ...engine.run.cancellation import note_interruption
 from ...model.status import RunStatus
 from .submission import TaskSubmission
 
@@ -89,6 +90,7 @@ class TaskFuture(Generic[T_co]):
         self._submission.read()
         error = self._submission.error_as_raised()
         if error is not None and is_cancelled_error(error):
+            note_interruption(self._submission.call.handle.run)
             raise cancelled_error_type()
         return error
 

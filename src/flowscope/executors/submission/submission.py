@@ -90,6 +90,8 @@ class TaskSubmission(SubmittedCall):
         run.placements[self.call.order] = name
         self._children: ChildTasks = run.ensure_children()
         self._children.add(self)
+        if run.cancellation is not None and run.cancellation.includes(self.order):  # it came just now
+            self.cancel()
 
     @property
     def cancelled(self) -> bool:

@@ -31,7 +31,7 @@ class SecretNames:
     __slots__ = ("_harmless", "_known", "_wanted", "given")
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.given = tuple(names)
+        self.given: tuple[str, ...] = tuple(names)
         self._wanted = frozenset("".join(map(str.lower, _WORDS.findall(name))) or name.lower() for name in self.given)
         self._known: dict[str, _Place] = {}
         self._harmless: set[object] = set()

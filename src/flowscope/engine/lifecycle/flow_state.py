@@ -48,7 +48,7 @@ class FlowState:
         """The present or the latest run."""
         self.executing: bool = False
         """Whether its function is being called."""
-        self.expected = False
+        self.expected: bool = False
         """Whether its execution is expected: a flow function has made it, and no code has executed it or taken it over."""
         self.blocks: list[Any] = []
         """Its entered `with` blocks: the innermost one last."""

@@ -44,8 +44,13 @@ def _code_of(function: Any) -> CodeType | None:
         if isinstance(code, CodeType):
             return code
         inner = getattr(function, "func", None) or getattr(function, "__func__", None)
-        function = inner or getattr(function, "__wrapped__", None) or vars(type(function)).get("__call__")
+        function = inner or getattr(function, "__wrapped__", None) or _own_call(function)
     return None
+
+
+def _own_call(function: Any) -> Any:
+    kind: Any = type(function)
+    return vars(kind).get("__call__")
 
 
 _DEPTH: Final = 8
@@ -56,7 +61,7 @@ def warn_blocked_loop(flow_name: str) -> None:
     """Warn if an event loop is running in this thread, at the line of the user's code."""
     if running_loop() is None:
         return
-    frame, depth = sys._getframe(1), 2  # noqa: SLF001 - documented, for this
+    frame, depth = sys._getframe(1), 2  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] # documented, for this
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _LIBRARY:
         frame, depth = frame.f_back, depth + 1
     text = (

@@ -1,5 +1,6 @@
 """The warnings about flows that are not executed, or executed where that blocks an event loop."""
 
+import inspect
 import sys
 import warnings
 from pathlib import PurePath
@@ -49,8 +50,7 @@ def _code_of(function: Any) -> CodeType | None:
 
 
 def _own_call(function: Any) -> Any:
-    kind: Any = type(function)
-    return vars(kind).get("__call__")
+    return inspect.getattr_static(function, "__call__", None)
 
 
 _DEPTH: Final = 8

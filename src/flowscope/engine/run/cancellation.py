@@ -110,7 +110,7 @@ class Cancellation:
             """The threads whose code has been interrupted."""
         else:
             self.error = None
-            self.message = outer.message
+            self.message: str = outer.message
             self.threads = outer.threads
         self._cancels = 0
         """The number of cancellations that the asyncio task has had from here."""

@@ -153,7 +153,7 @@ class Run:
         """The asyncio task in which its code is awaited."""
         self.cancellation: Cancellation | None = None
         """Its cancellation, once that was asked for."""
-        self.is_decided = False
+        self.is_decided: bool = False
         """Whether its outcome is decided: it is too late for a cancellation."""
         self.nested: set[Any] | None = None
         """The nested runs that have not ended; None before the first."""

@@ -105,12 +105,12 @@ class Cancellation:
         if outer is None:
             self.error: FlowCancelledError | None = FlowCancelledError(handle.flow_id, reason)
             self.error.refer_to(handle.find_flow)
-            self.message = f"flow {handle.flow_name!r} was cancelled{reason and ': '}{reason}"
+            self.message: str = f"flow {handle.flow_name!r} was cancelled{reason and ': '}{reason}"
             self.threads: set[int] = set()
             """The threads whose code has been interrupted."""
         else:
             self.error = None
-            self.message: str = outer.message
+            self.message = outer.message
             self.threads = outer.threads
         self._cancels = 0
         """The number of cancellations that the asyncio task has had from here."""

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from ..engine.events.bus import flow_events
+from ..engine.flow_base import state_of
 from ..engine.live import Flow
 from ..model.events import EventType
 from ..model.status import RunStatus
@@ -97,7 +98,9 @@ def run(
 def _find_flow(target: str, params: Iterable[str], interrupts: Interrupts) -> Flow[Any]:
     """The flow that is to be run; an error that a signal has caused, or an import that ignores one, is an interrupt."""
     try:
-        return set_up(find_target(target), read_params(params))
+        flow = set_up(find_target(target), read_params(params))
+        state_of(flow).expected = False  # a signal may keep it from being executed
+        return flow
     finally:
         interrupts.check()
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs fork")]
 
 SECONDS: Final = 40.0
 """Below the minute after which idle workers go by themselves."""

@@ -26,7 +26,7 @@ from support.executors import process_failures as trouble
 from support.executors.gate import Gate, Visitor
 from support.executors.process_tasks import echo, leaf, pid, print_lines
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")]
 
 
 @pytest.mark.parametrize(

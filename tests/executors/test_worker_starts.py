@@ -11,7 +11,10 @@ import pytest
 
 from flowscope import DefinitionError, ProcessExecutor
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork servers and limits on descriptors")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs fork servers and limits on descriptors"),
+]
 
 METHODS: Final = pytest.mark.parametrize("method", ["forkserver", "spawn"])
 

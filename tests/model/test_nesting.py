@@ -99,7 +99,7 @@ def test_a_hundred_levels_are_kept(kinds: list[Callable[[Any], Any]], levels: in
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids=NAMES)
-@pytest.mark.parametrize("levels", [LEVELS + 1, LEVELS + 2, 1_000, 100_000])
+@pytest.mark.parametrize("levels", [LEVELS + 1, LEVELS + 2, 1_000, pytest.param(100_000, marks=pytest.mark.slow)])
 def test_deeper_levels_are_cut(kinds: list[Callable[[Any], Any]], levels: int) -> None:
     """Beyond 100 levels a description stands in for the rest; what is above is kept, and nothing fails."""
     text = recorded([nested(levels, kinds), "beside"])

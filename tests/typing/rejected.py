@@ -144,7 +144,7 @@ def options_of_tasks() -> None:
     task(retries="2")  # rejected: call-overload, reportArgumentType
     task(retry=2)  # rejected: call-overload, reportCallIssue
     task(task_name=1)  # rejected: call-overload, reportArgumentType
-    task(retry_delay="1s")  # rejected: call-overload, reportArgumentType
+    task(retry_delay="1s")  # rejected: arg-type, reportArgumentType
     task(retry_on=int)  # rejected: arg-type, reportArgumentType
     task(retry_on=KeyboardInterrupt)  # rejected: arg-type, reportArgumentType
     task(retry_on=(ValueError, str))  # rejected: arg-type, reportArgumentType

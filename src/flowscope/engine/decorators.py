@@ -14,8 +14,8 @@ from typing_extensions import Unpack
 
 from ..errors import DefinitionError
 from ..model.config import FlowConfig
+from ..serialization.function_copies import arguments_of_copy, remember_copy
 from ..serialization.json_leaves import safe_repr
-from ..serialization.pickling import arguments_of_copy, remember_copy
 from .definitions.callables import define, unwrap_partial
 from .definitions.options import check_names, check_types, tags_of
 from .definitions.task_definition import TaskDefinition, remember_definition

@@ -5,20 +5,18 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 from ..errors import SerializationError
 from .exception_snapshot import summary_of
+from .function_copies import COPIES
 from .named_objects import object_behind, wrapped_layers
 
 __all__ = [
     "Unsent",
-    "arguments_of_copy",
     "first_refusal",
     "pack_items",
     "refusal",
-    "remember_copy",
     "to_pickle",
     "to_pickle_behind_decorators",
     "try_pickle",
@@ -33,26 +31,9 @@ class Unsent(NamedTuple):
     reason: str
 
 
-_copies: Final["WeakKeyDictionary[Callable[..., Any], tuple[Callable[..., Any], tuple[Any, ...]]]"] = (
-    WeakKeyDictionary()
-)
-"""How functions are made again that are copies of functions with names."""
-
-
-def remember_copy(function: Callable[..., Any], rebuild: Callable[..., Any], *arguments: Any) -> None:
-    """Let a function pickle as `rebuild(*arguments)`: no name leads to it."""
-    _copies[function] = rebuild, arguments
-
-
-def arguments_of_copy(function: Callable[..., Any]) -> tuple[Any, ...] | None:
-    """The arguments with which a copy is made again; None for another function."""
-    known = _copies.get(function)
-    return None if known is None else known[1]
-
-
 def to_pickle(value: object) -> bytes:
     """The value as a pickle; raises what pickle raises."""
-    if not _copies:
+    if not COPIES:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     buffer = io.BytesIO()
     _WithCopies(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
@@ -63,7 +44,7 @@ class _WithCopies(pickle.Pickler):
     """Writes copies of functions as their originals and what differs."""
 
     def reducer_override(self, obj: Any) -> Any:
-        known = _copies.get(obj) if isinstance(obj, FunctionType) else None
+        known = COPIES.get(obj) if isinstance(obj, FunctionType) else None
         return NotImplemented if known is None else known
 
 

@@ -1,6 +1,5 @@
 """The forms in which a text shows another: escaped, quoted, encoded."""
 
-import json
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Final
@@ -26,6 +25,8 @@ def forms_of(text: str) -> set[str]:
 
 
 def _escaped(text: str) -> Iterator[str]:
+    import json  # noqa: PLC0415 - a program without secrets does not need it
+
     shown = repr(text)[1:-1]
     yield shown
     yield shown.replace("\\'", "'").replace("'", "\\'")

@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 import pytest
 from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator, model_serializer
 
-from flowscope import Flow, FlowConfig, FlowEvent, FlowRun, current_flow, current_task, flow, flow_events, task
+from flowscope import Flow, FlowConfig, FlowEvent, FlowRun, current_flow, current_task, flow, flow_events, submit, task
 
 SECRET: Final = "hunter2-Swordfish"
 SHORT: Final = "abc4"
@@ -561,3 +561,32 @@ def test_a_flow_class_dumps_its_fields_masked() -> None:
     assert (made.model_copy().password, made.more["token"]) == (SECRET, "t")
     made.flow_config = FlowConfig(redact=())
     assert made.model_dump()["password"] == SECRET
+
+
+def test_all_of_a_secret_rest_is_masked_and_nothing_beside_it() -> None:
+    """`*passwords` are all secret; a keyword that follows `*values` says nothing of them."""
+
+    @task
+    def log_in(user: str, *passwords: str) -> None: ...
+
+    @task
+    def store(*values: str, password: str = "x") -> None: ...
+
+    @flow
+    def work() -> None:
+        log_in("ada", "alpha-secret-11", "beta-secret-22")
+        store("first", "second", password="gamma-secret-33")
+        submit(log_in, "bob", "delta-secret-44", "epsilon-secret-55").result()
+
+    made = work()
+    events: list[FlowEvent] = []
+    with made.add_listener(events.append):
+        made.execute()
+    mask = "*" * 10
+    assert [call.input_args for call in made.flow_run.tasks] == [
+        ["ada", mask, mask],
+        ["first", "second"],
+        ["bob", mask, mask],
+    ]
+    told = made.flow_run_json().decode() + "".join(event.model_dump_json() for event in events)
+    assert "-secret-" not in told

@@ -140,8 +140,12 @@ class Redactor(SecretSearch):
         return self.mask_named(next(filter(self.hides, aliases.get(name, ())), None), value)
 
     def mask_positional(self, names: tuple[str, ...], args: tuple[Any, ...]) -> list[Any]:
-        """Positional arguments, masked by the names of their parameters."""
-        named = (*names[: len(args)], *(None for _ in args[len(names) :]))
+        """Positional arguments, masked by the names of their parameters; one with an asterisk is that of all further ones."""
+        rest = None
+        if names and names[-1].startswith("*"):
+            *names_before, last = names
+            names, rest = tuple(names_before), last[1:]
+        named = (*names[: len(args)], *(rest for _ in args[len(names) :]))
         return [self.mask_named(name, value) for name, value in zip(named, args, strict=True)]
 
     def error_text(self, error: BaseException) -> str | None:

@@ -97,7 +97,8 @@ class TaskDefinition:
             self.plan.check_default = partial(self._validator.check_default, self.name)
         self.binds_self: bool = definition.binds_self
         names = tuple(parameter.name for parameter in definition.parameters)
-        self.positional_names: tuple[str, ...] = names[1:] if definition.binds_self else names
+        self.positional_names: tuple[str, ...] = _positional_names(definition)
+        """The names of its positional parameters without `self`; that of `*args`, with its asterisk, is the last."""
         self.raise_on_error: bool = raise_on_error
         self.retry: RetryPolicy = RetryPolicy(
             retries, _delay(retry_delay), retry_backoff, retry_jitter, _retried(retry_on)
@@ -198,6 +199,15 @@ class TaskDefinition:
             return args, kwargs
         bound = self._validator.bind(args, kwargs)
         return (bound.args, bound.kwargs) if self._validator.try_coerce(bound, self.name) else (args, kwargs)
+
+
+def _positional_names(definition: Definition) -> tuple[str, ...]:
+    names: list[str] = []
+    for parameter in definition.parameters[definition.binds_self :]:
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            return (*names, f"*{parameter.name}")
+        names.append(parameter.name)
+    return tuple(names)
 
 
 def _delay(delay: Any) -> RetryDelay:

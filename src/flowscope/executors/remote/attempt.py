@@ -107,7 +107,8 @@ def _function_of(definition: TaskDefinition) -> tuple[Callable[..., Any], Mappin
 def positional_names(call: Call) -> tuple[str, ...]:
     """The names of the positional parameters, `self` included."""
     definition: TaskDefinition = call.definition
-    return ("self", *definition.positional_names) if definition.binds_self else definition.positional_names
+    names = tuple(name.removeprefix("*") for name in definition.positional_names)
+    return ("self", *names) if definition.binds_self else names
 
 
 def _logging_levels() -> dict[str, int]:

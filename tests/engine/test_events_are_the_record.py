@@ -238,6 +238,10 @@ def test_events_that_are_no_run_are_refused() -> None:
         FlowRun.from_events(events)
     with pytest.raises(ValueError, match="wanted a flow_start"):
         FlowRun.from_events(events[1:])
+    (first, *rest) = [event for event in events if event.event_data.flow_id == events[0].event_data.flow_id]
+    for wrong in ([first, *rest[1:]], [first, *reversed(rest)], [first, first]):
+        with pytest.raises(ValueError, match="follows event 1. Give all events"):
+            FlowRun.from_events(wrong)
 
 
 def test_a_typed_record_comes_from_events() -> None:

@@ -77,6 +77,9 @@ def test_numbers_alone_are_progress() -> None:
             current_task().progress("half")  # type: ignore[arg-type]
         with pytest.raises(TypeError, match="wanted numbers"):
             current_task().progress(True, 2)
+        for number in (float("nan"), float("inf")):
+            with pytest.raises(ValueError, match="wanted finite numbers"):
+                current_task().progress(1, number)
         current_task().progress(np.float32(0.5), np.int64(1))  # type: ignore[arg-type]
 
     @flow

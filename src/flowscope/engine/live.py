@@ -380,6 +380,7 @@ class Task(LoggingMethods, Call):
         Raises:
             NoActiveFlowError: The task is not running.
             TypeError: `done` or `total` is no number.
+            ValueError: One of them is not finite.
         """
         report_progress(self, done, total, message)
 

@@ -18,7 +18,8 @@ def folded(events: Iterable[FlowEvent]) -> Document:
     """The JSON document of the record that the events tell.
 
     Raises:
-        ValueError: There are no events, the first one is no `flow_start`, or they belong to several runs.
+        ValueError: There are no events, the first one is no `flow_start`, one is missing between others, or they belong to
+            several runs.
     """
     fold: _Fold | None = None
     for event in events:
@@ -46,12 +47,19 @@ class _Fold:
         self._counts = {"tasks": 0, "logs": 0, "events": 0}
         """The numbers of ended tasks, log entries and events."""
         self._now = first.timestamp
+        self._sequence = first.sequence - 1
+        """The number of the latest event."""
 
     def add(self, event: FlowEvent) -> None:
         """Apply an event."""
         data = event.event_data
         if data.flow_run_id != self._id:
             raise ValueError(f"there are events of flows {self._id!r} and {data.flow_run_id!r}. Give those of one run.")
+        if event.sequence != self._sequence + 1:
+            raise ValueError(
+                f"event {event.sequence} follows event {self._sequence}. Give all events of the run, in their order."
+            )
+        self._sequence = event.sequence
         self._now = max(self._now, event.timestamp)
         self._counts["events"] += 1
         apply = _APPLY.get(event.event_type)

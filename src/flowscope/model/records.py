@@ -318,7 +318,8 @@ class FlowRun(BaseModel, Generic[R], frozen=True):
                 `sequence`; as listeners receive them, or as read from JSON.
 
         Raises:
-            ValueError: There are no events, the first one is no `flow_start`, or they belong to several runs.
+            ValueError: There are no events, the first one is no `flow_start`, one is missing between others, or they belong to
+                several runs.
         """
         return cls.model_validate_json(to_json(folded(events)))
 

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from .introspection import INTERRUPTIONS, class_of, has_base
-from .shown_parts import ATOMS, attributes_shown, causes_of, parts_shown
+from .shown_parts import attributes_shown, causes_of, objects_in, parts_shown
 
 __all__ = ["masked_error_text", "masked_inner_errors"]
 
@@ -62,18 +62,9 @@ def masked_inner_errors(text: str, value: Any, masks: _Masks) -> str:
 
 
 def _validation_errors_in(value: Any) -> Iterator[ValidationError]:
-    seen: set[int] = set()
-    waiting = [value]
-    while waiting:
-        found = waiting.pop()
-        kind = class_of(found)
-        if id(kind) in ATOMS or id(found) in seen:
-            continue
-        seen.add(id(found))
-        if has_base(kind, BaseException):
+    for found in objects_in(value, lambda part: parts_shown(part) or attributes_shown(part)):
+        if has_base(class_of(found), BaseException):
             yield from (link for link in causes_of(found) if has_base(class_of(link), ValidationError))
-        parts = parts_shown(found) or attributes_shown(found)
-        waiting.extend(item for _, item in (parts.items if parts is not None else ()))
 
 
 def _masked_validation_text(error: ValidationError, masks: _Masks) -> str | None:

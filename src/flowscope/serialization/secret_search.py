@@ -10,7 +10,7 @@ from pydantic import SecretBytes, SecretStr
 from .introspection import Form, Parts, class_of, has_base
 from .json_leaves import is_url, json_key
 from .secret_names import SecretNames
-from .shown_parts import ATOMS, attributes_shown, is_secret, other_names, parts_shown
+from .shown_parts import ATOMS, attributes_shown, is_secret, objects_in, other_names, parts_shown
 
 __all__ = ["PLAIN", "SECRETS", "SecretSearch"]
 
@@ -106,18 +106,7 @@ class SecretSearch:
 
     def _objects(self, value: Any) -> Iterator[Any]:
         """The models, dataclasses and other objects in a value."""
-        seen: set[int] = set()
-        waiting = [value]
-        while waiting:
-            found = waiting.pop()
-            kind = class_of(found)
-            if id(kind) in ATOMS or id(found) in seen:
-                continue
-            seen.add(id(found))
-            if id(kind) not in _CONTAINERS:
-                yield found
-            parts = parts_shown(found)
-            waiting.extend(item for _, item in (parts.items if parts is not None else ()))
+        return (found for found in objects_in(value, parts_shown) if id(class_of(found)) not in _CONTAINERS)
 
     def named_items(self, value: Any, parts: Parts) -> list[tuple[Any, Any, Any]]:
         """The names of what a value holds, with the keys and the items.

@@ -1,6 +1,6 @@
 """The parts of values that their JSON or their `repr` shows, in which there may be secrets."""
 
-from collections.abc import ItemsView, Iterator, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from enum import Enum
 from functools import partial
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -19,6 +19,7 @@ __all__ = [
     "attributes_shown",
     "causes_of",
     "is_secret",
+    "objects_in",
     "other_names",
     "parts_shown",
     "texts_below",
@@ -39,6 +40,20 @@ _NOT_SHOWN: Final = frozenset({"obj", "__suppress_context__"})
 """Attributes that built-in exceptions have and do not show, such as the object of an `AttributeError`."""
 _LIVE: Final[tuple[Any, ...]] = (type, ModuleType, FunctionType)
 """Kinds of objects whose attributes their `repr` does not show."""
+
+
+def objects_in(value: Any, parts_in: Callable[[Any], Parts | None]) -> Iterator[Any]:
+    """The objects in a value, and the value itself, each once; `parts_in` finds the parts of one object."""
+    seen: set[int] = set()
+    waiting = [value]
+    while waiting:
+        found = waiting.pop()
+        if id(class_of(found)) in ATOMS or id(found) in seen:
+            continue
+        seen.add(id(found))
+        yield found
+        parts = parts_in(found)
+        waiting.extend(item for _, item in (parts.items if parts is not None else ()))
 
 
 def texts_below(value: Any, *, is_shown: bool = False) -> Iterator[str]:

@@ -56,18 +56,9 @@ class EventDispatcher:
         """Whether a listener or the record receives events."""
         return bool(flow_events.event_listeners or self.listeners or self.recorded is not None)
 
-    def emit(
-        self,
-        kind: EventType,
-        data: dict[str, Any],
-        scope: Scope | None,
-        *,
-        source: str | None = None,
-        level: int = logging.INFO,
-        at: int = 0,
-    ) -> None:
-        """Pass an event to the listeners, until the run has ended; `at` is its tick; 0 for now."""
-        self._deliverer().post(self.pending_event(kind, data, scope, source=source, level=level, at=at))
+    def post(self, event: PendingEvent) -> None:
+        """Pass an event to the listeners, until the run has ended."""
+        self._deliverer().post(event)
 
     def pending_event(
         self,

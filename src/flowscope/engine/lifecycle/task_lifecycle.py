@@ -6,6 +6,7 @@ The drivers only call functions and wait; every decision is here, once for sync,
 import copy
 import logging
 from enum import Enum
+from math import isfinite
 from typing import Any, Final, Literal
 
 from ..._clock import seconds, tick, ticks_after
@@ -223,6 +224,7 @@ def report_progress(call: Call, done: object, total: object, message: object) ->
     Raises:
         NoActiveFlowError: The call is not running.
         TypeError: `done` or `total` is no number.
+        ValueError: One of them is not finite, which JSON cannot tell.
     """
     run: Run | None = call.handle.run
     if run is None or call.ended:
@@ -246,7 +248,10 @@ def keep_progress(call: Call, progress: Progress) -> None:
 
 
 def _float(number: Any) -> float:
-    return float(number)
+    found = float(number)
+    if not isfinite(found):
+        raise ValueError(f"progress() got {found}, wanted finite numbers")
+    return found
 
 
 def timed_out(call: Call, timeout: float) -> TaskTimeoutError:

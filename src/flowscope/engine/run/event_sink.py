@@ -41,7 +41,7 @@ class EventSink(RunSink):
         self._held_progress: dict[int, Progress] | None = None
         """Progress that came too early for an event, by execution order: the last one goes out at the end of the task."""
 
-    def _emit(
+    def _event(
         self,
         kind: EventType,
         data: dict[str, Any],
@@ -50,25 +50,24 @@ class EventSink(RunSink):
         source: str | None = None,
         level: int = logging.INFO,
         at: int = 0,
-    ) -> None:
-        data = payload_without_known_secrets(data, self._redactor)
-        self._dispatcher.emit(kind, data, scope, source=source, level=level, at=at)
-
-    def _pending(
-        self, kind: EventType, data: dict[str, Any], call: Call | None, *, level: int = logging.INFO, at: int = 0
     ) -> PendingEvent:
+        """An event whose payload shows none of the secrets that are known by now."""
         data = payload_without_known_secrets(data, self._redactor)
-        return self._dispatcher.pending_event(kind, data, call, level=level, at=at)
+        return self._dispatcher.pending_event(kind, data, scope, source=source, level=level, at=at)
 
     @override
     def run_started(self, run: RunView) -> None:
         if self._dispatcher.has_listeners:
-            self._emit(EventType.FLOW_START, _flow_start(run, self._redactor), None, at=run.started)
+            self._dispatcher.post(
+                self._event(EventType.FLOW_START, _flow_start(run, self._redactor), None, at=run.started)
+            )
 
     @override
     def task_started(self, call: Call) -> None:
         if self._dispatcher.has_listeners:
-            self._emit(EventType.TASK_START, self._task_start(call.handle.run, call), call, at=call.started)
+            self._dispatcher.post(
+                self._event(EventType.TASK_START, self._task_start(call.handle.run, call), call, at=call.started)
+            )
 
     @override
     def attempt_failed(self, call: Call, failed_attempt: FailedAttempt) -> None:
@@ -80,7 +79,9 @@ class EventSink(RunSink):
                 "delay": failed_attempt.delay,
                 "error": failed_attempt.failure.info(),
             }
-            self._emit(EventType.TASK_RETRY, data, call, level=logging.WARNING, at=failed_attempt.ended)
+            self._dispatcher.post(
+                self._event(EventType.TASK_RETRY, data, call, level=logging.WARNING, at=failed_attempt.ended)
+            )
 
     @override
     def progressed(self, call: Call, progress: Progress) -> None:
@@ -94,7 +95,7 @@ class EventSink(RunSink):
             return
         self._next_progress[call.order] = ticks_after(_PROGRESS_INTERVAL, now)
         self._pop_held_progress(call)
-        self._emit(EventType.TASK_PROGRESS, progress.model_dump(), call)
+        self._dispatcher.post(self._event(EventType.TASK_PROGRESS, progress.model_dump(), call))
 
     def _pop_held_progress(self, call: Call) -> Progress | None:
         return None if self._held_progress is None else self._held_progress.pop(call.order, None)
@@ -104,9 +105,9 @@ class EventSink(RunSink):
         if self._dispatcher.has_listeners:
             held = self._pop_held_progress(call)
             if held is not None:
-                self._emit(EventType.TASK_PROGRESS, held.model_dump(), call)
+                self._dispatcher.post(self._event(EventType.TASK_PROGRESS, held.model_dump(), call))
             data, level = self._task_stop(call.handle.run, call, failure), _stop_level(call.status)
-            self._emit(EventType.TASK_STOP, data, call, level=level, at=call.ended)
+            self._dispatcher.post(self._event(EventType.TASK_STOP, data, call, level=level, at=call.ended))
 
     @override
     def logged(self, line: LogLine, message: object, scope: Scope | None) -> None:
@@ -122,7 +123,9 @@ class EventSink(RunSink):
                 "line": details.line,
                 "error": error_of(details),
             }
-            self._emit(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level, at=line.ticks)
+            self._dispatcher.post(
+                self._event(EventType.FLOW_MESSAGE, data, scope, source=line.source, level=line.level, at=line.ticks)
+            )
 
     @override
     def artifact_added(self, artifact: ArtifactFact, scope: Scope | None) -> None:
@@ -133,7 +136,9 @@ class EventSink(RunSink):
                 "data": json_of_named(self._redactor, artifact.key, artifact.data),
                 "type": text_or_none(artifact.artifact_type),
             }
-            self._emit(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope, at=artifact.ticks)
+            self._dispatcher.post(
+                self._event(EventType.NEW_ARTIFACT, {"artifact_data": payload}, scope, at=artifact.ticks)
+            )
 
     @override
     def result_added(self, result: ResultFact, scope: Scope | None) -> None:
@@ -143,7 +148,7 @@ class EventSink(RunSink):
                 "description": self._redactor.mask(text_or_none(result.description) or ""),
                 "value": json_of_named(self._redactor, result.key, result.value),
             }
-            self._emit(EventType.NEW_RESULT, {"result_data": payload}, scope, at=result.ticks)
+            self._dispatcher.post(self._event(EventType.NEW_RESULT, {"result_data": payload}, scope, at=result.ticks))
 
     @override
     def run_ended(self, run: RunView, abandoned: Sequence[Call]) -> None:
@@ -166,14 +171,14 @@ class EventSink(RunSink):
                 unfinished[order] = call if call.ended else run.abandon(call)
         for order, call in sorted(unfinished.items()):
             if order not in open_calls:
-                yield self._pending(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
+                yield self._event(EventType.TASK_START, self._task_start(run, call), call, at=call.started)
             held = self._pop_held_progress(call)
             if held is not None:
-                yield self._pending(EventType.TASK_PROGRESS, held.model_dump(), call)
+                yield self._event(EventType.TASK_PROGRESS, held.model_dump(), call)
             data = self._task_stop(run, call, run.failures.get(order))
-            yield self._pending(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
+            yield self._event(EventType.TASK_STOP, data, call, level=_stop_level(call.status), at=call.ended)
         level = _stop_level(run.status)
-        yield self._pending(EventType.FLOW_STOP, self._flow_stop(run), None, level=level, at=run.ended)
+        yield self._event(EventType.FLOW_STOP, self._flow_stop(run), None, level=level, at=run.ended)
 
     def _task_start(self, run: RunView | None, call: Call) -> dict[str, Any]:
         definition: TaskDefinition = call.definition

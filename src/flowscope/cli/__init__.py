@@ -4,7 +4,7 @@ import signal
 import sys
 import threading
 
-from .streams import open_missing_streams, try_write
+from .output.streams import open_missing_streams, try_write
 
 __all__ = ["main"]
 

@@ -16,18 +16,18 @@ from ..engine.flow_base import state_of
 from ..engine.live import Flow
 from ..model.events import EventType
 from ..model.status import RunStatus
-from .display import Display, display_for
 from .errors import CommandError
-from .failed_inputs import failed_inputs_are_kept
 from .interrupts import Interrupts
 from .last_resort import captured_records_are_shown_once
+from .output.display import Display, display_for
+from .output.failed_inputs import failed_inputs_are_kept
+from .output.progress import Progress
+from .output.streams import tell, try_write
+from .output.summary import print_summary
+from .output.text import plain, plain_lines
 from .parameters import read_params, set_up
-from .progress import Progress
 from .record_file import RecordFile
-from .streams import tell, try_write
-from .summary import print_summary
 from .target import find_target
-from .text import plain, plain_lines
 
 __all__ = ["app"]
 

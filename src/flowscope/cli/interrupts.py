@@ -11,7 +11,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
 from ..concurrency.event_loops import running_loop
-from .streams import show_cursor
+from .output.streams import show_cursor
 
 __all__ = ["Interrupts"]
 

@@ -13,7 +13,7 @@ from ..engine.live import Flow
 from ..errors import CoordinationError
 from ..executors.backends.thread_executor import default_threads
 from ..model.records import FlowRun
-from ..serialization.json_leaves import safe_repr
+from ..serialization.json.json_leaves import safe_repr
 from .execution import Execution
 from .runners.flow_internals import definition_of
 from .runners.selection import RunnerSelection

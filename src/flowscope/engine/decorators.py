@@ -14,13 +14,13 @@ from typing_extensions import Unpack
 
 from ..errors import DefinitionError
 from ..model.config import FlowConfig
-from ..serialization.function_copies import arguments_of_copy, remember_copy
-from ..serialization.json_leaves import safe_repr
+from ..serialization.json.json_leaves import safe_repr
+from ..serialization.transport.function_copies import arguments_of_copy, remember_copy
 from .definitions.callables import define, unwrap_partial
 from .definitions.options import check_names, check_types, tags_of
 from .definitions.task_definition import TaskDefinition, remember_definition
+from .executor_hook import ExecutorChoice
 from .flow_base import stored_state, unchecked_copy
-from .lifecycle.executor_hook import ExecutorChoice
 from .lifecycle.flow_definition import FlowDefinition
 from .lifecycle.task_drivers import caller_of
 from .live import LIVE_TYPES, Flow

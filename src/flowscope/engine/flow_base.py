@@ -15,8 +15,8 @@ from ..model.config import FlowConfig, default_config
 from ..model.durations import Durations, TaskDurations
 from ..model.records import FlowRun, LogEntry, Recordable
 from ..model.status import RunStatus
-from ..serialization.fast_construct import assembled_from
-from ..serialization.redaction import run_redactor
+from ..serialization.json.fast_construct import assembled_from
+from ..serialization.secrets.redaction import run_redactor
 from .capture.streams import write_console
 from .lifecycle.flow_state import FlowState, ensure_live_run, new_flow_id
 from .run.cancellation import cancel_run

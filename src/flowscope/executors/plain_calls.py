@@ -18,7 +18,7 @@ from ..engine.run.run import Run
 from ..engine.scope.context import Handle, enter, leave, outside
 from ..model.config import FlowConfig
 from ..serialization.exception_snapshot import Failures
-from ..serialization.redaction import run_redactor
+from ..serialization.secrets.redaction import run_redactor
 from .submission.executor import Executor
 from .submission.future import TaskFuture
 from .submit import start_plain_job

@@ -9,10 +9,10 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from ..engine.definitions.callables import Kind
 from ..engine.definitions.task_definition import TaskDefinition, task_definition_of
-from ..engine.lifecycle.executor_hook import install_executor_hook
+from ..engine.executor_hook import install_executor_hook
 from ..engine.lifecycle.task_drivers import async_caller, sync_caller
 from ..errors import DefinitionError
-from ..serialization.json_leaves import safe_repr
+from ..serialization.json.json_leaves import safe_repr
 from .backends.asyncio_executor import AsyncioExecutor
 from .remote.worker_flag import in_worker
 from .selection import check_executor, executor_for

@@ -11,7 +11,7 @@ from ..concurrency.blocking import blocking_section
 from ..concurrency.latch import new_waiter, waker
 from ..engine.definitions.options import whole_number
 from ..errors import DefinitionError
-from ..serialization.json_leaves import safe_repr
+from ..serialization.json.json_leaves import safe_repr
 from .selection import executor_for
 from .submission.future import TaskFuture
 from .submission.submission import TaskSubmission

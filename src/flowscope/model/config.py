@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ..serialization.secret_names import DEFAULT_REDACTED
+from ..serialization.secrets.secret_names import DEFAULT_REDACTED
 
 __all__ = ["FlowConfig", "LogLevel", "default_config", "set_default_config"]
 

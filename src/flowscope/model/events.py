@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 from pydantic import BaseModel, ConfigDict, computed_field, model_validator
 
 from ..serialization.error_info import ErrorInfo
-from ..serialization.recorded_field import RECORDED
+from ..serialization.json.recorded_field import RECORDED
 
 __all__ = ["EventData", "EventType", "FlowEvent"]
 

@@ -20,8 +20,8 @@ from typing_extensions import TypeVar
 
 from ..serialization.error_info import ErrorInfo
 from ..serialization.introspection import INTERRUPTIONS
-from ..serialization.json_values import to_json_value
-from ..serialization.recorded_field import RECORDED
+from ..serialization.json.json_values import to_json_value
+from ..serialization.json.recorded_field import RECORDED
 from .config import FlowConfig
 from .event_fold import folded
 from .events import FlowEvent

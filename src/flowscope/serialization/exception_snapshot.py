@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from .error_info import ErrorInfo
 from .introspection import class_of, has_base
-from .json_leaves import clean_text
-from .redaction import DEFAULT_REDACTOR, Redactor
+from .json.json_leaves import clean_text
+from .secrets.redaction import DEFAULT_REDACTOR, Redactor
 
 __all__ = [
     "Failure",

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from .json_leaves import clean_text
+from .json.json_leaves import clean_text
 
 __all__ = ["continued", "plain_text"]
 

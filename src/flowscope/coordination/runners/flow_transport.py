@@ -10,7 +10,7 @@ from ...engine.lifecycle.flow_lifecycle import Parent
 from ...engine.live import LIVE_TYPES, Flow
 from ...model.records import FlowRun
 from ...model.status import RunStatus
-from ...serialization.pickling import first_refusal, refusal, to_pickle, to_pickle_behind_decorators, unpickle
+from ...serialization.transport.pickling import first_refusal, refusal, to_pickle, to_pickle_behind_decorators, unpickle
 from ..schedule.outcome import ForcedOutcome, Outcome, ended
 from .flow_internals import definition_of
 

@@ -12,7 +12,7 @@ from ...model.records import FlowRun, TaskRun
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_leaves import clean_text
+from ...serialization.json.json_leaves import clean_text
 
 __all__ = ["ENDED", "ForcedOutcome", "Outcome", "broken_off", "ended", "never_run", "not_started"]
 

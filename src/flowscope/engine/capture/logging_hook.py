@@ -14,7 +14,7 @@ from typing import Any, Final
 from weakref import WeakSet
 
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.json_leaves import safe_repr
 from ..ports import LogDetails
 from ..run.run import Run
 from ..scope.context import Handle, Scope, current

@@ -7,7 +7,7 @@ from typing import Any, Final, SupportsIndex, cast
 
 from ...errors import DefinitionError
 from ...model.config import FlowConfig
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.json_leaves import safe_repr
 
 __all__ = ["check_names", "check_types", "is_number", "tags_of", "whole_number"]
 

@@ -9,16 +9,16 @@ from math import isfinite
 from typing import Any, cast
 
 from ...errors import DefinitionError
-from ...serialization.json_leaves import clean_text
-from ...serialization.redaction import Redactor
+from ...serialization.json.json_leaves import clean_text
+from ...serialization.secrets.redaction import Redactor
 from ..policies.policy import CallPolicy
 from ..policies.retry import RetryDelay, RetryPolicy, RetryPredicate
 from ..scope.call import CallExtras
+from ..scope.run_name import RunName
 from .arguments import ArgumentValidator
 from .callables import Definition, Kind
 from .injection_plan import TASK_NAMES, Plan, plan_injection
 from .options import check_types, tags_of
-from .run_name import RunName
 
 __all__ = ["TaskDefinition", "remember_definition", "task_definition_of"]
 

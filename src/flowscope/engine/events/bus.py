@@ -14,7 +14,7 @@ from typing import Final, Self, final
 from ...errors import DefinitionError
 from ...model.events import EventType, FlowEvent
 from ...serialization.introspection import INTERRUPTIONS
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.json_leaves import safe_repr
 from .listeners import Listener, Selective, remove
 from .stream import EventStream
 

@@ -5,14 +5,14 @@ from functools import partial
 from typing import Any, Final
 
 from ...errors import DefinitionError
-from ...serialization.json_leaves import clean_text
-from ...serialization.redaction import Redactor
+from ...serialization.json.json_leaves import clean_text
+from ...serialization.secrets.redaction import Redactor
 from ..definitions.arguments import ArgumentValidator
 from ..definitions.callables import Definition, Kind, unwrap_partial
 from ..definitions.injection_plan import FLOW_NAMES, is_marker, plan_injection
-from ..definitions.run_name import RunName
 from ..run.run import provider_stack_at
 from ..scope.context import Handle
+from ..scope.run_name import RunName
 from .invocation import invoke, invoke_async
 
 __all__ = ["BoundTarget", "FlowDefinition"]

@@ -14,8 +14,8 @@ from ...model.config import FlowConfig
 from ...model.failed_runs import remember_failed_run
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_leaves import clean_text, safe_repr
-from ...serialization.json_values import to_json_value
+from ...serialization.json.json_leaves import clean_text, safe_repr
+from ...serialization.json.json_values import to_json_value
 from ...serialization.plain_text import plain_text
 from ..capture.streams import begin_capture, end_capture, write_console
 from ..definitions.options import tags_of

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from ..._clock import new_token
-from ...serialization.redaction import redactor_for
+from ...serialization.secrets.redaction import redactor_for
 from ..events.bus import Listener
 from ..run.run import Run
 from ..scope.context import NOTHING, BlockHandle

@@ -12,12 +12,12 @@ from ...concurrency.event_loops import sleep as sleep_async
 from ..definitions.callables import Kind
 from ..definitions.deferred import ASYNC_GENERATOR, COROUTINE, GENERATOR, own_kind
 from ..definitions.task_definition import TaskDefinition
+from ..executor_hook import executor_hook
 from ..injection.provider_stack import ProviderStack
 from ..run.cancellation import interrupt, pause, wakers_of
 from ..run.run import Run, provider_stack_at, surroundings
 from ..scope.call import Call
 from ..scope.context import Scope, current, enter, leave
-from .executor_hook import executor_hook
 from .generator_drivers import GeneratorLifecycle, drive_async_generator, drive_generator
 from .guarded_attempts import guarded, guarded_async
 from .invocation import invoke, invoke_async

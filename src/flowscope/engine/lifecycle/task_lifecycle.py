@@ -15,7 +15,7 @@ from ...errors import AlreadyRunningError, DefinitionError, TaskTimeoutError
 from ...model.records import Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, add_note, summary_of
-from ...serialization.json_leaves import clean_text, safe_repr
+from ...serialization.json.json_leaves import clean_text, safe_repr
 from ..definitions.options import is_number
 from ..definitions.task_definition import TaskDefinition
 from ..events.bus import flow_events

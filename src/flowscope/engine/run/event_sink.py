@@ -11,9 +11,9 @@ from ...model.events import EventType
 from ...model.records import Progress, config_json
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_leaves import text_or_none
-from ...serialization.masked_payloads import json_of, json_of_args, json_of_mapping, json_of_named
-from ...serialization.redaction import Redactor
+from ...serialization.json.json_leaves import text_or_none
+from ...serialization.secrets.masked_payloads import json_of, json_of_args, json_of_mapping, json_of_named
+from ...serialization.secrets.redaction import Redactor
 from ..definitions.task_definition import TaskDefinition
 from ..events.dispatcher import EventDispatcher, PendingEvent
 from ..ports import NO_DETAILS, ArtifactFact, FailedAttempt, LogLine, ResultFact, RunSink, RunView

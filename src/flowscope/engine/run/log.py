@@ -15,7 +15,7 @@ from ...model.status import FAILED, RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, summary_of
 from ...serialization.plain_text import continued, plain_text
-from ...serialization.redaction import Redactor
+from ...serialization.secrets.redaction import Redactor
 from ..ports import ArtifactFact, LogDetails, LogLine, ResultFact, RunSink
 from ..scope.call import Call, order_at
 from ..scope.context import Handle, Scope

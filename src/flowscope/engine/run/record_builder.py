@@ -15,10 +15,10 @@ from ...model.durations import Durations, TaskDuration, TaskDurations
 from ...model.records import Artifact, AttemptFailure, FlowRun, LogEntry, Result, TaskRun
 from ...model.status import FAILED, RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.fast_construct import assembled_from
-from ...serialization.json_leaves import text_or_none
-from ...serialization.masked_fields import MaskedFields
-from ...serialization.redaction import Redactor, run_redactor
+from ...serialization.json.fast_construct import assembled_from
+from ...serialization.json.json_leaves import text_or_none
+from ...serialization.json.masked_fields import MaskedFields
+from ...serialization.secrets.redaction import Redactor, run_redactor
 from ..definitions.task_definition import TaskDefinition
 from ..ports import NO_DETAILS, ArtifactFact, LogLine, ResultFact
 from ..scope.call import Call, attempt_start, order_at

@@ -9,9 +9,9 @@ from pydantic_core import to_json
 from ..._clock import tick
 from ...model.records import FlowRun
 from ...model.status import RunStatus
-from ...serialization.json_values import to_json_value
-from ...serialization.masked_payloads import json_of, json_of_args
-from ...serialization.redaction import Redactor
+from ...serialization.json.json_values import to_json_value
+from ...serialization.secrets.masked_payloads import json_of, json_of_args
+from ...serialization.secrets.redaction import Redactor
 from ..definitions.task_definition import TaskDefinition
 from ..scope.call import Call, order_at
 from .record_builder import failed_attempts_of, record_masked_by_name, task_runs_of

@@ -15,7 +15,7 @@ from ...model.events import FlowEvent
 from ...model.records import Dropped, LogSource, Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure, Failures, LatestFailure
-from ...serialization.redaction import Redactor, run_redactor
+from ...serialization.secrets.redaction import Redactor, run_redactor
 from ..definitions.injection_plan import Plan
 from ..events.bus import Listener
 from ..events.dispatcher import EventDispatcher

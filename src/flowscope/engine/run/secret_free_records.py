@@ -11,8 +11,8 @@ from ...model.events import EventData
 from ...model.records import LogEntry
 from ...serialization.error_info import ErrorInfo
 from ...serialization.introspection import class_of
-from ...serialization.known_secrets import add_texts
-from ...serialization.redaction import Redactor
+from ...serialization.secrets.known_secrets import add_texts
+from ...serialization.secrets.redaction import Redactor
 
 __all__ = ["entries_without_known_secrets", "payload_without_known_secrets", "without_known_secrets"]
 

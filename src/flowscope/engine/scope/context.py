@@ -14,7 +14,7 @@ from ...concurrency.fork import call_in_forked_children
 from ...errors import NoActiveFlowError
 from ...model.config import FlowConfig
 from ...model.records import FlowRun
-from ...serialization.json_leaves import clean_text
+from ...serialization.json.json_leaves import clean_text
 
 __all__ = [
     "NOTHING",

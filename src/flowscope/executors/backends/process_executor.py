@@ -10,7 +10,7 @@ from weakref import finalize
 from ...concurrency.thread_pool import Pool, Worker
 from ...engine.definitions.options import is_number
 from ...errors import DefinitionError
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.json_leaves import safe_repr
 from ..remote.interpreter_exit import refuse_at_exit
 from ..submission.executor import Executor, Submission
 from .thread_executor import checked_workers, refuse_submission

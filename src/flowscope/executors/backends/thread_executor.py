@@ -7,7 +7,7 @@ from weakref import finalize
 from ...concurrency.thread_pool import Pool
 from ...engine.definitions.options import whole_number
 from ...errors import DefinitionError
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.json_leaves import safe_repr
 from ..submission.executor import Executor, Submission
 
 __all__ = ["ThreadExecutor", "checked_workers", "default_threads", "refuse_submission"]

@@ -15,9 +15,9 @@ from ...engine.scope.context import no_active_flow
 from ...errors import SerializationError
 from ...model.config import FlowConfig
 from ...serialization.exception_snapshot import message_of
-from ...serialization.function_copies import arguments_of_copy
-from ...serialization.named_objects import loaded_object
-from ...serialization.pickling import Unsent, first_refusal, pack_items, to_pickle
+from ...serialization.transport.function_copies import arguments_of_copy
+from ...serialization.transport.named_objects import loaded_object
+from ...serialization.transport.pickling import Unsent, first_refusal, pack_items, to_pickle
 from .messages import Probe
 
 __all__ = ["AttemptRequest", "attempt_request_for", "pack", "positional_names", "probe_for"]

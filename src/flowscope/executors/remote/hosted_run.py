@@ -29,7 +29,7 @@ from ...engine.scope.context import Handle, enter, leave
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, LatestFailure
-from ...serialization.redaction import run_redactor
+from ...serialization.secrets.redaction import run_redactor
 from .attempt import AttemptRequest
 from .relay import RelaySink
 from .remote_data import RemoteData, RemoteProvided

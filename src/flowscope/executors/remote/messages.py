@@ -13,10 +13,10 @@ from ...errors import SerializationError
 from ...model.status import RunStatus
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure, message_of
-from ...serialization.exception_transport import pack_error
 from ...serialization.introspection import class_of
-from ...serialization.json_values import to_json_value
-from ...serialization.pickling import Unsent, to_pickle, try_pickle, unpickle
+from ...serialization.json.json_values import to_json_value
+from ...serialization.transport.exception_transport import pack_error
+from ...serialization.transport.pickling import Unsent, to_pickle, try_pickle, unpickle
 
 __all__ = [
     "Entered",

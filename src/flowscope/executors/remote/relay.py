@@ -12,7 +12,7 @@ from ...engine.scope.call import Call, order_at
 from ...engine.scope.context import Scope
 from ...model.records import Progress
 from ...serialization.exception_snapshot import Failure
-from ...serialization.json_values import to_json_value
+from ...serialization.json.json_values import to_json_value
 from .messages import Entered, Left, Message, Progressed, Retried, Revised, TurnedAsync, pack_message
 
 __all__ = ["RelaySink"]

@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from ...errors import RemoteDataError, SerializationError
 from ...serialization.exception_snapshot import summary_of
-from ...serialization.pickling import Unsent, unpickle
+from ...serialization.transport.pickling import Unsent, unpickle
 
 __all__ = ["RemoteData", "RemoteProvided"]
 

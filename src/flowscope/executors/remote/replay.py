@@ -16,7 +16,7 @@ from ...engine.scope.context import enter, leave, outside
 from ...model.records import Progress
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
-from ...serialization.exception_transport import remote_error
+from ...serialization.transport.exception_transport import remote_error
 from .messages import Entered, Left, Message, Progressed, Retried, Revised, Started
 
 __all__ = ["Replay"]

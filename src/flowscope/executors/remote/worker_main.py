@@ -15,7 +15,7 @@ from ...engine.definitions.callables import define
 from ...engine.definitions.task_definition import TaskDefinition, task_definition_of
 from ...engine.live import LIVE_TYPES
 from ...serialization.exception_snapshot import Failure, summary_of
-from ...serialization.pickling import unpickle
+from ...serialization.transport.pickling import unpickle
 from .attempt import AttemptRequest
 from .hosted_run import run_hosted
 from .messages import Probe, Ready, Started, Unread, pack_message, pack_outcome

@@ -15,8 +15,8 @@ from ...engine.lifecycle.task_lifecycle import timed_out
 from ...engine.scope.call import Call
 from ...errors import SerializationError, WorkerDiedError
 from ...serialization.exception_snapshot import summary_of
-from ...serialization.exception_transport import unpack_error
-from ...serialization.pickling import unpickle
+from ...serialization.transport.exception_transport import unpack_error
+from ...serialization.transport.pickling import unpickle
 from ..submission.executor import Submission
 from .attempt import attempt_request_for, pack, positional_names, probe_for
 from .interpreter_exit import pause_at_exit

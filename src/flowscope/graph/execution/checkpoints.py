@@ -6,7 +6,7 @@ from typing import Final
 
 from ..._clock import tick
 from ...serialization.exception_snapshot import Failure
-from ...serialization.exception_transport import remote_error
+from ...serialization.transport.exception_transport import remote_error
 from ..job.activation import Activation, Carrier, Extras
 from ..job.job_journal import JobJournal
 from ..job.job_log import JobLog

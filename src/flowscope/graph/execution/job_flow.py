@@ -12,13 +12,13 @@ from ...engine.lifecycle.flow_lifecycle import end_children_and_providers
 from ...engine.lifecycle.steps import perform
 from ...engine.lifecycle.task_lifecycle import end_remotely
 from ...engine.live import Flow
+from ...engine.run.growing_record import GrowingRecord
 from ...engine.scope.context import Handle
 from ...model.config import FlowConfig
 from ...model.records import FlowRun
 from ...model.status import RunStatus
 from ...serialization.exception_snapshot import Failure
 from ..job.activation import Activation, activation_of_scope
-from .growing_record import GrowingRecord
 
 __all__ = ["JobFlow"]
 

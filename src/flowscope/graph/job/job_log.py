@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from ..._clock import anchor, seconds, tick, wall_time
 from ...serialization.error_info import ErrorInfo
 from ...serialization.exception_snapshot import Failure
-from ...serialization.fast_construct import construct_trusted
-from ...serialization.redaction import run_redactor
+from ...serialization.json.fast_construct import construct_trusted
+from ...serialization.secrets.redaction import run_redactor
 from .job_records import ExecutionRecord, RoutineState, RoutineStatus
 from .merging import Merges
 from .performance import Measure

@@ -7,8 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from ..._clock import now
 from ...serialization.error_info import ErrorInfo
-from ...serialization.exact_json import from_json_form, to_json_form
-from ...serialization.recorded_field import RECORDED
+from ...serialization.json.exact_json import from_json_form, to_json_form
+from ...serialization.json.recorded_field import RECORDED
 
 __all__ = [
     "DeferredEvent",

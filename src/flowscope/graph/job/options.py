@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...engine.policies.retry import RetryPolicy
 from ...model.status import RunStatus
-from ...serialization.import_references import ExceptionTypes
+from ...serialization.transport.import_references import ExceptionTypes
 
 __all__ = ["FINAL", "ErrorHandler", "ErrorStrategy", "ExecutionStrategy", "TaskPriority"]
 

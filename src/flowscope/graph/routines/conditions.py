@@ -11,10 +11,10 @@ from typing import Annotated, Any, cast
 from pydantic import BaseModel, PlainSerializer, PlainValidator, ValidationInfo
 
 from ...errors import GraphError
-from ...serialization.exact_json import from_json_form, to_json_form
-from ...serialization.import_references import FROM_SPEC, find_reference, is_reference, reference_to
 from ...serialization.introspection import class_of
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.exact_json import from_json_form, to_json_form
+from ...serialization.json.json_leaves import safe_repr
+from ...serialization.transport.import_references import FROM_SPEC, find_reference, is_reference, reference_to
 from .expressions import expression
 
 __all__ = ["Condition", "holds"]

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError
 
-from ...serialization.import_references import ModelType
 from ...serialization.introspection import class_of, type_name
+from ...serialization.transport.import_references import ModelType
 from ..job.merging import Groups
 from ..slots.slots_and_events import Event, event, slot
 from .conditions import Condition, holds

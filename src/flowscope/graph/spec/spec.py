@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from ...errors import GraphError
 from ...model.config import FlowConfig
-from ...serialization.import_references import FROM_SPEC, Sources, find_reference, only_from, reference_to
+from ...serialization.transport.import_references import FROM_SPEC, Sources, find_reference, only_from, reference_to
 from ..errors import SpecError
 from ..job.options import ErrorHandler, ExecutionStrategy
 from ..routines.routine import Routine

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, SupportsFloat
 from ...engine.definitions.options import is_number, whole_number
 from ...errors import GraphError
 from ...model.config import FlowConfig
-from ...serialization.json_leaves import safe_repr
+from ...serialization.json.json_leaves import safe_repr
 from ..errors import JobStateError
 from ..job.options import FINAL, ErrorHandler
 from ..job.state import JobState

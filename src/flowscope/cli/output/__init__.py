@@ -1,0 +1,1 @@
+"""What the command line shows: the live display, the summary, texts."""

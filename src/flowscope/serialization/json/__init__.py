@@ -1,0 +1,1 @@
+"""Values as JSON: what records show, and what comes back exactly."""

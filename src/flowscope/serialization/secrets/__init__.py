@@ -1,0 +1,1 @@
+"""Secrets: found by name, by URL and by value, and masked."""

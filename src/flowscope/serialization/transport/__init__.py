@@ -1,0 +1,1 @@
+"""Values, functions and exceptions on their way to other processes."""

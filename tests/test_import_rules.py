@@ -26,3 +26,10 @@ def test_nothing_inside_imports_the_facade() -> None:
 def test_modules_are_short() -> None:
     """No module has passed 400 lines: it is split by idea before that."""
     assert [path.name for path in INNER if len(path.read_text(encoding="utf-8").splitlines()) > 400] == []
+
+
+def test_packages_are_small() -> None:
+    """No package has more than twelve modules of its own: it has sub-packages before that."""
+    packages = {path.parent for path in PACKAGE.rglob("*.py")}
+    sizes = {package.name: sum(path.name != "__init__.py" for path in package.glob("*.py")) for package in packages}
+    assert {name: size for name, size in sizes.items() if size > 12} == {}

@@ -13,7 +13,7 @@ from flowscope import FlowRun, RunStatus
 
 from .conftest import Command, OpenTerminal, Start
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
 
 ENDING = """
 import asyncio, os, signal, sys, threading

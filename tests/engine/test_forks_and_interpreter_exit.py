@@ -9,6 +9,8 @@ import pytest
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
 
+pytestmark = pytest.mark.slow
+
 PRELUDE = """
 import os, sys, logging, threading, atexit, asyncio, contextlib, io
 from flowscope import *

@@ -36,6 +36,8 @@ from support.executors.nesting_tasks import (
 )
 from support.executors.tasks import add, add_async
 
+pytestmark = pytest.mark.slow
+
 SIZES = pytest.mark.parametrize("size", [1, 2])
 
 

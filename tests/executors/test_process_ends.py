@@ -28,6 +28,8 @@ from support.executors import process_failures as trouble
 from support.executors.gate import Gate
 from support.executors.process_tasks import echo, leaf, pid, print_lines
 
+pytestmark = pytest.mark.slow
+
 KEEP_EVENTS: Final = FlowConfig(capture_events=True)
 ENDED: Final = {RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT}
 

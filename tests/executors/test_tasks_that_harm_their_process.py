@@ -13,7 +13,7 @@ from support.executors import process_failures as trouble
 from support.executors.gate import Gate
 from support.executors.process_tasks import LOUD, echo, leaf, pid
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")]
 
 
 @pytest.fixture
